@@ -1,0 +1,147 @@
+//! Monotonic time and deadlines: [`Clock`], [`Instant`] and [`Deadline`].
+//!
+//! Waits count time, not turns of a loop: the same number of turns is 4 ms in one place and 445 ms in another.
+
+use core::time::Duration;
+
+/// A point in time, in nanoseconds since an epoch of the clock's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// Names the instant `nanoseconds` after the clock's epoch.
+    #[must_use]
+    pub const fn from_nanos(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
+    }
+
+    /// Returns the nanoseconds since the clock's epoch.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the time since `earlier`, zero if that is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Returns the instant `duration` later, the last one there is if it lies beyond.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+/// A monotonic clock.
+pub trait Clock {
+    /// Returns the present; never earlier than a value returned before.
+    fn now(&self) -> Instant;
+
+    /// Spends a moment in a polling loop, as cheaply as the platform can.
+    fn relax(&self) {
+        core::hint::spin_loop();
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for &C {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn relax(&self) {
+        (**self).relax();
+    }
+}
+
+/// The end of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    start: Instant,
+    end: Instant,
+}
+
+impl Deadline {
+    /// Sets a deadline `timeout` from now.
+    #[must_use]
+    pub fn after(clock: &impl Clock, timeout: Duration) -> Self {
+        let start = clock.now();
+        Self {
+            start,
+            end: start.after(timeout),
+        }
+    }
+
+    /// Says whether the deadline has passed.
+    #[must_use]
+    pub fn is_missed(&self, clock: &impl Clock) -> bool {
+        clock.now() >= self.end
+    }
+
+    /// Returns the whole length of the wait this deadline ends.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.end.since(self.start)
+    }
+
+    /// Calls `poll` until it returns a value or the deadline passes; `None` means missed.
+    ///
+    /// `poll` is called at least once, and once more after the deadline: a caller that was not
+    /// scheduled for a while still finds what arrived meanwhile.
+    pub fn poll<R>(&self, clock: &impl Clock, mut poll: impl FnMut() -> Option<R>) -> Option<R> {
+        while !self.is_missed(clock) {
+            if let Some(result) = poll() {
+                return Some(result);
+            }
+            clock.relax();
+        }
+        poll()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    struct Steps(Cell<u64>);
+
+    impl Clock for Steps {
+        fn now(&self) -> Instant {
+            self.0.set(self.0.get() + 1);
+            Instant::from_nanos(self.0.get())
+        }
+    }
+
+    #[test]
+    fn a_poll_that_never_succeeds_ends_at_the_deadline() {
+        let clock = Steps(Cell::new(0));
+        let mut turns = 0;
+        let deadline = Deadline::after(&clock, Duration::from_nanos(10));
+        assert_eq!(
+            deadline.poll(&clock, || {
+                turns += 1;
+                None::<()>
+            }),
+            None
+        );
+        assert_eq!(turns, 10, "nine before the deadline, one after");
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_still_polls_once() {
+        let clock = Steps(Cell::new(0));
+        let deadline = Deadline::after(&clock, Duration::ZERO);
+        assert_eq!(deadline.poll(&clock, || Some(7)), Some(7));
+    }
+
+    #[test]
+    fn the_far_future_does_not_wrap() {
+        assert_eq!(
+            Instant::from_nanos(5).after(Duration::MAX),
+            Instant::from_nanos(u64::MAX)
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! Raw memory shared with a device: [`DmaRegion`].
+
+use core::alloc::Layout;
+use core::mem::size_of;
+use core::ptr::NonNull;
+
+use thiserror::Error;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::address::DmaAddr;
+use crate::dma::{Dma, DmaAllocation, DmaError};
+
+/// A part that does not lie inside its region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{len_bytes} bytes at offset {offset} are not inside a region of {region_bytes} bytes")]
+pub struct OutOfRange {
+    /// Where the part begins, in bytes from the start of the region.
+    pub offset: usize,
+    /// Length of the part.
+    pub len_bytes: usize,
+    /// Length of the region.
+    pub region_bytes: usize,
+}
+
+/// Zeroed memory shared with a device, given back on drop.
+///
+/// The device may write to it at any time, so it is read and written by volatile copies only, never through a reference.
+/// Dropping it while a device can still reach it is what its owner must rule out: `levitate_virtio` hands addresses of
+/// regions to devices only from places that keep the region until the device is reset.
+///
+/// INVARIANT: `allocation` came from `dma.allocate(layout)` and is this region's alone.
+#[derive(Debug)]
+pub struct DmaRegion<D: Dma> {
+    allocation: DmaAllocation,
+    layout: Layout,
+    dma: D,
+}
+
+// SAFETY: the region owns its memory as a `Box` does; the pointer in it is not shared, and `D` goes along.
+unsafe impl<D: Dma + Send> Send for DmaRegion<D> {}
+// SAFETY: a shared region offers volatile copies of plain bytes, which may be torn but never invalid; `D` is shared along.
+unsafe impl<D: Dma + Sync> Sync for DmaRegion<D> {}
+
+impl<D: Dma> DmaRegion<D> {
+    /// Allocates `size_bytes` zeroed bytes, aligned to `align_bytes`, a power of two.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError::InvalidLayout`] for no bytes or an alignment that is no power of two, else what the pool says.
+    pub fn new(dma: &D, size_bytes: usize, align_bytes: usize) -> Result<Self, DmaError> {
+        let invalid = DmaError::InvalidLayout {
+            size_bytes,
+            align_bytes,
+        };
+        let layout = Layout::from_size_align(size_bytes, align_bytes).map_err(|_| invalid)?;
+        if size_bytes == 0 {
+            return Err(invalid);
+        }
+        let allocation = dma.allocate(layout)?;
+        Ok(Self {
+            allocation,
+            layout,
+            dma: dma.clone(),
+        })
+    }
+
+    /// Returns the length in bytes.
+    #[must_use]
+    pub const fn len_bytes(&self) -> usize {
+        self.layout.size()
+    }
+
+    /// Returns where the device finds the first byte.
+    #[must_use]
+    pub const fn device_addr(&self) -> DmaAddr {
+        self.allocation.device
+    }
+
+    /// Returns where the CPU finds the first byte; valid for volatile access to [`len_bytes`](Self::len_bytes) bytes while the region lives.
+    #[must_use]
+    pub const fn as_ptr(&self) -> NonNull<u8> {
+        self.allocation.cpu
+    }
+
+    /// Returns where the device finds the byte at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`] if the region has no such byte.
+    pub fn device_addr_at(&self, offset: usize) -> Result<DmaAddr, OutOfRange> {
+        self.check(offset, 1)?;
+        // A region does not wrap round the device's address space (`Dma::allocate`), so the sum exists.
+        self.device_addr()
+            .checked_add(offset as u64)
+            .ok_or_else(|| self.out_of_range(offset, 1))
+    }
+
+    /// Copies `value` to `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`]; nothing was written.
+    pub fn write<T: IntoBytes + Immutable>(
+        &self,
+        offset: usize,
+        value: &T,
+    ) -> Result<(), OutOfRange> {
+        let bytes = value.as_bytes();
+        self.check(offset, bytes.len())?;
+        for (index, byte) in bytes.iter().enumerate() {
+            // SAFETY: `offset + index` is below `layout.size()`, checked above; the memory is this region's.
+            let target = unsafe { self.allocation.cpu.add(offset.wrapping_add(index)) };
+            // SAFETY: `target` is valid for a write of one byte, as above; volatile, for the device may look at any time.
+            unsafe { target.write_volatile(*byte) };
+        }
+        Ok(())
+    }
+
+    /// Returns a copy of the value at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`].
+    pub fn read<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T, OutOfRange> {
+        self.check(offset, size_of::<T>())?;
+        let mut value = T::new_zeroed();
+        for (index, byte) in value.as_mut_bytes().iter_mut().enumerate() {
+            // SAFETY: `offset + index` is below `layout.size()`, checked above; the memory is this region's.
+            let source = unsafe { self.allocation.cpu.add(offset.wrapping_add(index)) };
+            // SAFETY: `source` is valid for a read of one byte, as above; volatile, for the device may write at any time.
+            *byte = unsafe { source.read_volatile() };
+        }
+        Ok(value)
+    }
+
+    fn check(&self, offset: usize, len_bytes: usize) -> Result<(), OutOfRange> {
+        match offset.checked_add(len_bytes) {
+            Some(end) if end <= self.layout.size() => Ok(()),
+            _ => Err(self.out_of_range(offset, len_bytes)),
+        }
+    }
+
+    fn out_of_range(&self, offset: usize, len_bytes: usize) -> OutOfRange {
+        OutOfRange {
+            offset,
+            len_bytes,
+            region_bytes: self.layout.size(),
+        }
+    }
+}
+
+impl<D: Dma> Drop for DmaRegion<D> {
+    fn drop(&mut self) {
+        // SAFETY: `Dma::release` asks that
+        // - `allocation` and `layout` come from one `allocate` of `dma`: `new`, the only constructor, did that;
+        // - they are given back once: only this `drop` does it, and it runs once;
+        // - no device can reach the memory: whoever gave its address to a device (in `levitate-virtio`, an unsafe
+        //   `Transport::enable_queue`) undertook to keep the region until the device is reset.
+        unsafe { self.dma.release(self.allocation, self.layout) }
+    }
+}

@@ -1,0 +1,2 @@
+#![cfg_attr(not(test), no_std)]
+#![doc = include_str!("../README.md")]

@@ -1,0 +1,2 @@
+//! Kernel.
+fn main() {}
