@@ -1,0 +1,121 @@
+//! What a missed deadline comes from, as far as the device lets the driver see: [`Timeout`], [`TimeoutCause`].
+
+use core::time::Duration;
+
+use levitate_hal::{Dma, Segments};
+use thiserror::Error;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::init::{Device, stage};
+use crate::queue::{Queue, Token};
+use crate::status::Status;
+use crate::transport::{Interface, QueueState, Transport};
+
+/// A request that was not answered in time; the queue keeps what it carries until the device answers or is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no answer within {timeout:?}: {cause}")]
+pub struct Timeout {
+    /// How long was waited.
+    pub timeout: Duration,
+    /// The first thing found wrong.
+    pub cause: TimeoutCause,
+}
+
+/// The first thing found wrong with a device that did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TimeoutCause {
+    /// The device asks to be reset (§2.1.2).
+    #[error("device set DEVICE_NEEDS_RESET, its status reads {status}")]
+    NeedsReset {
+        /// The device status.
+        status: Status,
+    },
+    /// The device is not live any more: somebody else reset it, or it is gone.
+    #[error("device is not live any more, its status reads {status}")]
+    NotLive {
+        /// The device status.
+        status: Status,
+    },
+    /// The device does not take the queue for enabled.
+    #[error("device has no queue {queue}: the {interface} register for it reads 0")]
+    QueueDisabled {
+        /// Index of the queue.
+        queue: crate::queue::QueueIndex,
+        /// The interface in use.
+        interface: Interface,
+    },
+    /// The device wrote an answer but no entry where the driver expects the used ring.
+    #[error(
+        "device wrote an answer and no used ring entry: it has the used ring of queue {queue} in another place \
+         (on version 1, QueueAlign and the layout must agree)"
+    )]
+    UsedRingElsewhere {
+        /// Index of the queue.
+        queue: crate::queue::QueueIndex,
+    },
+    /// The device never fetched the request.
+    #[error(
+        "device never fetched the request: the notification is lost, or it has queue {queue} in another place \
+         (on version 1, GuestPageSize must be written before QueuePFN)"
+    )]
+    NotFetched {
+        /// Index of the queue.
+        queue: crate::queue::QueueIndex,
+    },
+    /// The device fetched the request and has not answered it.
+    #[error("device fetched the request and has not completed it")]
+    NotCompleted,
+    /// The device answered just now, after the deadline.
+    #[error("device answered after the deadline")]
+    Late,
+    /// Nothing is visibly wrong; without VIRTIO_F_EVENT_IDX it cannot be told whether the device fetched the request.
+    #[error("nothing is visibly wrong: the device has not answered")]
+    Unknown,
+}
+
+impl<T: Transport> Device<T, stage::Live> {
+    /// Looks for the reason why `token`, submitted to `queue` with the footer `initial`, was not answered.
+    pub fn diagnose<B, C, D, F>(
+        &mut self,
+        queue: &Queue<'_, B, C, D, T::Notifier>,
+        token: Token,
+        initial: &F,
+    ) -> TimeoutCause
+    where
+        B: Segments,
+        D: Dma,
+        F: FromBytes + IntoBytes + Immutable,
+    {
+        let status = self.transport().read_status();
+        if !status.contains(Status::DRIVER_OK) || queue.identity() != self.identity() {
+            return TimeoutCause::NotLive { status };
+        }
+        // A device that vanished from its bus reads all ones.
+        if status.bits() == u8::MAX {
+            return TimeoutCause::NotLive { status };
+        }
+        if status.contains(Status::DEVICE_NEEDS_RESET) {
+            return TimeoutCause::NeedsReset { status };
+        }
+        let index = queue.index();
+        if self.transport_mut().read_queue_state(index) == QueueState::Disabled {
+            let interface = self.transport().interface();
+            return TimeoutCause::QueueDisabled {
+                queue: index,
+                interface,
+            };
+        }
+        if queue.has_uncollected() || queue.is_done(token) {
+            return TimeoutCause::Late;
+        }
+        if queue.is_footer_written(token, initial) {
+            return TimeoutCause::UsedRingElsewhere { queue: index };
+        }
+        match queue.is_fetched(token) {
+            Some(true) => TimeoutCause::NotCompleted,
+            Some(false) => TimeoutCause::NotFetched { queue: index },
+            None => TimeoutCause::Unknown,
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Bringing a device up in the order of the specification, a type for each stage: [`Device`] (§3.1.1).
+
+use core::mem::ManuallyDrop;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use levitate_hal::{Clock, Deadline, Dma, Segments};
+use thiserror::Error;
+
+use crate::config::{self, ConfigError, ConfigSpace};
+use crate::features::{DeviceFeatures, Negotiated, Wanted};
+use crate::queue::{PreparedQueue, QueueConfig, QueueError, QueueIndex, Slot};
+use crate::status::Status;
+use crate::transport::{Interface, Transport};
+
+/// The stages of a device's initialization.
+pub mod stage {
+    /// Reset, and known to be a device one can drive: steps 1 to 3 are done.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Driven;
+
+    /// Features are agreed on, steps 4 to 6 are done; queues may be set up.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Negotiated {
+        pub(crate) features: crate::features::Features,
+    }
+
+    /// DRIVER_OK is set: the device may be used.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Live;
+}
+
+/// One life of a device, from one reset to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64);
+
+impl Identity {
+    fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: only uniqueness counts; nothing else is ordered by it.
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Proof that one life of a device has ended: it was reset, and said so.
+///
+/// It reaches none of the memory it was given during that life any more.
+#[derive(Debug)]
+pub struct Quiesced(Identity);
+
+impl Quiesced {
+    pub(crate) fn covers(&self, identity: Identity) -> bool {
+        self.0 == identity
+    }
+}
+
+/// Why a device was not brought up; it is marked FAILED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// The device did not finish its reset.
+    #[error("device is not reset after {timeout:?}: its status reads {status}")]
+    ResetTimeout {
+        /// How long was waited.
+        timeout: Duration,
+        /// What the status read last.
+        status: Status,
+    },
+    /// The device does not offer what the driver cannot do without.
+    #[error("device does not offer required features: {missing:#x} of {offered:#x} offered")]
+    MissingFeatures {
+        /// The bits that are missing.
+        missing: u64,
+        /// The bits the device offers.
+        offered: u64,
+    },
+    /// The device does not work with the features that were accepted.
+    #[error(
+        "device refuses features {accepted:#x} of {offered:#x} offered: FEATURES_OK does not stay set"
+    )]
+    FeaturesRefused {
+        /// The bits that were accepted.
+        accepted: u64,
+        /// The bits the device offers.
+        offered: u64,
+    },
+}
+
+/// Why a device was not reset; the memory it was given must be considered in use.
+#[derive(Debug, Error)]
+#[error("device is not reset after {timeout:?}: its status reads {status}")]
+pub struct ResetError<T> {
+    /// How long was waited.
+    pub timeout: Duration,
+    /// What the status read last.
+    pub status: Status,
+    /// The transport, to try again.
+    pub transport: T,
+}
+
+/// A device at one stage of its initialization (§3.1.1).
+///
+/// Dropped before it is live, it is marked FAILED; dropped while live, it is told to reset.
+/// Neither is confirmed, so the memory of its queues is not freed then: use [`Device::reset`] for that.
+#[derive(Debug)]
+#[must_use = "dropped before it is live, the device is marked FAILED"]
+pub struct Device<T: Transport, Stage> {
+    guard: Guard<T>,
+    identity: Identity,
+    stage: Stage,
+}
+
+/// Leaves the device in a known state, whatever happens to its driver.
+#[derive(Debug)]
+struct Guard<T: Transport> {
+    transport: ManuallyDrop<T>,
+    is_live: bool,
+}
+
+impl<T: Transport> Guard<T> {
+    /// Takes the transport out, and leaves the device as it is.
+    fn into_transport(self) -> T {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped and not used again, so its transport is taken out once.
+        unsafe { ManuallyDrop::take(&mut this.transport) }
+    }
+}
+
+impl<T: Transport> Drop for Guard<T> {
+    fn drop(&mut self) {
+        if self.is_live {
+            self.transport.write_status(Status::empty());
+        } else {
+            add_status(&mut *self.transport, Status::FAILED);
+        }
+        // SAFETY: drop runs once and `into_transport` prevents it; nothing uses the transport afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.transport) }
+    }
+}
+
+/// Sets status bits without turning any off (§2.1.1).
+fn add_status<T: Transport>(transport: &mut T, bits: Status) {
+    let status = transport.read_status();
+    transport.write_status(status | bits);
+}
+
+/// Resets the device and waits until it says so (§2.4.2).
+fn reset<T: Transport>(
+    transport: &mut T,
+    clock: &impl Clock,
+    timeout: Duration,
+) -> Result<(), Status> {
+    transport.write_status(Status::empty());
+    let deadline = Deadline::after(clock, timeout);
+    let mut status = Status::empty();
+    deadline
+        .poll(clock, || {
+            status = transport.read_status();
+            status.is_empty().then_some(())
+        })
+        .ok_or(status)
+}
+
+impl<T: Transport> Device<T, stage::Driven> {
+    /// Resets the device, acknowledges it and says that it can be driven: steps 1 to 3.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::ResetTimeout`].
+    pub fn begin(
+        mut transport: T,
+        clock: &impl Clock,
+        timeout: Duration,
+    ) -> Result<Self, InitError> {
+        let outcome = reset(&mut transport, clock, timeout);
+        let mut guard = Guard {
+            transport: ManuallyDrop::new(transport),
+            is_live: false,
+        };
+        outcome.map_err(|status| InitError::ResetTimeout { timeout, status })?;
+        add_status(&mut *guard.transport, Status::ACKNOWLEDGE);
+        add_status(&mut *guard.transport, Status::DRIVER);
+        Ok(Self {
+            guard,
+            identity: Identity::fresh(),
+            stage: stage::Driven,
+        })
+    }
+
+    /// Agrees with the device on what is wanted of what it offers: steps 4 to 6.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::MissingFeatures`] before anything is accepted, [`InitError::FeaturesRefused`] afterwards.
+    pub fn negotiate<F: DeviceFeatures>(
+        mut self,
+        wanted: &Wanted<F>,
+    ) -> Result<(Device<T, stage::Negotiated>, Negotiated<F>), InitError> {
+        let transport = &mut *self.guard.transport;
+        let interface = transport.interface();
+        let offered = transport.read_device_features();
+        let features = Negotiated::choose(offered, wanted, interface);
+        let missing = wanted.required.difference(features.device).bits();
+        if missing != 0 {
+            return Err(InitError::MissingFeatures { missing, offered });
+        }
+        let accepted = features.bits();
+        transport.write_driver_features(accepted);
+        // The legacy interface has no FEATURES_OK (§3.1.2).
+        if interface == Interface::Modern {
+            add_status(transport, Status::FEATURES_OK);
+            if !transport.read_status().contains(Status::FEATURES_OK) {
+                return Err(InitError::FeaturesRefused { accepted, offered });
+            }
+        }
+        log::debug!(
+            "negotiated features {accepted:#x} of {offered:#x} over the {interface} interface"
+        );
+        let stage = stage::Negotiated {
+            features: features.common,
+        };
+        Ok((
+            Device {
+                guard: self.guard,
+                identity: self.identity,
+                stage,
+            },
+            features,
+        ))
+    }
+}
+
+impl<T: Transport> Device<T, stage::Negotiated> {
+    /// Allocates a virtqueue with room for as many requests as there are `slots`, and gives it to the device: part of step 7.
+    ///
+    /// The queue may have fewer slots, if the device's queue is too small for all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError`].
+    pub fn prepare_queue<'s, B: Segments, C, D: Dma>(
+        &mut self,
+        dma: &D,
+        index: QueueIndex,
+        config: QueueConfig,
+        slots: &'s mut [Slot<B, C>],
+    ) -> Result<PreparedQueue<'s, B, C, D>, QueueError> {
+        let features = self.stage.features;
+        PreparedQueue::new(
+            &mut *self.guard.transport,
+            features,
+            self.identity,
+            dma,
+            index,
+            config,
+            slots,
+        )
+    }
+
+    /// Sets DRIVER_OK: step 8.
+    pub fn go_live(mut self) -> Device<T, stage::Live> {
+        add_status(&mut *self.guard.transport, Status::DRIVER_OK);
+        self.guard.is_live = true;
+        Device {
+            guard: self.guard,
+            identity: self.identity,
+            stage: stage::Live,
+        }
+    }
+}
+
+impl<T: Transport, Stage> Device<T, Stage> {
+    /// Reads from the configuration space until it did not change meanwhile (§2.5).
+    ///
+    /// # Errors
+    ///
+    /// What `read` returns, or [`ConfigError::NeverStable`].
+    pub fn read_config<V: PartialEq>(
+        &self,
+        read: impl FnMut(&ConfigSpace<'_, T>) -> Result<V, ConfigError>,
+    ) -> Result<V, ConfigError> {
+        config::read_stable(self.transport(), read)
+    }
+
+    /// Returns the way to the device.
+    pub fn transport(&self) -> &T {
+        &self.guard.transport
+    }
+
+    /// Returns the way to the device, for the diagnosis of a missed deadline.
+    pub(crate) fn transport_mut(&mut self) -> &mut T {
+        &mut self.guard.transport
+    }
+
+    pub(crate) const fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Resets the device and waits for it; the proof lets its queues be released.
+    ///
+    /// # Errors
+    ///
+    /// [`ResetError`], with the transport.
+    pub fn reset(
+        self,
+        clock: &impl Clock,
+        timeout: Duration,
+    ) -> Result<(T, Quiesced), ResetError<T>> {
+        let mut transport = self.guard.into_transport();
+        match reset(&mut transport, clock, timeout) {
+            Ok(()) => Ok((transport, Quiesced(self.identity))),
+            Err(status) => Err(ResetError {
+                timeout,
+                status,
+                transport,
+            }),
+        }
+    }
+}

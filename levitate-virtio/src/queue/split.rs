@@ -1,0 +1,253 @@
+//! The rings of a split virtqueue, and when to notify: [`SplitRing`] (§2.7).
+//!
+//! What the driver needs to know again is kept in private memory; the rings are only written by it, but for the fields
+//! that belong to the device, and those are read once each time.
+
+use core::mem::{ManuallyDrop, size_of};
+use core::ptr::NonNull;
+
+use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
+
+use super::layout::{self, Block, Descriptor, NO_NOTIFICATION, UsedElement};
+use super::size::QueueSize;
+use crate::transport::{Placement, QueueAreas};
+
+/// The descriptor table, the available ring and the used ring of one virtqueue.
+///
+/// INVARIANT: `memory` is at least `block.len_bytes` long and 16-aligned, and `block` was computed for `size`.
+/// It is given back only by [`SplitRing::into_memory`]; dropped otherwise, it is leaked, for the device may still use it.
+#[derive(Debug)]
+pub(super) struct SplitRing<D: Dma> {
+    memory: ManuallyDrop<DmaRegion<D>>,
+    block: Block,
+    size: QueueSize,
+    /// Where the next entry of the available ring goes; the device's copy is in the ring.
+    available_index: u16,
+    /// `available_index` when it was last decided whether to notify.
+    decided_index: u16,
+    /// Where the next entry of the used ring is expected.
+    used_index: u16,
+    /// Whether VIRTIO_F_EVENT_IDX was negotiated.
+    has_event_index: bool,
+    barriers: Barriers,
+}
+
+impl<D: Dma> SplitRing<D> {
+    /// Allocates zeroed rings that ask for no used buffer notifications.
+    pub(super) fn new(
+        dma: &D,
+        size: QueueSize,
+        placement: Placement,
+        has_event_index: bool,
+        barriers: Barriers,
+    ) -> Result<Self, DmaError> {
+        let (block, align_bytes) = match placement {
+            Placement::Separate => (
+                layout::block(size, layout::USED_RING_ALIGN),
+                layout::DESCRIPTOR_TABLE_ALIGN,
+            ),
+            Placement::Block { align_bytes } => (layout::block(size, align_bytes), align_bytes),
+        };
+        let memory = ManuallyDrop::new(DmaRegion::new(dma, block.len_bytes, align_bytes)?);
+        let ring = Self {
+            memory,
+            block,
+            size,
+            available_index: 0,
+            decided_index: 0,
+            used_index: 0,
+            has_event_index,
+            barriers,
+        };
+        ring.suppress_used_notifications();
+        Ok(ring)
+    }
+
+    /// Returns where the device finds the three areas.
+    pub(super) fn areas(&self) -> QueueAreas {
+        let base = self.memory.device_addr();
+        // The block lies inside the region, which does not wrap round the address space.
+        let at = |offset: usize| base.checked_add(offset as u64).unwrap_or(base);
+        QueueAreas {
+            size: self.size,
+            descriptor: base,
+            driver: at(self.block.available_ring),
+            device: at(self.block.used_ring),
+        }
+    }
+
+    /// Returns the memory; the caller knows that the device cannot reach it any more.
+    pub(super) fn into_memory(self) -> DmaRegion<D> {
+        ManuallyDrop::into_inner(self.memory)
+    }
+
+    /// Writes one entry of the descriptor table; entries past its end wrap round.
+    pub(super) fn write_descriptor(&self, index: u16, descriptor: Descriptor) {
+        let offset = self.size.slot(index).wrapping_mul(size_of::<Descriptor>());
+        self.store(offset, descriptor);
+    }
+
+    /// Makes the chain that begins at descriptor `head` available (§2.7.13).
+    pub(super) fn make_available(&mut self, head: u16) {
+        let entry = self.size.slot(self.available_index).wrapping_mul(2);
+        self.store(
+            self.available(layout::AVAILABLE_RING).wrapping_add(entry),
+            head.to_le(),
+        );
+        self.barriers.before_publish();
+        self.available_index = self.available_index.wrapping_add(1);
+        self.store(
+            self.available(layout::AVAILABLE_IDX),
+            self.available_index.to_le(),
+        );
+    }
+
+    /// Returns where the next chain will be made available.
+    pub(super) const fn available_index(&self) -> u16 {
+        self.available_index
+    }
+
+    /// Decides whether the device must be notified of what was made available since the last decision (§2.7.13.4).
+    pub(super) fn needs_notification(&mut self) -> bool {
+        let old = self.decided_index;
+        let new = self.available_index;
+        if old == new {
+            return false;
+        }
+        self.decided_index = new;
+        // The device stores its event index, or its flag, and then looks at `idx`; the driver stores `idx` and then looks there.
+        self.barriers.before_suppression_read();
+        if self.has_event_index {
+            is_crossed(self.read_avail_event(), old, new)
+        } else {
+            let flags = u16::from_le(self.load(self.used(layout::USED_FLAGS)));
+            flags & NO_NOTIFICATION == 0
+        }
+    }
+
+    /// Reads whether the device has fetched the chain made available at `index`; `None` without VIRTIO_F_EVENT_IDX.
+    pub(super) fn is_fetched(&self, index: u16) -> Option<bool> {
+        // A device asks to be notified of the next chain it has not fetched, so all before that one are.
+        self.has_event_index.then(|| {
+            let ahead = self.read_avail_event().wrapping_sub(index);
+            ahead != 0 && ahead <= self.size.get()
+        })
+    }
+
+    /// Reads how far the device has come with the available ring, as it last asked to be notified.
+    fn read_avail_event(&self) -> u16 {
+        u16::from_le(self.load(self.used(self.size.avail_event_offset())))
+    }
+
+    /// Reads how many chains the device has used since they were last counted; a device may claim any number.
+    pub(super) fn read_used_count(&self) -> u16 {
+        let device_index = u16::from_le(self.load(self.used(layout::USED_IDX)));
+        let count = device_index.wrapping_sub(self.used_index);
+        if count != 0 {
+            self.barriers.after_used_index_read();
+        }
+        count
+    }
+
+    /// Reads the next entry of the used ring, which [`read_used_count`](Self::read_used_count) said is there: id and length.
+    pub(super) fn take_used(&mut self) -> (u32, u32) {
+        let entry = self
+            .size
+            .slot(self.used_index)
+            .wrapping_mul(size_of::<UsedElement>());
+        let element: UsedElement = self.load(self.used(layout::USED_RING).wrapping_add(entry));
+        self.used_index = self.used_index.wrapping_add(1);
+        (element.id.get(), element.len.get())
+    }
+
+    /// Asks the device for no used buffer notifications (§2.7.7); it may send some all the same.
+    pub(super) fn suppress_used_notifications(&self) {
+        if self.has_event_index {
+            // The entry before the next one: the device comes to it only after all others.
+            self.store(
+                self.available(self.size.used_event_offset()),
+                self.used_index.wrapping_sub(1).to_le(),
+            );
+        } else {
+            self.store(
+                self.available(layout::AVAILABLE_FLAGS),
+                NO_NOTIFICATION.to_le(),
+            );
+        }
+    }
+
+    /// Asks the device for a notification of the next used buffer, and says whether one has come already (§2.7.14).
+    pub(super) fn request_used_notification(&self) -> bool {
+        if self.has_event_index {
+            self.store(
+                self.available(self.size.used_event_offset()),
+                self.used_index.to_le(),
+            );
+        } else {
+            self.store(self.available(layout::AVAILABLE_FLAGS), 0_u16);
+        }
+        self.barriers.before_suppression_read();
+        self.read_used_count() != 0
+    }
+
+    const fn available(&self, offset: usize) -> usize {
+        self.block.available_ring.wrapping_add(offset)
+    }
+
+    const fn used(&self, offset: usize) -> usize {
+        self.block.used_ring.wrapping_add(offset)
+    }
+
+    /// Returns where the CPU finds the `T` at `offset`; callers compute it from `block` and `size`, so that it is inside.
+    fn place<T>(&self, offset: usize) -> NonNull<T> {
+        debug_assert!(offset.saturating_add(size_of::<T>()) <= self.memory.len_bytes());
+        // SAFETY: `offset` is that of a ring entry or field, below `block.len_bytes`, so inside the region's allocation.
+        unsafe { self.memory.as_ptr().add(offset) }.cast()
+    }
+
+    fn load<T: Copy>(&self, offset: usize) -> T {
+        // SAFETY: the place is inside the region (`place`) and aligned for `T`: 16-byte base, aligned parts, whole entries;
+        // every bit pattern is a `T`, for it is only called with integers and wire types. Volatile: the device writes it.
+        unsafe { self.place::<T>(offset).read_volatile() }
+    }
+
+    fn store<T: Copy>(&self, offset: usize, value: T) {
+        // SAFETY: the place is inside the region (`place`) and aligned for `T`: 16-byte base, aligned parts, whole entries.
+        // Volatile: the device reads it.
+        unsafe { self.place::<T>(offset).write_volatile(value) }
+    }
+}
+
+/// Says whether `event` is among the indices `old` to `new - 1`, all of them counted modulo 2^16 (§2.7.10).
+const fn is_crossed(event: u16, old: u16, new: u16) -> bool {
+    new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_index_is_crossed_exactly_when_it_is_in_the_batch() {
+        for old in [0_u16, 1, 100, 32767, 32768, 65533, 65535] {
+            for batch in [1_u16, 2, 3, 256, 32768] {
+                let new = old.wrapping_add(batch);
+                let inside: std::vec::Vec<u16> =
+                    (0..batch).map(|step| old.wrapping_add(step)).collect();
+                for event in [
+                    old.wrapping_sub(1),
+                    old,
+                    new.wrapping_sub(1),
+                    new,
+                    new.wrapping_add(1),
+                ] {
+                    assert_eq!(
+                        is_crossed(event, old, new),
+                        inside.contains(&event),
+                        "event {event}, old {old}, new {new}"
+                    );
+                }
+            }
+        }
+    }
+}
