@@ -7,55 +7,136 @@ use core::ptr::NonNull;
 use crate::address::DmaAddr;
 use crate::dma::{Direction, Dma, DmaError};
 
-/// A buffer whose bytes stay at one place while the owner moves.
+/// A buffer that can be taken apart into the place of its bytes and the rest of it, and put together again.
 ///
 /// # Safety
 ///
-/// `bytes` returns the same, exclusively owned, initialised memory on every call until the buffer is otherwise used or dropped,
-/// also after the buffer value was moved.
-pub unsafe trait StableBuffer {
-    /// Returns the place of the bytes.
-    fn bytes(&mut self) -> NonNull<[u8]>;
+/// The bytes `into_raw` names are initialised, exclusively owned memory that stays valid, at its place, until `from_raw`.
+pub unsafe trait StableBuffer: Sized {
+    /// What `from_raw` needs besides the bytes.
+    type Rest;
+
+    /// Takes the buffer apart.
+    fn into_raw(self) -> (NonNull<[u8]>, Self::Rest);
+
+    /// Puts the buffer together again.
+    ///
+    /// # Safety
+    ///
+    /// Both arguments came from one `into_raw`, and are used once; nothing else uses the bytes any more.
+    unsafe fn from_raw(bytes: NonNull<[u8]>, rest: Self::Rest) -> Self;
 }
 
-// SAFETY: an exclusive reference points to initialised memory of its own for all time; moving it moves only the pointer.
+// SAFETY: an exclusive reference points to initialised memory of its own for all time.
 unsafe impl StableBuffer for &'static mut [u8] {
-    fn bytes(&mut self) -> NonNull<[u8]> {
-        NonNull::from(&mut **self)
+    type Rest = ();
+
+    fn into_raw(self) -> (NonNull<[u8]>, ()) {
+        (NonNull::from(self), ())
+    }
+
+    unsafe fn from_raw(mut bytes: NonNull<[u8]>, (): ()) -> Self {
+        // SAFETY: the caller has the bytes from `into_raw`, so they are initialised and valid for ever, and nobody else's.
+        unsafe { bytes.as_mut() }
     }
 }
 
 #[cfg(feature = "alloc")]
-// SAFETY: the bytes live on the heap and belong to the box, wherever that is moved.
+// SAFETY: the bytes of a box live on the heap and are nobody else's until the box is put together again.
 unsafe impl StableBuffer for alloc::boxed::Box<[u8]> {
-    fn bytes(&mut self) -> NonNull<[u8]> {
-        NonNull::from(&mut **self)
+    type Rest = ();
+
+    fn into_raw(self) -> (NonNull<[u8]>, ()) {
+        (NonNull::from(Self::leak(self)), ())
+    }
+
+    unsafe fn from_raw(bytes: NonNull<[u8]>, (): ()) -> Self {
+        // SAFETY: the caller has the bytes from `into_raw`, which leaked a box, and uses them once.
+        unsafe { Self::from_raw(bytes.as_ptr()) }
     }
 }
 
 #[cfg(feature = "alloc")]
-// SAFETY: the first `len` bytes live on the heap, are initialised, belong to the vector, and move only if it is changed.
+// SAFETY: the first `len` bytes of a vector live on the heap, are initialised, and are nobody else's until it is put together again.
 unsafe impl StableBuffer for alloc::vec::Vec<u8> {
-    fn bytes(&mut self) -> NonNull<[u8]> {
-        NonNull::from(self.as_mut_slice())
+    /// The capacity.
+    type Rest = usize;
+
+    fn into_raw(self) -> (NonNull<[u8]>, usize) {
+        let capacity = self.capacity();
+        (NonNull::from(Self::leak(self)), capacity)
+    }
+
+    unsafe fn from_raw(bytes: NonNull<[u8]>, capacity: usize) -> Self {
+        // SAFETY: the caller has bytes and capacity from `into_raw`, which leaked a vector of them, and uses them once.
+        unsafe { Self::from_raw_parts(bytes.as_ptr().cast(), bytes.len(), capacity) }
     }
 }
 
 /// A buffer that a device can reach until [`Mapped::into_inner`] or drop unmaps it.
-///
-/// INVARIANT: `place` is what `buffer.bytes()` returned, mapped at `device` by `dma` in `direction`.
 pub struct Mapped<B: StableBuffer, D: Dma> {
-    buffer: ManuallyDrop<B>,
+    // Dropped first: the buffer is unmapped before it is used otherwise.
+    mapping: Mapping<D>,
+    raw: Raw<B>,
+}
+
+/// The device's side of a mapped buffer; unmaps it on drop.
+///
+/// INVARIANT: `place` is mapped at `device` by `dma` in `direction`, and valid while this lives.
+struct Mapping<D: Dma> {
     place: NonNull<[u8]>,
     device: DmaAddr,
     direction: Direction,
     dma: D,
 }
 
-// SAFETY: `place` points into `buffer`, which is owned; both go along.
+/// A buffer taken apart; put together again and dropped on drop.
+///
+/// INVARIANT: `place` and `rest` are what one `B::into_raw` returned.
+struct Raw<B: StableBuffer> {
+    place: NonNull<[u8]>,
+    rest: ManuallyDrop<B::Rest>,
+}
+
+// SAFETY: the pointers are to bytes that are owned, as by `B`, which may go to another thread; `D` goes along.
 unsafe impl<B: StableBuffer + Send, D: Dma + Send> Send for Mapped<B, D> {}
-// SAFETY: a shared `Mapped` gives shared access to the bytes only.
+// SAFETY: a shared `Mapped` gives shared access to the bytes only; `D` is shared along.
 unsafe impl<B: StableBuffer + Sync, D: Dma + Sync> Sync for Mapped<B, D> {}
+
+impl<B: StableBuffer> Raw<B> {
+    fn new(buffer: B) -> Self {
+        let (place, rest) = buffer.into_raw();
+        Self {
+            place,
+            rest: ManuallyDrop::new(rest),
+        }
+    }
+
+    fn into_inner(self) -> B {
+        ManuallyDrop::new(self).put_together()
+    }
+
+    /// Called once, last of all: by drop, or by `into_inner`, which keeps drop from running.
+    fn put_together(&mut self) -> B {
+        // SAFETY: this is called once, so the rest is taken once.
+        let rest = unsafe { ManuallyDrop::take(&mut self.rest) };
+        // SAFETY: both come from one `into_raw` (invariant) and are used once; a mapping of the bytes has ended before.
+        unsafe { B::from_raw(self.place, rest) }
+    }
+}
+
+impl<B: StableBuffer> Drop for Raw<B> {
+    fn drop(&mut self) {
+        drop(self.put_together());
+    }
+}
+
+impl<D: Dma> Drop for Mapping<D> {
+    fn drop(&mut self) {
+        // SAFETY: it is mapped (invariant) and unmapped once, here; no device uses it, for a virtqueue would own it then.
+        unsafe { self.dma.unmap(self.place, self.device, self.direction) }
+    }
+}
 
 impl<B: StableBuffer, D: Dma> Mapped<B, D> {
     /// Maps `buffer` for a device.
@@ -63,81 +144,79 @@ impl<B: StableBuffer, D: Dma> Mapped<B, D> {
     /// # Errors
     ///
     /// What [`Dma::map`] says, with the buffer; [`DmaError::InvalidLayout`] for an empty one.
-    pub fn new(dma: &D, mut buffer: B, direction: Direction) -> Result<Self, (DmaError, B)> {
-        let place = buffer.bytes();
+    pub fn new(dma: &D, buffer: B, direction: Direction) -> Result<Self, (DmaError, B)> {
+        let raw = Raw::new(buffer);
+        let place = raw.place;
         if place.is_empty() {
-            return Err((
-                DmaError::InvalidLayout {
-                    size_bytes: 0,
-                    align_bytes: 1,
-                },
-                buffer,
-            ));
+            let error = DmaError::InvalidLayout {
+                size_bytes: 0,
+                align_bytes: 1,
+            };
+            return Err((error, raw.into_inner()));
         }
-        // SAFETY: the bytes are valid and stay in place (`StableBuffer`) until `unmap`, which drop does before the buffer goes.
+        // SAFETY: the bytes are valid and stay in place (`StableBuffer`) until `raw` is put together, before which `mapping` ends.
         match unsafe { dma.map(place, direction) } {
-            Ok(device) => Ok(Self {
-                buffer: ManuallyDrop::new(buffer),
-                place,
-                device,
-                direction,
-                dma: dma.clone(),
-            }),
-            Err(error) => Err((error, buffer)),
+            Ok(device) => {
+                let mapping = Mapping {
+                    place,
+                    device,
+                    direction,
+                    dma: dma.clone(),
+                };
+                Ok(Self { mapping, raw })
+            }
+            Err(error) => Err((error, raw.into_inner())),
         }
     }
 
     /// Unmaps the buffer and returns it.
     #[must_use]
     pub fn into_inner(self) -> B {
-        let mut this = ManuallyDrop::new(self);
-        this.unmap();
-        // SAFETY: `this` is never dropped, so the buffer is taken out once.
-        let buffer = unsafe { ManuallyDrop::take(&mut this.buffer) };
-        let dma: *mut D = &raw mut this.dma;
-        // SAFETY: `this` is never dropped and not used any more, so its `dma` is dropped once, here.
-        unsafe { dma.drop_in_place() };
-        buffer
+        drop(self.mapping);
+        self.raw.into_inner()
     }
 
     /// Returns where the device finds the first byte.
     #[must_use]
     pub const fn device_addr(&self) -> DmaAddr {
-        self.device
+        self.mapping.device
     }
 
     /// Returns which way data goes.
     #[must_use]
     pub const fn direction(&self) -> Direction {
-        self.direction
+        self.mapping.direction
     }
 
     /// Returns the length in bytes.
     #[must_use]
     pub const fn len_bytes(&self) -> usize {
-        self.place.len()
+        self.mapping.place.len()
     }
 
     /// Returns the bytes, as the CPU sees them since the last [`sync_for_cpu`](Self::sync_for_cpu).
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        // SAFETY: `place` is the initialised memory of `buffer`, which this owns and lends for as long as the reference lives.
-        unsafe { self.place.as_ref() }
+        // SAFETY: `place` is initialised memory, which this owns and lends for as long as the reference lives.
+        unsafe { self.mapping.place.as_ref() }
     }
 
     /// Returns the bytes to change; the device sees them after [`sync_for_device`](Self::sync_for_device).
     #[must_use]
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: `place` is the initialised memory of `buffer`, which this owns and lends exclusively for as long as the reference lives.
-        unsafe { self.place.as_mut() }
+        // SAFETY: `place` is initialised memory, which this owns and lends exclusively for as long as the reference lives.
+        unsafe { self.mapping.place.as_mut() }
     }
 
     /// Hands the bytes to the device.
     pub fn sync_for_device(&mut self) {
         // SAFETY: the mapping exists until drop; `&mut self` says that no virtqueue has given it to a device.
         unsafe {
-            self.dma
-                .sync_for_device(self.place, self.device, self.direction)
+            self.mapping.dma.sync_for_device(
+                self.mapping.place,
+                self.mapping.device,
+                self.mapping.direction,
+            )
         }
     }
 
@@ -145,23 +224,12 @@ impl<B: StableBuffer, D: Dma> Mapped<B, D> {
     pub fn sync_for_cpu(&mut self) {
         // SAFETY: the mapping exists until drop; `&mut self` says that no virtqueue has given it to a device.
         unsafe {
-            self.dma
-                .sync_for_cpu(self.place, self.device, self.direction)
+            self.mapping.dma.sync_for_cpu(
+                self.mapping.place,
+                self.mapping.device,
+                self.mapping.direction,
+            )
         }
-    }
-
-    fn unmap(&mut self) {
-        // SAFETY: `new` mapped it; `drop` and `into_inner`, of which one runs, once, unmap it;
-        // no device uses it, for a virtqueue would own it then.
-        unsafe { self.dma.unmap(self.place, self.device, self.direction) }
-    }
-}
-
-impl<B: StableBuffer, D: Dma> Drop for Mapped<B, D> {
-    fn drop(&mut self) {
-        self.unmap();
-        // SAFETY: drop runs once, `into_inner` prevents it, and nothing uses the buffer afterwards.
-        unsafe { ManuallyDrop::drop(&mut self.buffer) }
     }
 }
 
@@ -170,9 +238,9 @@ impl<B: StableBuffer, D: Dma> fmt::Debug for Mapped<B, D> {
         write!(
             f,
             "Mapped({} bytes at {}, {:?})",
-            self.place.len(),
-            self.device,
-            self.direction
+            self.mapping.place.len(),
+            self.mapping.device,
+            self.mapping.direction
         )
     }
 }
