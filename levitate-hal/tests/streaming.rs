@@ -1,0 +1,108 @@
+//! A program's own buffers lent to a device, also through a bounce pool that really copies.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+use levitate_hal::{Direction, DmaBuffer, DmaError, DmaSlice, Mapped, Segments};
+use levitate_host::dma::Pool;
+
+#[test]
+fn a_mapped_vector_comes_back_with_what_the_device_wrote() {
+    for pool in [Pool::new(), Pool::builder().bounce().build()] {
+        let mut mapped = Mapped::new(&pool, vec![1_u8; 64], Direction::FromDevice).unwrap();
+        mapped.sync_for_device();
+        pool.device_memory()
+            .write(mapped.device_addr().get() + 60, &[5, 6, 7, 8])
+            .unwrap();
+        mapped.sync_for_cpu();
+        assert_eq!(mapped.as_slice()[60..], [5, 6, 7, 8]);
+        assert_eq!(mapped.into_inner()[60..], [5, 6, 7, 8]);
+        pool.assert_no_leaks();
+    }
+}
+
+#[test]
+fn what_the_cpu_writes_reaches_the_device_when_it_is_handed_over() {
+    let pool = Pool::builder().bounce().build();
+    let bytes: Box<[u8]> = vec![0; 16].into();
+    let mut mapped = Mapped::new(&pool, bytes, Direction::ToDevice).unwrap();
+    mapped.as_mut_slice()[3] = 9;
+    mapped.sync_for_device();
+    let mut seen = [0; 16];
+    pool.device_memory()
+        .read(mapped.device_addr().get(), &mut seen)
+        .unwrap();
+    assert_eq!(seen[3], 9);
+    drop(mapped);
+    pool.assert_no_leaks();
+}
+
+#[test]
+fn a_buffer_that_cannot_be_mapped_comes_back() {
+    let pool = Pool::new();
+    let (error, buffer) = Mapped::new(&pool, Vec::new(), Direction::Both).unwrap_err();
+    assert!(matches!(error, DmaError::InvalidLayout { .. }));
+    assert!(buffer.is_empty());
+    pool.fail_mapping_after(0);
+    let (_, buffer) = Mapped::new(&pool, vec![1, 2, 3], Direction::Both).unwrap_err();
+    assert_eq!(buffer, [1, 2, 3]);
+    pool.assert_no_leaks();
+}
+
+#[test]
+fn a_buffer_of_any_kind_shows_the_device_its_window() {
+    let pool = Pool::new();
+    let leaked: &'static mut [u8] = Box::leak(vec![0; 100].into());
+    let boxed: Box<[u8]> = vec![0; 100].into();
+    let buffers: [DmaBuffer<Pool>; 4] = [
+        DmaSlice::new_zeroed(&pool, 100).unwrap().into(),
+        Mapped::new(&pool, leaked, Direction::Both).unwrap().into(),
+        Mapped::new(&pool, boxed, Direction::Both).unwrap().into(),
+        Mapped::new(&pool, vec![0; 100], Direction::Both)
+            .unwrap()
+            .into(),
+    ];
+    for mut buffer in buffers {
+        let whole = buffer.segment(0).unwrap();
+        assert_eq!((whole.len_bytes, buffer.segment(1)), (100, None));
+        buffer.set_window(10..30).unwrap();
+        let part = buffer.segment(0).unwrap();
+        assert_eq!(part.addr.get(), whole.addr.get() + 10);
+        assert_eq!((part.len_bytes, buffer.len_bytes()), (20, 20));
+        buffer.as_mut_slice()[0] = 7;
+        buffer.set_window(0..100).unwrap();
+        assert_eq!(buffer.as_slice()[10], 7);
+        buffer.set_window(50..50).unwrap();
+        assert_eq!(buffer.segment(0), None, "an empty window is no segment");
+    }
+    pool.assert_no_leaks();
+}
+
+#[test]
+fn a_window_outside_the_memory_is_refused() {
+    let pool = Pool::new();
+    let mut buffer: DmaBuffer<Pool> = DmaSlice::new_zeroed(&pool, 8).unwrap().into();
+    buffer.set_window(2..6).unwrap();
+    assert!(buffer.set_window(0..9).is_err());
+    #[expect(clippy::reversed_empty_ranges, reason = "that is what is tried")]
+    let reversed = 5..4;
+    assert!(buffer.set_window(reversed).is_err());
+    assert_eq!(buffer.window(), 2..6, "unchanged");
+    assert_eq!(buffer.capacity_bytes(), 8);
+}
+
+#[test]
+fn a_vector_can_be_taken_out_again_and_nothing_else_can() {
+    let pool = Pool::new();
+    let buffer: DmaBuffer<Pool> = Mapped::new(&pool, vec![1, 2, 3], Direction::Both)
+        .unwrap()
+        .into();
+    assert_eq!(buffer.into_vec().unwrap(), [1, 2, 3]);
+    let coherent: DmaBuffer<Pool> = DmaSlice::new_zeroed(&pool, 8).unwrap().into();
+    assert!(coherent.into_vec().is_err());
+    pool.assert_no_leaks();
+}
