@@ -1,3 +1,37 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a test may panic"
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod capabilities;
+pub mod config;
+pub mod device;
+pub mod error;
+pub mod features;
+pub mod id;
+pub mod options;
+pub mod request;
+pub mod storage;
+
+pub use capabilities::{CacheMode, Capabilities, SECTOR_BYTES};
+pub use device::Blk;
+pub use error::{
+    BufferError, Error, InitError, PollError, RecoverError, Rejected, ResetError, SubmitError,
+};
+pub use features::BlkFeatures;
+pub use id::DeviceId;
+pub use levitate_virtio::Token;
+pub use options::Options;
+pub use request::{Completion, Reclaimed, RequestError, RequestKind};
+pub use storage::BlkStorage;

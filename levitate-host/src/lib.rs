@@ -1,1 +1,23 @@
-//! Host.
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test platform may panic on its own mistakes; what a driver hands it is checked"
+)]
+
+pub mod block;
+pub mod clock;
+pub mod device;
+pub mod dma;
+pub mod mmio;
+pub mod queue;
+mod sync;
+
+pub use block::BlockModel;
+pub use clock::VirtualClock;
+pub use device::{Behaviour, Completion, DeviceModel, Fault, Violation};
+pub use dma::{DeviceMemory, Pool, StrayAccess};
+pub use mmio::{MmioDevice, Version};

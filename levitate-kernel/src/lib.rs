@@ -1,2 +1,27 @@
-#![cfg_attr(not(test), no_std)]
+#![no_std]
+#![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sizes are clamped and numbers range-checked before they are added; device input never comes here"
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a test may panic"
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod card;
+pub mod command_line;
+pub mod console;
+pub mod hexdump;
+pub mod line_editor;
+pub mod log_format;
+pub mod selftest;
+pub mod shell;

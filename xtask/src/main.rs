@@ -1,2 +1,62 @@
-//! xtask.
-fn main() {}
+//! The project's own commands: `cargo xtask run|test|check|screenshot|build|doctor`.
+//!
+//! Whatever a command needs and the machine lacks is set up first ([`setup`]); every error is one `error: …` on
+//! standard error and a non-zero exit status.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "a host tool: its sums are of counts and times, never of what a device says"
+)]
+
+mod behaviour;
+mod build;
+mod check;
+mod cli;
+mod disk;
+mod doctor;
+mod exec;
+mod interrupt;
+mod progress;
+mod run;
+mod screenshot;
+mod setup;
+mod test;
+mod toolchain;
+mod vm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use cli::Command;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(stop) => return stop.report(),
+    };
+    if let Err(error) = interrupt::install() {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    let setup = setup::Setup::new(&cli.global);
+    let result = match &cli.command {
+        Command::Run(options) => run::run(options, &setup),
+        Command::Test(options) => test::run(options, &setup),
+        Command::Check => check::run(&setup),
+        Command::Screenshot(options) => screenshot::run(options, &setup),
+        Command::Build(options) => build::run(options, &setup),
+        Command::Doctor => doctor::run(&setup),
+    };
+    // What an interruption broke off is no error of its own.
+    if let Some(status) = interrupt::report() {
+        return ExitCode::from(status);
+    }
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

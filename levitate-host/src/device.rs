@@ -1,0 +1,14 @@
+//! What a device is, whatever the transport: a [`DeviceModel`] for what it does, and a core around it for status, features and queues.
+
+mod behaviour;
+mod core;
+mod fault;
+mod model;
+mod service;
+mod violation;
+
+pub use behaviour::{Behaviour, Completion, Suppression};
+pub(crate) use core::{Core, Family};
+pub use fault::Fault;
+pub use model::{ConfigField, DeviceModel};
+pub use violation::{Violation, Violations};

@@ -1,0 +1,90 @@
+//! The switches of a device: [`Behaviour`].
+
+use std::time::Duration;
+
+/// When a device answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Completion {
+    /// Within the notification.
+    #[default]
+    Inline,
+    /// So long after it took the request, by the virtual clock.
+    After(Duration),
+    /// When the test says so: it takes requests and keeps them.
+    Held,
+    /// Never: it takes requests and forgets them, and their memory stays the device's until a reset.
+    Never,
+    /// Never: it does not even look at the available ring.
+    Deaf,
+}
+
+/// What a device says about notifications it could do without (§2.7.10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Suppression {
+    /// It wants one for each chain it does not know of: `avail_event` follows what it has taken.
+    #[default]
+    Follow,
+    /// It leaves `used.flags` and `avail_event` as the test has set them.
+    Frozen,
+}
+
+/// How a device behaves, for the test to change at any time.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Behaviour {
+    /// What MagicValue reads.
+    pub magic: u32,
+    /// What Version reads, if not what the register set is.
+    pub version: Option<u32>,
+    /// What DeviceID reads, if not what the model is; 0 is an empty transport.
+    pub device_id: Option<u32>,
+    /// What VendorID reads.
+    pub vendor_id: u32,
+    /// Length of the register region in bytes.
+    pub region_len_bytes: usize,
+    /// What QueueSizeMax reads for queues that exist.
+    pub queue_size_max: u32,
+    /// Feature bits offered besides those of the model and the device's own INDIRECT_DESC, EVENT_IDX and VERSION_1.
+    pub offer: u64,
+    /// Feature bits not offered.
+    pub withhold: u64,
+    /// Refuses whatever features the driver chose: FEATURES_OK does not stick.
+    pub refuse_features: bool,
+    /// How many reads of the status it takes until a reset is done; `u32::MAX` is for ever.
+    pub reset_reads: u32,
+    /// Writes to QueueReady and QueuePFN have no effect, and they read 0: every queue stays without an address.
+    pub ignore_queue_setup: bool,
+    /// When it answers.
+    pub completion: Completion,
+    /// What it says about notifications.
+    pub suppression: Suppression,
+    /// The configuration never holds still: the generation, or in version 1 the first byte, changes with every look.
+    pub config_never_still: bool,
+    /// Bytes that the configuration space shows in place of the model's, by offset.
+    pub config_override: Vec<(usize, Vec<u8>)>,
+    /// Length of the configuration space, if not that of the model.
+    pub config_len_bytes: Option<usize>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            magic: 0x7472_6976,
+            version: None,
+            device_id: None,
+            vendor_id: 0x554d_4551,
+            region_len_bytes: 0x200,
+            queue_size_max: 1024,
+            offer: 0,
+            withhold: 0,
+            refuse_features: false,
+            reset_reads: 0,
+            ignore_queue_setup: false,
+            completion: Completion::Inline,
+            suppression: Suppression::Follow,
+            config_never_still: false,
+            config_override: Vec::new(),
+            config_len_bytes: None,
+        }
+    }
+}

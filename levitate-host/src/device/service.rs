@@ -1,0 +1,277 @@
+//! From notification to answer: how a device serves its queues.
+
+use levitate_hal::Instant;
+
+use super::core::{Core, DRIVER_OK};
+use super::{Completion, DeviceModel, Family, Fault, Suppression};
+use crate::dma::{AccessKind, DeviceMemory, Exposure, StrayAccess};
+use crate::queue::{Chain, Request, RingError, scatter};
+
+/// A request the device has taken and not answered.
+#[derive(Debug)]
+pub(super) struct Pending {
+    queue: u16,
+    chain: Chain,
+    due: Option<Instant>,
+    exposures: Vec<Exposure>,
+}
+
+impl Pending {
+    fn new(queue: u16, chain: Chain, due: Option<Instant>, memory: &DeviceMemory) -> Self {
+        let buffers = chain
+            .buffers
+            .iter()
+            .map(|buffer| (buffer.addr, u64::from(buffer.len_bytes)));
+        let table = chain
+            .indirect_table
+            .map(|(addr, len_bytes)| (addr, u64::from(len_bytes)));
+        let exposures = buffers
+            .chain(table)
+            .map(|(addr, len_bytes)| memory.expose(addr, len_bytes))
+            .collect();
+        Self {
+            queue,
+            chain,
+            due,
+            exposures,
+        }
+    }
+
+    fn conceal(&self, memory: &DeviceMemory) {
+        for exposure in &self.exposures {
+            memory.conceal(*exposure);
+        }
+    }
+}
+
+impl<M: DeviceModel> Core<M> {
+    /// Takes a notification for `queue`; the instant returned is when [`answer_due`](Self::answer_due) is wanted.
+    pub(crate) fn notify(&mut self, queue: u16) -> Option<Instant> {
+        if self.status & DRIVER_OK == 0 {
+            self.violations.add(
+                "INIT-08",
+                format!("queue {queue} was notified before DRIVER_OK"),
+            );
+            return None;
+        }
+        if self.behaviour.completion == Completion::Deaf {
+            return None;
+        }
+        self.look(queue)
+    }
+
+    /// Looks at `queue` as if it had been notified.
+    pub(crate) fn look(&mut self, queue: u16) -> Option<Instant> {
+        let index = usize::from(queue);
+        if self.is_broken
+            || !self
+                .queues
+                .get(index)
+                .is_some_and(|queue| queue.is_enabled())
+        {
+            return None;
+        }
+        let mut wanted = None;
+        loop {
+            match self.take_chain(index) {
+                Ok(Some(chain)) => {
+                    let due = match self.behaviour.completion {
+                        Completion::After(delay) => Some(self.clock.present().after(delay)),
+                        _ => None,
+                    };
+                    wanted = wanted.max(due);
+                    self.accept(Pending::new(queue, chain, due, &self.memory));
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.break_down(error);
+                    break;
+                }
+            }
+        }
+        wanted
+    }
+
+    fn take_chain(&mut self, index: usize) -> Result<Option<Chain>, RingError> {
+        let features = self.ring_features();
+        let Some(queue) = self.queues.get_mut(index) else {
+            return Ok(None);
+        };
+        let chain = queue.pop(&self.memory, features, &mut self.violations)?;
+        if self.behaviour.suppression == Suppression::Follow && features.event_index {
+            queue.set_available_event(queue.last_available(), &self.memory)?;
+        }
+        if let Some(chain) = &chain {
+            for buffer in &chain.buffers {
+                let kind = if buffer.is_writable {
+                    AccessKind::Write
+                } else {
+                    AccessKind::Read
+                };
+                self.memory
+                    .demand(buffer.addr, u64::from(buffer.len_bytes), kind)?;
+            }
+        }
+        Ok(chain)
+    }
+
+    fn accept(&mut self, request: Pending) {
+        match self.behaviour.completion {
+            Completion::Inline => self.answer(request),
+            Completion::Never => self.forgotten.push(request),
+            Completion::After(_) | Completion::Held | Completion::Deaf => {
+                self.pending.push(request);
+            }
+        }
+    }
+
+    /// Stops serving until the next reset, as QEMU does for a queue it cannot follow.
+    fn break_down(&mut self, error: RingError) {
+        self.ring_errors.push(error);
+        self.is_broken = true;
+        if self.family == Family::Modern {
+            self.set_needs_reset();
+        }
+    }
+
+    /// Returns the queue and head of each request that waits for an answer, oldest first.
+    pub(crate) fn waiting(&self) -> Vec<(u16, u16)> {
+        self.pending
+            .iter()
+            .map(|request| (request.queue, request.chain.head))
+            .collect()
+    }
+
+    /// Answers the waiting request at `position`; false if there is none.
+    pub(crate) fn answer_at(&mut self, position: usize) -> bool {
+        if position >= self.pending.len() {
+            return false;
+        }
+        let request = self.pending.remove(position);
+        self.answer(request);
+        true
+    }
+
+    /// Answers all requests whose time has come.
+    pub(crate) fn answer_due(&mut self) {
+        let present = self.clock.present();
+        while let Some(position) = self
+            .pending
+            .iter()
+            .position(|request| request.due.is_some_and(|due| due <= present))
+        {
+            self.answer_at(position);
+        }
+    }
+
+    /// Drops what waits, of one queue or of all.
+    pub(super) fn drop_pending(&mut self, queue: Option<u16>) {
+        for list in [&mut self.pending, &mut self.forgotten] {
+            list.retain(|request| {
+                let stays = queue.is_some_and(|queue| queue != request.queue);
+                if !stays {
+                    request.conceal(&self.memory);
+                }
+                stays
+            });
+        }
+    }
+
+    fn answer(&mut self, request: Pending) {
+        let Pending { queue, chain, .. } = &request;
+        let fault = self.faults.pop_front().or(self.constant_fault);
+        let features = self.negotiated();
+        let mut served = Request::new(&self.memory, chain, &mut self.violations, features);
+        self.model.serve(*queue, &mut served);
+        let (mut answer, mut used_len) = (served.answer, served.used_len_bytes);
+        distort(fault, chain, &mut answer, &mut used_len);
+        let mut result = Ok(());
+        for (offset, bytes) in &answer {
+            result = result.and_then(|()| scatter(chain, *offset, bytes, &self.memory));
+        }
+        let result = result.and_then(|()| self.give_back(&request, used_len, fault));
+        request.conceal(&self.memory);
+        if let Err(stray) = result {
+            self.break_down(RingError::Unreachable(stray));
+        }
+        if fault == Some(Fault::NeedsReset) {
+            self.set_needs_reset();
+        }
+    }
+
+    fn give_back(
+        &mut self,
+        request: &Pending,
+        used_len: u32,
+        fault: Option<Fault>,
+    ) -> Result<(), StrayAccess> {
+        let features = self.ring_features();
+        let Some(queue) = self.queues.get_mut(usize::from(request.queue)) else {
+            return Ok(());
+        };
+        let memory = &self.memory;
+        let head = request.chain.head;
+        queue.land(head);
+        let id = u32::from(head);
+        match fault {
+            Some(Fault::NoUsedElement) => return Ok(()),
+            Some(Fault::UsedIdOutOfRange) => {
+                // A multiple of the size, so that an index taken modulo the size would look right.
+                queue.push(id + u32::from(queue.size()), used_len, memory)?;
+            }
+            Some(Fault::UsedIdNotInFlight) => {
+                let flying = queue.in_flight();
+                let stranger =
+                    (0..queue.size()).find(|other| *other != head && !flying.contains(other));
+                queue.push(stranger.map_or(u32::MAX, u32::from), used_len, memory)?;
+            }
+            Some(Fault::UsedTwice) => {
+                queue.push(id, used_len, memory)?;
+                queue.push(id, used_len, memory)?;
+            }
+            Some(Fault::UsedIndexJump(by)) => {
+                queue.push(id, used_len, memory)?;
+                queue.jump(by, memory)?;
+            }
+            Some(Fault::UsedRingMisplaced) => {
+                let areas = queue.areas();
+                let available_end = areas.driver + 4 + 2 * u64::from(queue.size());
+                queue.push_at(available_end.next_multiple_of(4), id, used_len, memory)?;
+            }
+            _ => queue.push(id, used_len, memory)?,
+        }
+        if queue.wants_interrupt(memory, features)? {
+            self.raise_used_buffer();
+        }
+        Ok(())
+    }
+}
+
+/// Changes an honest answer into the one that `fault` asks for.
+fn distort(
+    fault: Option<Fault>,
+    chain: &Chain,
+    answer: &mut Vec<(usize, Vec<u8>)>,
+    used_len: &mut u32,
+) {
+    let room: usize = chain
+        .buffers
+        .iter()
+        .filter(|buffer| buffer.is_writable)
+        .map(|buffer| buffer.len_bytes as usize)
+        .sum();
+    match fault {
+        Some(Fault::UsedLen(len_bytes)) => *used_len = len_bytes,
+        Some(Fault::AnswerTruncated { len_bytes }) => {
+            for (offset, bytes) in answer {
+                bytes.truncate((len_bytes as usize).saturating_sub(*offset));
+            }
+            *used_len = len_bytes.min(*used_len);
+        }
+        Some(Fault::AnswerType(number)) if room >= 4 => {
+            answer.push((0, number.to_le_bytes().to_vec()));
+        }
+        Some(Fault::LastByte(byte)) if room > 0 => answer.push((room - 1, vec![byte])),
+        _ => {}
+    }
+}

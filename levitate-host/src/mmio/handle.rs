@@ -1,0 +1,359 @@
+//! What a driver and a test hold of a device: [`MmioDevice`].
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use levitate_hal::{Instant, Mmio};
+
+use super::recorder::AccessLog;
+use super::transport::Transport;
+use crate::clock::VirtualClock;
+use crate::device::{Behaviour, Core, DeviceModel, Family, Fault, Violation};
+use crate::dma::Pool;
+use crate::queue::{Areas, RingError};
+use crate::sync::lock;
+
+/// Which register set a device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The legacy one, as QEMU's `virt` machines have by default (§4.2.4).
+    One,
+    /// The one of the specification (§4.2.2).
+    Two,
+}
+
+/// A device behind MMIO registers, for a driver to drive and for a test to look into.
+///
+/// Clones are the same device: give one to the driver and keep another.
+/// It serves its queues on the thread that writes QueueNotify or moves the clock.
+pub struct MmioDevice<M: DeviceModel> {
+    transport: Arc<Mutex<Transport<M>>>,
+    clock: VirtualClock,
+}
+
+impl<M: DeviceModel> Clone for MmioDevice<M> {
+    fn clone(&self) -> Self {
+        Self {
+            transport: self.transport.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+/// How a device shall be; made by [`MmioDevice::builder`].
+#[must_use]
+pub struct MmioBuilder<M> {
+    model: M,
+    version: Version,
+    behaviour: Behaviour,
+}
+
+impl<M: DeviceModel> MmioBuilder<M> {
+    /// Chooses the register set; it is that of version 2 if nobody chooses.
+    pub const fn version(mut self, version: Version) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Sets switches that must be right before the driver's first access.
+    pub fn behave(mut self, change: impl FnOnce(&mut Behaviour)) -> Self {
+        change(&mut self.behaviour);
+        self
+    }
+
+    /// Plugs the device in.
+    #[must_use]
+    pub fn build(self, pool: &Pool, clock: &VirtualClock) -> MmioDevice<M> {
+        let family = match self.version {
+            Version::One => Family::Legacy,
+            Version::Two => Family::Modern,
+        };
+        let core = Core::new(
+            self.model,
+            family,
+            pool.device_memory(),
+            clock.clone(),
+            self.behaviour,
+        );
+        MmioDevice {
+            transport: Arc::new(Mutex::new(Transport::new(core, self.version))),
+            clock: clock.clone(),
+        }
+    }
+}
+
+impl<M: DeviceModel> MmioDevice<M> {
+    /// Chooses how a device shall be.
+    pub fn builder(model: M) -> MmioBuilder<M> {
+        MmioBuilder {
+            model,
+            version: Version::Two,
+            behaviour: Behaviour::default(),
+        }
+    }
+
+    /// Changes switches at run time.
+    pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
+        self.with(|transport| change(&mut transport.core.behaviour));
+    }
+
+    /// Looks into the model, or changes it without the driver being told.
+    ///
+    /// The device is locked meanwhile: do not touch its registers or move the clock in `look`.
+    pub fn model<R>(&self, look: impl FnOnce(&mut M) -> R) -> R {
+        self.with(|transport| look(&mut transport.core.model))
+    }
+
+    /// Changes the model's configuration as a device does: with a new generation and a notification.
+    pub fn change_config<R>(&self, change: impl FnOnce(&mut M) -> R) -> R {
+        self.with(|transport| transport.core.change_config(change))
+    }
+
+    /// Does [`change_config`](Self::change_config) right after the driver has read configuration `reads` more times.
+    pub fn change_config_after_reads(
+        &self,
+        reads: u32,
+        change: impl FnOnce(&mut M) + Send + 'static,
+    ) {
+        self.with(|transport| {
+            transport
+                .core
+                .config_changes
+                .push((reads.max(1), Box::new(change)));
+        });
+    }
+
+    /// Makes the device lie with its next answer that no earlier fault is for.
+    pub fn inject(&self, fault: Fault) {
+        self.with(|transport| transport.core.faults.push_back(fault));
+    }
+
+    /// Makes the device lie with every answer, or with none.
+    pub fn inject_always(&self, fault: Option<Fault>) {
+        self.with(|transport| transport.core.constant_fault = fault);
+    }
+
+    /// Sets DEVICE_NEEDS_RESET.
+    pub fn set_needs_reset(&self) {
+        self.with(|transport| transport.core.set_needs_reset());
+    }
+
+    /// Returns queue and head of each request that waits for an answer, oldest first.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<(u16, u16)> {
+        self.with(|transport| transport.core.waiting())
+    }
+
+    /// Answers the oldest request that waits; false if none does.
+    pub fn release_one(&self) -> bool {
+        self.release_at(0)
+    }
+
+    /// Answers the request at `position` in [`waiting`](Self::waiting), out of order; false if there is none.
+    pub fn release_at(&self, position: usize) -> bool {
+        self.with(|transport| transport.core.answer_at(position))
+    }
+
+    /// Answers all requests that wait, oldest first, and returns how many.
+    pub fn release_all(&self) -> usize {
+        let mut released = 0;
+        while self.release_one() {
+            released += 1;
+        }
+        released
+    }
+
+    /// Makes the device look at `queue` without a notification, as one that polls does.
+    pub fn look_at(&self, queue: u16) {
+        let due = self.with(|transport| transport.core.look(queue));
+        self.plan(due);
+    }
+
+    /// Writes `avail_event` of `queue`; [`Suppression::Frozen`](crate::device::Suppression) keeps it.
+    ///
+    /// # Panics
+    ///
+    /// If the queue is not enabled.
+    pub fn set_available_event(&self, queue: u16, value: u16) {
+        self.with(|Transport { core, .. }| {
+            core.queues[usize::from(queue)]
+                .set_available_event(value, &core.memory)
+                .expect("the queue is enabled");
+        });
+    }
+
+    /// Writes `used.flags` of `queue`.
+    ///
+    /// # Panics
+    ///
+    /// If the queue is not enabled.
+    pub fn set_used_flags(&self, queue: u16, value: u16) {
+        self.with(|Transport { core, .. }| {
+            core.queues[usize::from(queue)]
+                .set_used_flags(value, &core.memory)
+                .expect("the queue is enabled");
+        });
+    }
+
+    /// Sets bits of InterruptStatus for no reason.
+    pub fn raise_interrupt(&self, bits: u32) {
+        self.with(|transport| transport.core.raise(bits));
+    }
+
+    /// Says whether the interrupt line is up.
+    #[must_use]
+    pub fn is_interrupting(&self) -> bool {
+        self.with(|transport| transport.core.interrupt_status != 0)
+    }
+
+    /// Returns how often the device has sent a notification, wanted bits or not.
+    #[must_use]
+    pub fn interrupts_raised(&self) -> usize {
+        self.with(|transport| transport.core.interrupts_raised)
+    }
+
+    /// Returns the device status without the driver having read it.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        self.with(|transport| transport.core.status)
+    }
+
+    /// Returns the features that hold, 0 before they are agreed on.
+    #[must_use]
+    pub fn negotiated(&self) -> u64 {
+        self.with(|transport| transport.core.negotiated())
+    }
+
+    /// Returns size and place of `queue`, if it is enabled.
+    #[must_use]
+    pub fn queue(&self, queue: u16) -> Option<(u16, Areas)> {
+        self.with(|transport| {
+            let queue = transport.core.queues.get(usize::from(queue))?;
+            queue.is_enabled().then(|| (queue.size(), queue.areas()))
+        })
+    }
+
+    /// Returns the accesses to the registers so far.
+    #[must_use]
+    pub fn log(&self) -> AccessLog {
+        self.with(|transport| transport.log.clone())
+    }
+
+    /// Forgets the accesses so far.
+    pub fn clear_log(&self) {
+        self.with(|transport| transport.log = AccessLog::default());
+    }
+
+    /// Returns what QEMU would have said with `-d guest_errors`.
+    #[must_use]
+    pub fn guest_errors(&self) -> Vec<String> {
+        self.with(|transport| transport.guest_errors.clone())
+    }
+
+    /// Returns why the device gave up on a queue, if it did.
+    #[must_use]
+    pub fn ring_errors(&self) -> Vec<RingError> {
+        self.with(|transport| transport.core.ring_errors.clone())
+    }
+
+    /// Returns the rules the driver has broken.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.with(|transport| transport.core.violations.as_slice().to_vec())
+    }
+
+    /// Returns the rules the driver has broken, and forgets them.
+    #[must_use]
+    pub fn take_violations(&self) -> Vec<Violation> {
+        self.with(|transport| transport.core.violations.take())
+    }
+
+    /// Checks that the driver did nothing wrong as far as the device can see.
+    ///
+    /// # Panics
+    ///
+    /// If there are violations, guest errors or ring errors; the message lists them.
+    pub fn assert_clean(&self) {
+        let mut lines: Vec<String> = self.violations().iter().map(ToString::to_string).collect();
+        lines.extend(
+            self.guest_errors()
+                .iter()
+                .map(|error| format!("guest error: {error}")),
+        );
+        lines.extend(
+            self.ring_errors()
+                .iter()
+                .map(|error| format!("ring error: {error}")),
+        );
+        assert!(
+            lines.is_empty(),
+            "the driver broke rules:\n{}",
+            lines.join("\n")
+        );
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut Transport<M>) -> R) -> R {
+        act(&mut lock(&self.transport))
+    }
+
+    /// Has the device called when its answers are due.
+    fn plan(&self, due: Option<Instant>) {
+        if let Some(due) = due {
+            let device = Arc::downgrade(&self.transport);
+            self.clock.at(due, move || {
+                if let Some(device) = device.upgrade() {
+                    lock(&device).core.answer_due();
+                }
+            });
+        }
+    }
+
+    fn write(&self, offset: usize, width_bytes: usize, value: u64) {
+        let due = self.with(|transport| transport.write(offset, width_bytes, value));
+        self.plan(due);
+    }
+}
+
+impl<M: DeviceModel> Mmio for MmioDevice<M> {
+    fn len_bytes(&self) -> usize {
+        self.with(|transport| transport.core.behaviour.region_len_bytes)
+    }
+
+    fn read8(&self, offset: usize) -> u8 {
+        self.with(|transport| transport.read(offset, 1)) as u8
+    }
+
+    fn read16(&self, offset: usize) -> u16 {
+        self.with(|transport| transport.read(offset, 2)) as u16
+    }
+
+    fn read32(&self, offset: usize) -> u32 {
+        self.with(|transport| transport.read(offset, 4)) as u32
+    }
+
+    fn read64(&self, offset: usize) -> u64 {
+        self.with(|transport| transport.read(offset, 8))
+    }
+
+    fn write8(&self, offset: usize, value: u8) {
+        self.write(offset, 1, u64::from(value));
+    }
+
+    fn write16(&self, offset: usize, value: u16) {
+        self.write(offset, 2, u64::from(value));
+    }
+
+    fn write32(&self, offset: usize, value: u32) {
+        self.write(offset, 4, u64::from(value));
+    }
+
+    fn write64(&self, offset: usize, value: u64) {
+        self.write(offset, 8, value);
+    }
+}
+
+impl<M: DeviceModel> fmt::Debug for MmioDevice<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MmioDevice(status {:#x})", self.status())
+    }
+}

@@ -1,0 +1,17 @@
+//! The device models, driven by raw register writes and rings built by hand.
+//!
+//! Nothing here uses `levitate-virtio`: driver, models and these tests each read the specification for themselves.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod block;
+mod conformance;
+mod faults;
+mod registers;
+mod rig;
+mod ring;

@@ -1,0 +1,376 @@
+//! The device's side of the split virtqueue: chains, suppression, and when answers come.
+
+use std::time::Duration;
+
+use levitate_hal::Clock;
+use levitate_host::block::pattern;
+use levitate_host::device::Suppression;
+use levitate_host::queue::RingError;
+use levitate_host::{BlockModel, Completion, Version};
+
+use crate::rig::{EVENT_IDX, INDIRECT, INDIRECT_DESC, NEXT, Part, Rig, WRITE};
+
+const SIZE: u16 = 8;
+
+fn disk(wanted: u64) -> Rig<BlockModel> {
+    Rig::live(BlockModel::patterned(8), Version::Two, 1, SIZE, wanted)
+}
+
+fn ids(rig: &Rig<BlockModel>) -> Vec<&'static str> {
+    rig.device.violations().iter().map(|one| one.id).collect()
+}
+
+/// The parts of a flush in one buffer of 17 bytes at `at`.
+fn flush(at: u64) -> [Part; 2] {
+    [(at, 16, false), (at + 16, 1, true)]
+}
+
+/// A header of a flush, and a status that no device writes.
+const FLUSH: [u8; 17] = [4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x77];
+
+#[test]
+fn indices_and_slots_wrap() {
+    let mut rig = disk(0);
+    let (buffer, at) = rig.buffer(&FLUSH);
+    for round in 0..20_u16 {
+        let head = rig.send(0, &flush(at));
+        assert_eq!(rig.rings[0].used_index(), round + 1);
+        assert_eq!(rig.rings[0].used_element(round), (u32::from(head), 1));
+    }
+    assert_eq!(buffer[16], 2, "UNSUPP: FLUSH was not negotiated");
+    rig.device.assert_clean();
+}
+
+#[test]
+fn the_available_index_wraps_at_65536() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    for _ in 0..65_540_u32 {
+        rig.send(0, &flush(at));
+    }
+    assert_eq!(rig.rings[0].used_index(), 4);
+    rig.device.assert_clean();
+}
+
+#[test]
+fn a_chain_may_lie_in_an_indirect_table() {
+    let mut rig = disk(INDIRECT_DESC);
+    let (buffer, at) = rig.buffer(&[0; 16 + 512 + 1]);
+    let mut table = Vec::new();
+    for (addr, len, flags, next) in [
+        (at, 16_u32, NEXT, 1_u16),
+        (at + 16, 512, NEXT | WRITE, 2),
+        (at + 528, 1, WRITE, 0),
+    ] {
+        table.extend(addr.to_le_bytes());
+        table.extend(len.to_le_bytes());
+        table.extend(flags.to_le_bytes());
+        table.extend(next.to_le_bytes());
+    }
+    let (_table, table_at) = rig.buffer(&table);
+    rig.rings[0].write_descriptor(5, table_at, 48, INDIRECT, 0);
+    rig.rings[0].publish(5);
+    rig.notify(0);
+    assert_eq!(rig.rings[0].used_element(0), (5, 513));
+    assert_eq!(buffer[16 + 100], pattern(100));
+    rig.device.assert_clean();
+}
+
+#[test]
+fn indirect_tables_have_their_rules() {
+    for (wanted, first, table_flags, len, rule) in [
+        (0, INDIRECT, 0, 16, "SPLIT-06"),
+        (INDIRECT_DESC, INDIRECT | NEXT, 0, 16, "SPLIT-09"),
+        (INDIRECT_DESC, INDIRECT, INDIRECT, 16, "SPLIT-07"),
+        (INDIRECT_DESC, INDIRECT, 0, 24, ""),
+        (INDIRECT_DESC, INDIRECT, 0, 0, ""),
+    ] {
+        let mut rig = disk(wanted);
+        let mut table = [0; 16];
+        table[8] = 16;
+        table[12] = table_flags as u8;
+        let (_table, table_at) = rig.buffer(&table);
+        rig.rings[0].write_descriptor(0, table_at, len, first, 1);
+        rig.rings[0].publish(0);
+        rig.notify(0);
+        if rule.is_empty() {
+            assert_eq!(
+                rig.device.ring_errors(),
+                [RingError::IndirectLength { len_bytes: len }]
+            );
+        } else {
+            assert_eq!(ids(&rig), [rule]);
+        }
+        assert_eq!(rig.rings[0].used_index(), 0);
+        assert_eq!(rig.status(), 0x4f, "DEVICE_NEEDS_RESET");
+        assert_eq!(rig.device.read32(0x060), 2);
+    }
+}
+
+use levitate_hal::Mmio;
+
+#[test]
+fn a_loop_ends_at_the_queue_size() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.rings[0].write_descriptor(0, at, 16, NEXT, 1);
+    rig.rings[0].write_descriptor(1, at, 16, NEXT, 0);
+    rig.rings[0].publish(0);
+    rig.notify(0);
+    assert_eq!(ids(&rig), ["SPLIT-08"]);
+    assert_eq!(
+        rig.device.ring_errors(),
+        [RingError::ChainTooLong {
+            head: 0,
+            size: SIZE
+        }]
+    );
+    rig.bring_down();
+    rig.negotiate(u64::MAX);
+    rig.set_up_queue(0, SIZE);
+    rig.go();
+    rig.send(0, &flush(at));
+    assert_eq!(rig.rings[0].used_index(), 1, "a reset mends it");
+}
+
+#[test]
+fn a_chain_may_be_as_long_as_the_queue() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&[0; 16 + 6 * 512 + 1]);
+    let mut parts = vec![(at, 16, false)];
+    parts.extend((0..6).map(|part| (at + 16 + 512 * part, 512, true)));
+    parts.push((at + 16 + 6 * 512, 1, true));
+    rig.send(0, &parts);
+    assert_eq!(rig.rings[0].used_element(0), (0, 6 * 512 + 1));
+    rig.device.assert_clean();
+}
+
+#[test]
+fn what_no_device_can_follow_is_an_error() {
+    type Break = fn(&mut Rig<BlockModel>, u64);
+    let cases: [(Break, RingError); 4] = [
+        (
+            |rig, _| rig.rings[0].publish(SIZE),
+            RingError::DescriptorIndex {
+                index: SIZE,
+                table: u64::from(SIZE),
+            },
+        ),
+        (
+            |rig, at| {
+                rig.rings[0].write_descriptor(0, at, 0, 0, 0);
+                rig.rings[0].publish(0);
+            },
+            RingError::EmptyBuffer { index: 0 },
+        ),
+        (
+            |rig, at| {
+                rig.rings[0].write_chain(&[(at, 1, true), (at, 16, false)]);
+                rig.rings[0].publish(0);
+            },
+            RingError::ReadableAfterWritable { index: 1 },
+        ),
+        (
+            |rig, _| rig.rings[0].set_available_index(SIZE + 1),
+            RingError::AvailableIndex {
+                from: 0,
+                to: SIZE + 1,
+                size: SIZE,
+            },
+        ),
+    ];
+    for (break_it, wanted) in cases {
+        let mut rig = disk(0);
+        let (_buffer, at) = rig.buffer(&FLUSH);
+        break_it(&mut rig, at);
+        rig.notify(0);
+        assert_eq!(rig.device.ring_errors(), [wanted]);
+        assert_eq!(rig.rings[0].used_index(), 0);
+        rig.send(0, &flush(at));
+        assert_eq!(rig.rings[0].used_index(), 0, "and then nothing more");
+    }
+}
+
+#[test]
+fn an_index_that_goes_back_breaks_a_rule() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.send(0, &flush(at));
+    rig.rings[0].set_available_index(0);
+    rig.notify(0);
+    assert_eq!(ids(&rig), ["SPLIT-11"]);
+}
+
+#[test]
+fn a_chain_in_flight_is_not_made_available_again() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let head = rig.send(0, &flush(at));
+    rig.rings[0].publish(head);
+    rig.notify(0);
+    assert_eq!(rig.device.ring_errors(), [RingError::HeadInFlight { head }]);
+}
+
+#[test]
+fn a_buffer_out_of_reach_is_a_stray_access() {
+    for parts in [
+        [(0x1000, 16, false), (0, 1, true)],
+        [(0, 16, false), (0x1000, 1, true)],
+    ] {
+        let mut rig = disk(0);
+        let (_buffer, at) = rig.buffer(&FLUSH);
+        let parts = parts.map(|(addr, len, way)| (if addr == 0 { at } else { addr }, len, way));
+        rig.send(0, &parts);
+        assert!(matches!(
+            rig.device.ring_errors()[..],
+            [RingError::Unreachable(_)]
+        ));
+        assert_eq!(rig.pool.stray_accesses()[0].addr.get(), 0x1000);
+    }
+}
+
+#[test]
+fn flags_and_events_are_kept_as_negotiated() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.rings[0].set_available_flags(1);
+    rig.send(0, &flush(at));
+    assert_eq!(ids(&rig), [""; 0]);
+    rig.rings[0].set_available_flags(2);
+    rig.send(0, &flush(at));
+    assert_eq!(ids(&rig)[0], "SPLIT-12");
+    let mut rig = disk(EVENT_IDX);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.rings[0].set_available_flags(1);
+    rig.send(0, &flush(at));
+    assert_eq!(ids(&rig)[0], "SPLIT-14");
+}
+
+#[test]
+fn a_driver_can_do_without_interrupts() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.send(0, &flush(at));
+    assert_eq!(
+        (rig.device.interrupts_raised(), rig.device.read32(0x060)),
+        (1, 1)
+    );
+    rig.rings[0].set_available_flags(1);
+    rig.send(0, &flush(at));
+    assert_eq!(rig.device.interrupts_raised(), 1);
+
+    let mut rig = disk(EVENT_IDX);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.rings[0].set_used_event(2);
+    let raised: Vec<usize> = (0..5)
+        .map(|_| {
+            rig.send(0, &flush(at));
+            rig.device.interrupts_raised()
+        })
+        .collect();
+    assert_eq!(raised, [0, 0, 1, 1, 1], "once, when index 2 was used");
+}
+
+#[test]
+fn the_available_event_follows_unless_frozen() {
+    let mut rig = disk(EVENT_IDX);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.send(0, &flush(at));
+    rig.send(0, &flush(at));
+    assert_eq!(rig.rings[0].available_event(), 2);
+    rig.device
+        .behave(|behaviour| behaviour.suppression = Suppression::Frozen);
+    rig.device.set_available_event(0, 77);
+    rig.device.set_used_flags(0, 1);
+    rig.send(0, &flush(at));
+    assert_eq!(
+        (rig.rings[0].available_event(), rig.rings[0].used_flags()),
+        (77, 1)
+    );
+}
+
+#[test]
+fn answers_come_when_they_are_due() {
+    let mut rig = disk(0);
+    let (buffer, at) = rig.buffer(&FLUSH);
+    let delay = Duration::from_millis(3);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::After(delay));
+    rig.send(0, &flush(at));
+    rig.clock.advance(delay - Duration::from_nanos(1));
+    assert_eq!((rig.rings[0].used_index(), buffer[16]), (0, 0x77));
+    rig.clock.relax();
+    assert_eq!((rig.rings[0].used_index(), buffer[16]), (1, 2));
+    assert!(rig.device.is_interrupting());
+}
+
+#[test]
+fn held_answers_come_in_the_order_of_the_test() {
+    let mut rig = disk(0);
+    let buffers: Vec<_> = (0..3).map(|_| rig.buffer(&FLUSH)).collect();
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let heads: Vec<u16> = buffers
+        .iter()
+        .map(|(_, at)| rig.send(0, &flush(*at)))
+        .collect();
+    let waiting: Vec<(u16, u16)> = heads.iter().map(|head| (0, *head)).collect();
+    assert_eq!(rig.device.waiting(), waiting);
+    assert!(rig.device.release_at(2));
+    assert_eq!(rig.rings[0].used_element(0).0, u32::from(heads[2]));
+    assert_eq!(buffers[0].0[16], 0x77);
+    assert_eq!(rig.device.release_all(), 2);
+    assert_eq!(rig.rings[0].used_element(2).0, u32::from(heads[1]));
+    assert!(!rig.device.release_one());
+    assert!(!rig.device.release_at(9));
+}
+
+#[test]
+fn a_device_may_never_answer_or_never_look() {
+    for completion in [Completion::Never, Completion::Deaf] {
+        let mut rig = disk(EVENT_IDX);
+        let (buffer, at) = rig.buffer(&FLUSH);
+        rig.device
+            .behave(|behaviour| behaviour.completion = completion);
+        rig.send(0, &flush(at));
+        rig.clock.advance(Duration::from_secs(3600));
+        assert_eq!((rig.rings[0].used_index(), buffer[16]), (0, 0x77));
+        let looked = u16::from(completion == Completion::Never);
+        assert_eq!(rig.rings[0].available_event(), looked);
+        drop(buffer);
+        let misuses = rig.pool.take_misuses();
+        assert_eq!(
+            misuses.len(),
+            usize::from(looked),
+            "taken memory is the device's: {misuses:?}"
+        );
+    }
+}
+
+#[test]
+fn a_device_that_polls_needs_no_notification() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    let head = rig.rings[0].write_chain(&flush(at));
+    rig.rings[0].publish(head);
+    assert_eq!(rig.rings[0].used_index(), 0);
+    rig.device.look_at(0);
+    assert_eq!(rig.rings[0].used_index(), 1);
+}
+
+#[test]
+fn a_reset_drops_what_waits() {
+    let mut rig = disk(0);
+    let (buffer, at) = rig.buffer(&FLUSH);
+    let delay = Duration::from_millis(1);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::After(delay));
+    rig.send(0, &flush(at));
+    rig.bring_down();
+    drop(buffer);
+    rig.clock.advance(delay * 2);
+    rig.pool.assert_no_leaks();
+    rig.pool.assert_no_stray_accesses();
+}

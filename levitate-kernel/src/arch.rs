@@ -1,0 +1,14 @@
+//! The architecture the kernel runs on, behind one interface.
+//!
+//! A new architecture is a folder beside `aarch64` that has the same modules:
+//! - `boot`: the entry point; it calls [`crate::boot::start`] with memory mapped and caches on;
+//! - `clock`: a monotonic counter, usable from the first line on;
+//! - `interrupt_controller`, `timer` and `masking`: interrupts and how to wait for one;
+//! - `memory_map`: maps what the machine has, and no more;
+//! - `power`: ends the machine, with an exit status if there is somebody to tell;
+//! - `uart`: the serial port.
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::*;

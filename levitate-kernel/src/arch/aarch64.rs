@@ -1,0 +1,14 @@
+//! QEMU's `virt` machine with 64-bit Arm CPUs; the kernel runs at EL1.
+
+mod boot;
+pub(crate) mod clock;
+mod exceptions;
+pub(crate) mod interrupt_controller;
+pub(crate) mod masking;
+pub(crate) mod memory_map;
+pub(crate) mod power;
+mod registers;
+pub(crate) mod timer;
+pub(crate) mod uart;
+
+pub(crate) use boot::{DEVICE_MEMORY, image};

@@ -1,0 +1,248 @@
+//! The GIC, version 2 or 3, whichever the device tree names.
+
+use core::ops::Range;
+use core::ptr::NonNull;
+
+use arm_gic::gicv2::GicV2;
+use arm_gic::gicv3::{GicCpuInterface, GicV3};
+use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer};
+use levitate_hal::Mmio;
+use thiserror::Error;
+
+use super::DEVICE_MEMORY;
+use crate::device_tree::InterruptController as Description;
+use crate::interrupts::{Line, Trigger};
+use crate::lock::Mutex;
+use crate::platform::Registers;
+
+/// The kernel runs on the first CPU alone.
+const CPU: usize = 0;
+/// Lets interrupts of every priority through.
+const ALL_PRIORITIES: u8 = 0xff;
+/// Numbers from here on are not interrupts but say why there is none.
+const FIRST_SPECIAL: u32 = 1020;
+
+/// What was asked of the controller and did not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum ControllerError {
+    /// A part of it is not where device registers are, or too short.
+    #[error("the interrupt controller's registers {start:#x}..{end:#x} cannot be used")]
+    Registers {
+        /// Where the part begins.
+        start: usize,
+        /// Where it ends.
+        end: usize,
+    },
+    /// Its redistributors could not be made out.
+    #[error("the interrupt controller's redistributors could not be made out")]
+    Redistributors,
+    /// It was not started.
+    #[error("the interrupt controller was not started")]
+    NotStarted,
+    /// There is no such line, or it cannot be switched on.
+    #[error("interrupt {number} cannot be switched on")]
+    Line {
+        /// The line.
+        number: u32,
+    },
+}
+
+enum Gic {
+    V2(GicV2<'static>),
+    V3(GicV3<'static>),
+}
+
+static GIC: Mutex<Option<Gic>> = Mutex::new(None);
+
+/// Where the distributor is, which both versions have.
+static DISTRIBUTOR: Mutex<Option<Registers>> = Mutex::new(None);
+
+/// Starts the controller, with every line off.
+///
+/// # Errors
+///
+/// [`ControllerError`] if its registers are not usable.
+///
+/// # Safety
+///
+/// The ranges are the registers of a controller of that version, which nothing else uses; it is called once.
+pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerError> {
+    let gic = match description {
+        Description::GicV2 {
+            distributor,
+            cpu_interface,
+        } => {
+            let distributor = usable(distributor, 0x1000)?;
+            let cpu_interface = usable(cpu_interface, 0x1000)?;
+            configure_v2(&distributor, &cpu_interface);
+            // SAFETY: registers of a GICv2 that nothing else uses, says the caller; `usable` checked place and length.
+            let mut gic =
+                unsafe { GicV2::new(distributor.start as *mut _, cpu_interface.start as *mut _) };
+            if gic.typer().has_security_extension() {
+                gic.enable_group1(true);
+            } else {
+                gic.enable_group0(true);
+            }
+            Gic::V2(gic)
+        }
+        Description::GicV3 {
+            distributor,
+            redistributors,
+        } => {
+            let distributor = usable(distributor, 0x1_0000)?;
+            let redistributors = usable(redistributors, 0x2_0000)?;
+            let distributor = NonNull::new(distributor.start as *mut _)
+                .ok_or(ControllerError::Redistributors)?;
+            let redistributors = NonNull::new(redistributors.start as *mut _)
+                .ok_or(ControllerError::Redistributors)?;
+            // SAFETY: registers of a GICv3 that nothing else uses, says the caller; `usable` checked place and length.
+            let distributor = unsafe { UniqueMmioPointer::new(distributor) };
+            // SAFETY: as above; one redistributor, the first CPU's, is used, and there is room for it.
+            let gic = unsafe { GicV3::new(distributor, redistributors, 1) };
+            let mut gic = gic.map_err(|_| ControllerError::Redistributors)?;
+            gic.setup(CPU);
+            GicCpuInterface::set_priority_mask(ALL_PRIORITIES);
+            Gic::V3(gic)
+        }
+    };
+    let (Description::GicV2 { distributor, .. } | Description::GicV3 { distributor, .. }) =
+        description;
+    *DISTRIBUTOR.lock() = Registers::new(distributor.clone());
+    *GIC.lock() = Some(gic);
+    Ok(())
+}
+
+/// Switches a line on.
+///
+/// # Errors
+///
+/// [`ControllerError`]; the line stays off.
+pub(crate) fn enable(line: Line) -> Result<(), ControllerError> {
+    let Line { number, trigger } = line;
+    let refused = ControllerError::Line { number };
+    let id = IntId::try_from(number).map_err(|_| refused)?;
+    if number >= FIRST_SPECIAL {
+        return Err(refused);
+    }
+    let trigger = match trigger {
+        Trigger::Level => arm_gic::Trigger::Level,
+        Trigger::Edge => arm_gic::Trigger::Edge,
+    };
+    match GIC.lock().as_mut().ok_or(ControllerError::NotStarted)? {
+        Gic::V2(gic) => {
+            if !id.is_private() {
+                gic.set_trigger(id, trigger);
+            }
+            gic.enable_interrupt(id, true).map_err(|_| refused)
+        }
+        Gic::V3(gic) => {
+            if !id.is_private() {
+                gic.set_trigger(id, None, trigger).map_err(|_| refused)?;
+            }
+            gic.enable_interrupt(id, Some(CPU), true)
+                .map_err(|_| refused)
+        }
+    }
+}
+
+/// Makes a shared line pending, as if its device had raised it.
+pub(crate) fn make_pending(number: u32) {
+    /// `GICD_ISPENDR`: a bit for each line.
+    const SET_PENDING: usize = 0x200;
+    let number = number as usize;
+    if let Some(distributor) = &*DISTRIBUTOR.lock() {
+        distributor.write32(SET_PENDING + number / 32 * 4, 1 << (number % 32));
+    }
+}
+
+/// Switches a line off.
+pub(crate) fn disable(number: u32) {
+    let Ok(id) = IntId::try_from(number) else {
+        return;
+    };
+    // A line that was acknowledged can be switched off.
+    match GIC.lock().as_mut() {
+        Some(Gic::V2(gic)) => drop(gic.enable_interrupt(id, false)),
+        Some(Gic::V3(gic)) => drop(gic.enable_interrupt(id, Some(CPU), false)),
+        None => {}
+    }
+}
+
+/// Takes the most urgent pending interrupt; it has to be [ended](end).
+pub(crate) fn acknowledge() -> Option<u32> {
+    let id = match GIC.lock().as_mut()? {
+        // Without security extensions all are in group 0, with them the register shows group 1 to a kernel: the same register.
+        Gic::V2(gic) => gic.get_and_acknowledge_interrupt(InterruptGroup::Group0),
+        Gic::V3(_) => GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1),
+    };
+    id.map(u32::from).filter(|number| *number < FIRST_SPECIAL)
+}
+
+/// Says that the interrupt has been handled.
+pub(crate) fn end(number: u32) {
+    let Ok(id) = IntId::try_from(number) else {
+        return;
+    };
+    match GIC.lock().as_mut() {
+        Some(Gic::V2(gic)) => gic.end_interrupt(id, InterruptGroup::Group0),
+        Some(Gic::V3(_)) => GicCpuInterface::end_interrupt(id, InterruptGroup::Group1),
+        None => {}
+    }
+}
+
+/// Returns `part` if it lies where device registers are mapped and has at least `length` bytes.
+fn usable(part: &Range<usize>, length: usize) -> Result<Range<usize>, ControllerError> {
+    let is_device = DEVICE_MEMORY.start <= part.start && part.end <= DEVICE_MEMORY.end;
+    if is_device && part.len() >= length && part.start.is_multiple_of(0x1000) {
+        Ok(part.clone())
+    } else {
+        Err(ControllerError::Registers {
+            start: part.start,
+            end: part.end,
+        })
+    }
+}
+
+/// Prepares a GICv2: every line off, in the group this kernel sees, and the shared ones routed to this CPU.
+///
+/// `GicV2::setup` routes nothing, and touches registers of lines that are not there.
+fn configure_v2(distributor: &Range<usize>, cpu_interface: &Range<usize>) {
+    /// `GICD_TYPER`: the low five bits count the lines, 32 at a time.
+    const TYPE: usize = 0x004;
+    const SECURITY_EXTENSION: u32 = 1 << 10;
+    /// `GICD_IGROUPR`, `GICD_ICENABLER`: a bit for each line.
+    const GROUP: usize = 0x080;
+    const CLEAR_ENABLE: usize = 0x180;
+    /// `GICD_ITARGETSR`: a byte for each line, in it a bit for each CPU.
+    const TARGETS: usize = 0x800;
+    const FIRST_SHARED: usize = 32;
+    /// `GICC_CTLR`, `GICC_PMR`.
+    const CONTROL: usize = 0x000;
+    const PRIORITY_MASK: usize = 0x004;
+
+    let (Some(distributor), Some(cpu_interface)) = (
+        Registers::new(distributor.clone()),
+        Registers::new(cpu_interface.clone()),
+    ) else {
+        return;
+    };
+    let kind = distributor.read32(TYPE);
+    let groups = if kind & SECURITY_EXTENSION == 0 {
+        0
+    } else {
+        u32::MAX
+    };
+    let blocks = (kind as usize & 0x1f) + 1;
+    for block in 0..blocks {
+        distributor.write32(CLEAR_ENABLE + 4 * block, u32::MAX);
+        distributor.write32(GROUP + 4 * block, groups);
+    }
+    // The bytes of the private lines read as this CPU's own bit; with one CPU all of them read as zero and ignore writes.
+    let this_cpu = distributor.read8(TARGETS);
+    let lines = (32 * blocks).min(FIRST_SPECIAL as usize);
+    for line in FIRST_SHARED..lines {
+        distributor.write8(TARGETS + line, this_cpu);
+    }
+    cpu_interface.write32(PRIORITY_MASK, u32::from(ALL_PRIORITIES));
+    cpu_interface.write32(CONTROL, 1);
+}

@@ -1,0 +1,84 @@
+//! The order in which the kernel comes up.
+
+use alloc::boxed::Box;
+use core::error::Error;
+
+use levitate_kernel::command_line::{self, Options};
+use log::{error, info, warn};
+
+use crate::arch::{interrupt_controller, masking, power, uart};
+use crate::device_tree::{DeviceTree, InterruptController};
+use crate::devices::{self, Devices};
+use crate::{cases, logger, memory, screen, serial, session, timer};
+
+/// The exit status of a kernel that could not come up.
+const STATUS_BOOT_FAILED: u8 = 1;
+
+/// Brings the kernel up; called by the entry point with the first GiB of memory mapped, caches on and interrupts masked.
+pub(crate) fn start(device_tree: usize) -> ! {
+    serial::start();
+    logger::start();
+    screen::set_title(format_args!("Levitate {}", env!("CARGO_PKG_VERSION")));
+    info!("levitate {}", env!("CARGO_PKG_VERSION"));
+    match bring_up(device_tree) {
+        Ok((options, mut devices)) => run(&options, &mut devices),
+        Err(error) => {
+            error!("{error}");
+            power::exit(STATUS_BOOT_FAILED)
+        }
+    }
+}
+
+fn bring_up(device_tree: usize) -> Result<(Options, Devices), Box<dyn Error>> {
+    // SAFETY: the address is QEMU's; it lies in the first GiB of memory, which is mapped, and nobody writes there:
+    // the tree is taken out of the free pages.
+    let tree = unsafe { DeviceTree::at(device_tree) }?;
+    let options = read_command_line(&tree);
+    info!("device tree at {device_tree:#x}");
+    info!("1 CPU in use of {}", tree.cpus());
+    // SAFETY: QEMU describes its own machine, and nothing ran on it before; called once.
+    unsafe { memory::start(&tree) }?;
+
+    let controller = tree.interrupt_controller()?;
+    // SAFETY: the registers are the ones the device tree names; called once.
+    unsafe { interrupt_controller::start(&controller) }?;
+    info!(
+        "interrupt controller {}",
+        match controller {
+            InterruptController::GicV2 { .. } => "GICv2",
+            InterruptController::GicV3 { .. } => "GICv3",
+        }
+    );
+    timer::start(tree.timer_interrupt()?)?;
+    let port = tree.uart()?;
+    if port.registers.start != uart::BASE {
+        let named = port.registers.start;
+        warn!("the serial port is at {:#x}, not at {named:#x}", uart::BASE);
+    }
+    serial::enable_receiving(port.interrupt)?;
+    masking::unmask();
+
+    let mut devices = devices::discover(&tree, &options);
+    devices.update_screen();
+    Ok((options, devices))
+}
+
+fn read_command_line(tree: &DeviceTree) -> Options {
+    // The level holds for the warnings about words too, wherever `log=` stands among them.
+    let level = command_line::parse(tree.command_line(), |_| {}).log;
+    log::set_max_level(level);
+    command_line::parse(tree.command_line(), |word| warn!("{word}"))
+}
+
+fn run(options: &Options, devices: &mut Devices) -> ! {
+    let Some(suite) = options.selftest else {
+        session::run(devices)
+    };
+    match cases::run(suite, devices, &mut serial::writer()) {
+        Ok(totals) => power::exit(u8::try_from(totals.exit_status()).unwrap_or(u8::MAX)),
+        Err(error) => {
+            error!("{error}");
+            power::exit(STATUS_BOOT_FAILED)
+        }
+    }
+}

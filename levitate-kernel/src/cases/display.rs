@@ -1,0 +1,98 @@
+//! The display, as far as the machine itself can see it; what shows on it is looked at from outside.
+
+use core::fmt::{self, Write};
+
+use embedded_graphics::geometry::{Point, Size};
+use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
+use embedded_graphics::primitives::Rectangle;
+use levitate_kernel::card;
+use levitate_kernel::selftest::{Outcome, Run};
+
+use super::{Result, driver, ensure};
+use crate::devices::Devices;
+use crate::drivers::display::{Canvas, Display};
+
+type Test = fn(&mut dyn Display) -> Result;
+
+const TESTS: &[(&str, Test)] = &[
+    ("display-info", has_the_size_it_says),
+    ("display-edid", has_the_size_its_edid_prefers),
+    ("display-present", presents_a_picture),
+    ("display-present-damage", presents_damage_alone),
+    ("display-present-nothing", presents_nothing_when_nothing_changed),
+    ("display-recreate", makes_its_picture_anew),
+];
+
+/// Runs every test on the display, and shows the log again.
+pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) -> fmt::Result {
+    let Some(screen) = &mut devices.screen else {
+        return run.record("display", &Outcome::skipped(format_args!("no display")), out);
+    };
+    for (name, test) in TESTS {
+        let outcome = Outcome::of(test(screen.picture()));
+        run.record(name, &outcome, out)?;
+    }
+    let shown = screen.show_log().map_err(driver);
+    run.record("display-shows-the-log-again", &Outcome::of(shown), out)
+}
+
+fn has_the_size_it_says(display: &mut dyn Display) -> Result {
+    let size = display.size();
+    ensure!(size.width > 0 && size.height > 0, "the display has no pixel");
+    let info = display.info().map_err(driver)?;
+    ensure!(info.size == size, "the device says {}, the picture has {size}", info.size);
+    Ok(())
+}
+
+fn has_the_size_its_edid_prefers(display: &mut dyn Display) -> Result {
+    let info = display.info().map_err(driver)?;
+    let Some(preferred) = info.preferred else {
+        return Err(Outcome::skipped(format_args!("the device has no EDID")));
+    };
+    ensure!(
+        preferred == info.size,
+        "the EDID prefers {preferred}, the display has {}",
+        info.size
+    );
+    Ok(())
+}
+
+fn presents_a_picture(display: &mut dyn Display) -> Result {
+    let Ok(()) = card::draw(&mut Canvas(display));
+    let bytes = display.present().map_err(driver)?;
+    let size = display.size();
+    let whole = 4 * u64::from(size.width) * u64::from(size.height);
+    ensure!(bytes == whole, "{bytes} bytes of a picture of {whole} were sent");
+    let bytes = display.present_all().map_err(driver)?;
+    ensure!(bytes == whole, "{bytes} bytes of {whole} were sent again");
+    Ok(())
+}
+
+fn presents_damage_alone(display: &mut dyn Display) -> Result {
+    let size = display.size();
+    let corner = Point::new((size.width / 2) as i32, (size.height / 2) as i32);
+    let area = Rectangle::new(corner, Size::new(10, 5));
+    display.fill_solid(&area, Rgb888::RED);
+    let bytes = display.present().map_err(driver)?;
+    let damage = 4 * 10 * 5;
+    ensure!(bytes == damage, "{bytes} bytes were sent for damage of {damage}");
+    Ok(())
+}
+
+fn presents_nothing_when_nothing_changed(display: &mut dyn Display) -> Result {
+    let bytes = display.present().map_err(driver)?;
+    ensure!(bytes == 0, "{bytes} bytes were sent though nothing was drawn");
+    Ok(())
+}
+
+fn makes_its_picture_anew(display: &mut dyn Display) -> Result {
+    let before = display.size();
+    // More often than a device could keep pictures of this size, if the old ones were not let go.
+    for _ in 0..3 {
+        display.recreate().map_err(driver)?;
+        display.present_all().map_err(driver)?;
+    }
+    let after = display.size();
+    ensure!(before == after, "the picture had {before}, now it has {after}");
+    presents_a_picture(display)
+}

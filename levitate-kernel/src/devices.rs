@@ -1,0 +1,114 @@
+//! The VirtIO devices of the machine, and who drives them: [`Devices`].
+
+mod discovery;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use levitate_virtio::{DeviceType, Interface};
+use log::error;
+
+use crate::drivers::block::BlockDevice;
+use crate::interrupts::{self, Line};
+use crate::screen::Screen;
+
+pub(crate) use discovery::{KernelTransport, discover};
+
+/// What has become of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// A driver serves it.
+    Driven {
+        /// The driver's crate.
+        driver: &'static str,
+        /// What it is to the kernel.
+        role: String,
+    },
+    /// The command line says to leave it alone.
+    Off,
+    /// No driver knows this type.
+    Unknown,
+    /// Its driver gave up on it.
+    Failed {
+        /// The driver's crate.
+        driver: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A slot with a device in it; its `Display` is its line in the list of devices.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Where its registers are.
+    pub(crate) address: usize,
+    /// Its interrupt.
+    pub(crate) interrupt: Line,
+    /// Its register version.
+    pub(crate) interface: Interface,
+    /// Its type.
+    pub(crate) device_type: DeviceType,
+    /// What has become of it.
+    pub(crate) state: State,
+}
+
+/// All devices, and the interfaces of those that are driven.
+#[derive(Default)]
+pub(crate) struct Devices {
+    /// One for each slot with a device, in ascending order of addresses.
+    pub(crate) entries: Vec<Entry>,
+    /// The display, if there is one.
+    pub(crate) screen: Option<Screen>,
+    /// The disks, in ascending order of addresses.
+    pub(crate) disks: Vec<Disk>,
+}
+
+/// A disk and where it was found.
+pub(crate) struct Disk {
+    /// Where its registers are.
+    pub(crate) address: usize,
+    /// The disk.
+    pub(crate) device: Box<dyn BlockDevice>,
+}
+
+impl Devices {
+    /// Brings the log on the display up to date.
+    pub(crate) fn update_screen(&mut self) {
+        if let Some(screen) = &mut self.screen
+            && let Err(error) = screen.update()
+        {
+            error!("the display does not follow the log any more: {error}");
+        }
+    }
+}
+
+/// Returns the number of the register version.
+pub(crate) const fn version(interface: Interface) -> u32 {
+    match interface {
+        Interface::Legacy => 1,
+        Interface::Modern => 2,
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:#010x}  version {}  {:<8}  ",
+            self.address,
+            version(self.interface),
+            self.device_type
+        )?;
+        match &self.state {
+            State::Driven { driver, role } => {
+                let count = interrupts::count(self.interrupt.number);
+                write!(f, "{driver}  {role}, {count} interrupts")
+            }
+            State::Off => write!(f, "-  switched off on the kernel command line"),
+            State::Unknown => write!(f, "-  not driven: no driver for this type"),
+            State::Failed { driver, reason } => write!(f, "{driver}  failed: {reason}"),
+        }
+    }
+}

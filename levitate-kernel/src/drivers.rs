@@ -1,0 +1,14 @@
+//! The kernel's own interfaces to displays and disks, and an adapter for each driver that serves one.
+//!
+//! Above this module nothing knows which crate a driver comes from.
+
+pub(crate) mod block;
+pub(crate) mod display;
+pub(crate) mod levitate_blk;
+pub(crate) mod levitate_gpu;
+
+use alloc::boxed::Box;
+use core::error::Error;
+
+/// What a driver says of a failure; each driver has its own types, and the kernel passes on what they say.
+pub(crate) type DriverError = Box<dyn Error>;

@@ -1,0 +1,57 @@
+//! A disk, whoever drives it: [`BlockDevice`].
+
+use alloc::string::String;
+
+use super::DriverError;
+
+/// Bytes of a sector, the unit of every number of sectors.
+pub(crate) const SECTOR_BYTES: usize = 512;
+
+/// What a disk says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DiskInfo {
+    /// Its length in sectors.
+    pub(crate) capacity_sectors: u64,
+    /// Whether it can be written.
+    pub(crate) is_read_only: bool,
+    /// The crate that drives it.
+    pub(crate) driver: &'static str,
+    /// The most bytes one request to the device carries; a longer one is split.
+    pub(crate) max_request_bytes: u64,
+}
+
+impl DiskInfo {
+    /// Returns its length in bytes.
+    pub(crate) const fn capacity_bytes(&self) -> u64 {
+        self.capacity_sectors.saturating_mul(SECTOR_BYTES as u64)
+    }
+}
+
+/// One read of several that are in flight together.
+pub(crate) struct Read<'a> {
+    /// The first sector.
+    pub(crate) first_sector: u64,
+    /// Where the bytes go: whole sectors.
+    pub(crate) buffer: &'a mut [u8],
+}
+
+/// A disk of 512-byte sectors; buffers hold whole sectors, at least one.
+pub(crate) trait BlockDevice {
+    /// Returns what the disk says about itself.
+    fn info(&self) -> DiskInfo;
+
+    /// Asks the disk for its serial number.
+    fn id(&mut self) -> Result<String, DriverError>;
+
+    /// Fills `buffer` from `first_sector` on.
+    fn read(&mut self, first_sector: u64, buffer: &mut [u8]) -> Result<(), DriverError>;
+
+    /// Has all of `reads` in flight at once, as far as the queue allows, and waits for them.
+    fn read_many(&mut self, reads: &mut [Read<'_>]) -> Result<(), DriverError>;
+
+    /// Writes `data` from `first_sector` on.
+    fn write(&mut self, first_sector: u64, data: &[u8]) -> Result<(), DriverError>;
+
+    /// Makes what was written last.
+    fn flush(&mut self) -> Result<(), DriverError>;
+}

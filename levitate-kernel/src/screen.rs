@@ -1,0 +1,96 @@
+//! The boot log on the display: [`Screen`].
+
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use levitate_kernel::console::Console;
+use levitate_kernel::log_format::Line;
+
+use crate::drivers::DriverError;
+use crate::drivers::display::{Canvas, Display};
+use crate::lock::Mutex;
+
+/// The log as the display shows it; it is kept from the first line on, whether there is a display or not.
+static CONSOLE: Mutex<Console> = Mutex::new(Console::new());
+
+/// Whether something was added since the log was last drawn.
+static HAS_NEWS: AtomicBool = AtomicBool::new(false);
+
+/// Adds a log line; it shows when the screen is next updated.
+pub(crate) fn log(line: &Line<'_>) {
+    CONSOLE.lock().log(line);
+    // Relaxed: the lock orders what was added; a late sight of the flag only delays the drawing.
+    HAS_NEWS.store(true, Ordering::Relaxed);
+}
+
+/// Sets the title row.
+pub(crate) fn set_title(title: fmt::Arguments<'_>) {
+    CONSOLE.lock().set_title(title);
+}
+
+/// What the display shows now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    /// The log, which it follows.
+    Log,
+    /// A picture somebody asked for, which stays.
+    Picture,
+}
+
+/// A display and what is on it.
+pub(crate) struct Screen {
+    display: &'static mut dyn Display,
+    shows: Shows,
+}
+
+impl Screen {
+    /// Takes a display, to show the log on it.
+    pub(crate) fn new(display: &'static mut dyn Display) -> Self {
+        Self {
+            display,
+            shows: Shows::Log,
+        }
+    }
+
+    /// Brings the log up to date, if it is what the display shows.
+    ///
+    /// # Errors
+    ///
+    /// What the driver says; the display does not follow the log any more.
+    pub(crate) fn update(&mut self) -> Result<(), DriverError> {
+        // Relaxed: as in `log`.
+        if self.shows != Shows::Log || !HAS_NEWS.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let Ok(drawn) = CONSOLE.lock().draw(&mut Canvas(&mut *self.display));
+        if drawn == 0 {
+            return Ok(());
+        }
+        // An error is logged, which is news again: without this the log would grow for ever.
+        let presented = self.display.present();
+        presented.map(drop).inspect_err(|_| self.shows = Shows::Picture)
+    }
+
+    /// Shows the log again.
+    ///
+    /// # Errors
+    ///
+    /// What the driver says.
+    pub(crate) fn show_log(&mut self) -> Result<(), DriverError> {
+        self.shows = Shows::Log;
+        CONSOLE.lock().invalidate();
+        HAS_NEWS.store(true, Ordering::Relaxed);
+        self.update()
+    }
+
+    /// Lends the display for a picture, which stays on it.
+    pub(crate) fn picture(&mut self) -> &mut dyn Display {
+        self.shows = Shows::Picture;
+        self.display
+    }
+
+    /// Lends the display without changing what it shows.
+    pub(crate) fn display(&mut self) -> &mut dyn Display {
+        self.display
+    }
+}

@@ -1,0 +1,174 @@
+//! The serial line: what is written to it, and what has been received.
+
+use core::fmt::{self, Write};
+
+use crate::arch::masking;
+use crate::arch::uart::Uart;
+use crate::interrupts::{self, InterruptError, Line};
+use crate::lock::Mutex;
+
+/// Bytes that are kept until somebody reads them; later ones are dropped.
+const RECEIVE_BYTES: usize = 1024;
+
+struct Serial {
+    uart: Option<Uart>,
+    interrupt: Option<u32>,
+    received: [u8; RECEIVE_BYTES],
+    first: usize,
+    count: usize,
+}
+
+static SERIAL: Mutex<Serial> = Mutex::new(Serial {
+    uart: None,
+    interrupt: None,
+    received: [0; RECEIVE_BYTES],
+    first: 0,
+    count: 0,
+});
+
+/// Switches the serial port on.
+pub(crate) fn start() {
+    let serial = &mut *SERIAL.lock();
+    let uart = serial.uart.get_or_insert_with(|| {
+        // SAFETY: this one is used under the lock; the only other is made by `emergency`, when this one is not used any more.
+        unsafe { Uart::new() }
+    });
+    uart.enable();
+}
+
+/// Has the port interrupt on `line` when something is received.
+///
+/// # Errors
+///
+/// [`InterruptError`]; nothing will be received.
+pub(crate) fn enable_receiving(line: Line) -> Result<(), InterruptError> {
+    interrupts::handle(line, handle_interrupt)?;
+    let serial = &mut *SERIAL.lock();
+    serial.interrupt = Some(line.number);
+    if let Some(uart) = &mut serial.uart {
+        uart.enable_receive_interrupt();
+    }
+    Ok(())
+}
+
+/// Returns the port's interrupt, once it is in use.
+pub(crate) fn interrupt_number() -> Option<u32> {
+    SERIAL.lock().interrupt
+}
+
+/// Says whether the port identifies itself as what the kernel takes it for.
+pub(crate) fn is_pl011() -> bool {
+    SERIAL.lock().uart.as_ref().is_some_and(Uart::is_pl011)
+}
+
+/// Keeps what was received.
+fn handle_interrupt() {
+    let serial = &mut *SERIAL.lock();
+    let Some(uart) = &mut serial.uart else {
+        return;
+    };
+    uart.acknowledge();
+    while let Some(byte) = uart.receive() {
+        if serial.count < RECEIVE_BYTES {
+            serial.received[(serial.first + serial.count) % RECEIVE_BYTES] = byte;
+            serial.count += 1;
+        }
+    }
+}
+
+/// Takes the next byte received, if there is one.
+pub(crate) fn receive() -> Option<u8> {
+    let serial = &mut *SERIAL.lock();
+    if serial.count == 0 {
+        return None;
+    }
+    let byte = serial.received[serial.first];
+    serial.first = (serial.first + 1) % RECEIVE_BYTES;
+    serial.count -= 1;
+    Some(byte)
+}
+
+/// Waits for the next byte, asleep; `on_wake` is called after every interrupt.
+pub(crate) fn wait_for_byte(mut on_wake: impl FnMut()) -> u8 {
+    loop {
+        let before = masking::mask();
+        // Masked, so that a byte that arrives after this look still ends the wait.
+        let byte = receive();
+        if byte.is_none() {
+            masking::wait_for_interrupt();
+        }
+        masking::restore(before);
+        if let Some(byte) = byte {
+            return byte;
+        }
+        on_wake();
+    }
+}
+
+/// Returns the serial line as a place to write to, `\n` as `\r\n`.
+pub(crate) const fn writer() -> Writer {
+    Writer
+}
+
+/// See [`writer`].
+pub(crate) struct Writer;
+
+impl Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if let Some(uart) = &mut SERIAL.lock().uart {
+            send(uart, text);
+        }
+        Ok(())
+    }
+
+    /// Keeps the lock, so that nothing an interrupt handler writes comes in between.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> fmt::Result {
+        match &mut SERIAL.lock().uart {
+            Some(uart) => Sender(uart).write_fmt(text),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Sender<'a>(&'a mut Uart);
+
+impl Write for Sender<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        send(self.0, text);
+        Ok(())
+    }
+}
+
+fn send(uart: &mut Uart, text: &str) {
+    for byte in text.bytes() {
+        if byte == b'\n' {
+            uart.send(b'\r');
+        }
+        uart.send(byte);
+    }
+}
+
+/// Returns a way to the serial line that nothing can block, for the last words before the machine ends.
+///
+/// Interrupts are masked from here on.
+pub(crate) fn emergency() -> Emergency {
+    masking::mask();
+    // SAFETY: interrupts are masked for good, and the caller ends the machine: nothing else uses the port any more.
+    Emergency(unsafe { Uart::new() })
+}
+
+/// See [`emergency`].
+pub(crate) struct Emergency(Uart);
+
+impl Emergency {
+    /// Writes a line.
+    ///
+    /// # Errors
+    ///
+    /// Whatever formatting says.
+    pub(crate) fn line(&mut self, text: fmt::Arguments<'_>) -> fmt::Result {
+        let mut sender = Sender(&mut self.0);
+        sender.write_fmt(text)?;
+        sender.write_str("\n")
+    }
+}

@@ -1,0 +1,33 @@
+//! The kernel's tick: an interrupt that comes again and again.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use crate::arch::timer;
+use crate::interrupts::{self, InterruptError, Line};
+
+/// How often it comes: a shell that sleeps looks for news of the log this often.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// Starts the tick; `line` is the timer's interrupt.
+///
+/// # Errors
+///
+/// [`InterruptError`]; there is no tick then.
+pub(crate) fn start(line: Line) -> Result<(), InterruptError> {
+    interrupts::handle(line, || {
+        // Relaxed: a count, which orders nothing.
+        TICKS.fetch_add(1, Ordering::Relaxed);
+        timer::set(TICK);
+    })?;
+    timer::set(TICK);
+    Ok(())
+}
+
+/// Returns how often it came.
+pub(crate) fn ticks() -> u64 {
+    // Relaxed: as above.
+    TICKS.load(Ordering::Relaxed)
+}

@@ -1,0 +1,117 @@
+//! Reading a configuration space that changes meanwhile (§2.5).
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+#[expect(
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+#[path = "support/rig.rs"]
+mod rig;
+
+use levitate_host::Version;
+use levitate_virtio::{ConfigError, Device};
+
+use rig::{Rig, TIMEOUT, VERSIONS};
+
+#[test]
+fn fields_are_read_at_their_width() {
+    for version in VERSIONS {
+        let rig = Rig::new(version);
+        rig.device
+            .model(|echo| echo.config = core::array::from_fn(|index| index as u8));
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let fields = device
+            .read_config(|config| {
+                Ok((
+                    config.read_u64(0)?,
+                    config.read_u32(8)?,
+                    config.read_u16(12)?,
+                    config.read_u8(14)?,
+                ))
+            })
+            .unwrap();
+        assert_eq!(fields, (0x0706_0504_0302_0100, 0x0b0a_0908, 0x0d0c, 0x0e));
+        assert_eq!(rig.device.violations(), []);
+    }
+}
+
+#[test]
+fn a_value_that_changes_between_its_halves_is_read_again() {
+    for version in VERSIONS {
+        for reads in 1..=6 {
+            let rig = Rig::new(version);
+            rig.device.model(|echo| echo.config = [0x11; 16]);
+            rig.device
+                .change_config_after_reads(reads, |echo| echo.config = [0x22; 16]);
+            let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+            let value = device
+                .read_config(|config| Ok((config.read_u64(0)?, config.read_u32(8)?)))
+                .unwrap();
+            let old = (0x1111_1111_1111_1111, 0x1111_1111);
+            let new = (0x2222_2222_2222_2222, 0x2222_2222);
+            assert!(
+                value == old || value == new,
+                "{version:?}, after {reads} reads: {value:x?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_generation_that_holds_still_costs_one_reading() {
+    let rig = Rig::new(Version::Two);
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    device.read_config(|config| config.read_u32(8)).unwrap();
+    assert_eq!(rig.device.log().reads_of(0xfc).len(), 2, "before and after");
+    assert_eq!(rig.device.log().reads_of(0x108).len(), 1);
+}
+
+#[test]
+fn a_configuration_that_never_holds_still_is_an_error() {
+    for version in VERSIONS {
+        let rig = Rig::with(|device| {
+            device
+                .version(version)
+                .behave(|b| b.config_never_still = true)
+        });
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let error = device.read_config(|config| config.read_u64(0)).unwrap_err();
+        assert_eq!(
+            error,
+            ConfigError::NeverStable { attempts: 64 },
+            "{version:?}"
+        );
+    }
+}
+
+#[test]
+fn a_field_past_the_end_is_an_error_and_not_read() {
+    let rig = Rig::with(|device| device.behave(|b| b.region_len_bytes = 0x10a));
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    rig.device.clear_log();
+    let error = device.read_config(|config| config.read_u32(8)).unwrap_err();
+    assert_eq!(
+        error,
+        ConfigError::TooShort {
+            offset: 8,
+            width_bytes: 4,
+            len_bytes: 10
+        }
+    );
+    assert!(
+        device
+            .read_config(|config| config.read_u8(usize::MAX))
+            .is_err()
+    );
+    assert!(rig.device.log().reads_of(0x108).is_empty());
+    assert_eq!(device.read_config(|config| config.read_u16(8)).unwrap(), 0);
+}

@@ -1,0 +1,228 @@
+//! The initialization sequence and what ends it (§3.1.1, §2.1, §2.2, §2.4).
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+#[expect(
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+#[path = "support/rig.rs"]
+mod rig;
+
+use levitate_host::Version;
+use levitate_host::mmio::{Access, Operation};
+use levitate_virtio::features::NoFeatures;
+use levitate_virtio::{Device, DeviceFeatures, Features, InitError, Status, Wanted};
+
+use rig::{CONFIG, Rig, TIMEOUT, VERSIONS, slots};
+
+const STATUS: usize = 0x70;
+
+bitflags::bitflags! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Special: u64 {
+        const ABILITY = 1 << 3;
+    }
+}
+
+impl DeviceFeatures for Special {
+    const DEPENDENCIES: &'static [(Self, Self)] = &[];
+}
+
+#[test]
+fn the_status_goes_up_step_by_step() {
+    for (version, expected) in [
+        (Version::One, &[0, 1, 3, 7, 0][..]),
+        (Version::Two, &[0, 1, 3, 0xb, 0xf, 0]),
+    ] {
+        let rig = Rig::new(version);
+        let mut slots = slots::<2>();
+        let (device, queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+        rig.stop(device, queue);
+        assert_eq!(rig.device.log().writes_to(STATUS), expected);
+    }
+}
+
+/// A device that an earlier driver left with a status.
+fn used_before(version: Version) -> Rig {
+    let rig = Rig::new(version);
+    drop(Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap());
+    assert_eq!(rig.device.status(), 0x83);
+    rig.device.clear_log();
+    rig
+}
+
+#[test]
+fn a_slow_reset_is_waited_for() {
+    for version in VERSIONS {
+        let rig = used_before(version);
+        rig.device.behave(|behaviour| behaviour.reset_reads = 20);
+        drop(Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap());
+        let log = rig.device.log();
+        assert!(
+            log.reads_of(STATUS)[..20].iter().all(|status| *status != 0),
+            "{version:?}"
+        );
+        let acknowledged = log.position_of_write(STATUS, 1).unwrap();
+        let is_zero = |access: &Access| access.operation == Operation::Read && access.value == 0;
+        let zero = log
+            .all()
+            .iter()
+            .position(|access| access.offset == STATUS && is_zero(access));
+        assert!(
+            zero.unwrap() < acknowledged,
+            "nothing is written before the status reads 0"
+        );
+    }
+}
+
+#[test]
+fn a_reset_that_never_ends_is_an_error_at_the_deadline() {
+    let rig = used_before(Version::Two);
+    rig.device
+        .behave(|behaviour| behaviour.reset_reads = u32::MAX);
+    let error = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            InitError::ResetTimeout {
+                timeout: TIMEOUT,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(
+        rig.device.log().position_of_write(STATUS, 1),
+        None,
+        "not acknowledged"
+    );
+}
+
+#[test]
+fn a_device_that_lacks_a_required_feature_is_marked_failed_and_left() {
+    let rig = Rig::new(Version::Two);
+    let wanted = Wanted {
+        required: Special::ABILITY,
+        ..Wanted::default()
+    };
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    let error = device.negotiate(&wanted).unwrap_err();
+    assert!(
+        matches!(error, InitError::MissingFeatures { missing: 8, .. }),
+        "{error}"
+    );
+    assert_eq!(rig.device.log().writes_to(STATUS), [0, 1, 3, 0x83]);
+    assert!(
+        rig.device.log().writes_to(0x20).is_empty(),
+        "no feature was accepted"
+    );
+}
+
+#[test]
+fn a_device_that_refuses_the_features_is_marked_failed_and_left() {
+    let rig = Rig::with(|device| device.behave(|b| b.refuse_features = true));
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    let error = device
+        .negotiate(&Wanted::<NoFeatures>::default())
+        .unwrap_err();
+    assert!(
+        matches!(error, InitError::FeaturesRefused { .. }),
+        "{error}"
+    );
+    let written = rig.device.log().writes_to(STATUS);
+    assert_eq!(written[..4], [0, 1, 3, 0xb]);
+    assert_eq!(
+        written[4..],
+        [0x83],
+        "FAILED, on top of what the device left set"
+    );
+    assert!(
+        rig.device.log().writes_to(0x30).is_empty(),
+        "no queue was selected"
+    );
+}
+
+#[test]
+fn a_legacy_device_that_wants_nothing_of_features_ok_is_not_asked_for_it() {
+    let rig = Rig::with(|device| {
+        device
+            .version(Version::One)
+            .behave(|b| b.refuse_features = true)
+    });
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    drop(device.negotiate(&Wanted::<NoFeatures>::default()).unwrap());
+    assert_eq!(rig.device.log().writes_to(STATUS), [0, 1, 3, 0x83]);
+}
+
+#[test]
+fn of_everything_offered_only_what_is_implemented_is_accepted() {
+    for (version, accepted) in [
+        (Version::One, 0x3800_0000),
+        (Version::Two, 0x11_3000_0000_u64),
+    ] {
+        let rig = Rig::with(|device| device.version(version).behave(|b| b.offer = u64::MAX));
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        drop(device.negotiate(&Wanted::<NoFeatures>::default()).unwrap());
+        let words = rig.device.log().writes_to(0x20);
+        let bits = words.iter().rev().fold(0, |bits, word| bits << 32 | word);
+        assert_eq!(bits, accepted, "{version:?}");
+        assert!(
+            rig.device.guest_errors().is_empty(),
+            "{:?}",
+            rig.device.guest_errors()
+        );
+    }
+}
+
+#[test]
+fn a_device_that_offers_nothing_is_driven_in_a_reduced_mode() {
+    for version in VERSIONS {
+        let rig = Rig::with(|device| device.version(version).behave(|b| b.withhold = !(1 << 32)));
+        let mut slots = slots::<2>();
+        let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+        let token = rig::echo(&mut queue, 7);
+        queue.notify();
+        assert!(rig.wait(&mut queue, token));
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn a_live_device_that_is_dropped_is_told_to_reset() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<2>();
+    let (device, queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    assert_eq!(rig.device.status(), 0xf);
+    drop(device);
+    assert_eq!(rig.device.status(), 0);
+    assert_ne!(
+        rig.pool.live().allocations,
+        0,
+        "not confirmed, so the queue's memory stays"
+    );
+    drop(queue);
+    assert_ne!(rig.pool.live().allocations, 0, "leaked rather than freed");
+    rig.pool.allow_leaks();
+}
+
+#[test]
+fn a_status_is_never_taken_back_bit_by_bit() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<2>();
+    let (device, queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    rig.device.set_needs_reset();
+    assert_eq!(
+        rig.device.status() & Status::DEVICE_NEEDS_RESET.bits(),
+        0x40
+    );
+    rig.stop(device, queue);
+}

@@ -1,0 +1,253 @@
+//! Requests through a split virtqueue, over both register versions and with each ring feature (§2.7).
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+#[expect(
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+#[path = "support/rig.rs"]
+mod rig;
+
+use levitate_host::{Completion, Version};
+use levitate_virtio::{Data, Features, QueueConfig, SubmitError};
+
+use rig::{CONFIG, Rig, VERSIONS, echo, ring_features, slots};
+
+#[test]
+fn header_data_and_footer_arrive_in_order_and_come_back() {
+    for version in VERSIONS {
+        for features in ring_features() {
+            let rig = Rig::new(version);
+            let mut slots = slots::<3>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            let data = Data::Readable(rig.buffer(b"payload"));
+            let token = queue.submit(b"head", data, &[0xee_u8; 16], 5).unwrap();
+            assert!(queue.notify());
+            assert!(rig.wait(&mut queue, token));
+            let completed = queue.take::<[u8; 16]>(token).unwrap();
+            assert_eq!(
+                rig.device.model(|echo| echo.served.clone()),
+                [b"headpayload"]
+            );
+            assert_eq!(&completed.footer, b"headpayloadheadp");
+            assert_eq!((completed.footer_bytes, completed.data_bytes), (16, 0));
+            assert_eq!(completed.context, 5);
+            assert_eq!(completed.data.into_inner().unwrap().as_slice(), b"payload");
+            rig.stop(device, queue);
+        }
+    }
+}
+
+#[test]
+fn writable_data_comes_before_the_footer() {
+    for version in VERSIONS {
+        for features in ring_features() {
+            let rig = Rig::new(version);
+            let mut slots = slots::<1>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            let data = Data::Writable(rig.buffer(&[0; 6]));
+            let token = queue.submit(b"abcd", data, &[0_u8; 3], 0).unwrap();
+            queue.notify();
+            assert!(rig.wait(&mut queue, token));
+            let completed = queue.take::<[u8; 3]>(token).unwrap();
+            assert_eq!((completed.data_bytes, completed.footer_bytes), (6, 3));
+            assert_eq!(completed.data.into_inner().unwrap().as_slice(), b"abcdab");
+            assert_eq!(&completed.footer, b"cda");
+            rig.stop(device, queue);
+        }
+    }
+}
+
+#[test]
+fn data_is_split_where_a_segment_may_not_be_longer() {
+    for features in ring_features() {
+        let rig = Rig::new(Version::Two);
+        let mut slots = slots::<2>();
+        let config = QueueConfig {
+            max_segment_bytes: 10,
+            ..CONFIG
+        };
+        let (device, mut queue) = rig.start(&mut slots, features, config);
+        assert_eq!((queue.max_segments(), queue.max_data_bytes()), (4, 40));
+        let bytes: Vec<u8> = (0..40).collect();
+        let token = queue
+            .submit(&(), Data::Readable(rig.buffer(&bytes)), &[0_u8; 1], 0)
+            .unwrap();
+        queue.notify();
+        assert!(rig.wait(&mut queue, token));
+        assert!(queue.take::<[u8; 1]>(token).is_some());
+        assert_eq!(rig.device.model(|echo| echo.served.clone()), [bytes]);
+        let rejected = queue
+            .submit(&(), Data::Readable(rig.buffer(&[7; 41])), &[0_u8; 1], 3)
+            .unwrap_err();
+        let too_many = SubmitError::TooManySegments {
+            max_segments: 4,
+            max_segment_bytes: 10,
+        };
+        assert_eq!((rejected.error, rejected.context), (too_many, 3));
+        assert_eq!(
+            rejected.data.into_inner().unwrap().as_slice(),
+            [7; 41],
+            "it comes back"
+        );
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn requests_complete_in_any_order() {
+    for version in VERSIONS {
+        for features in ring_features() {
+            let rig = Rig::new(version);
+            rig.device
+                .behave(|behaviour| behaviour.completion = Completion::Held);
+            let mut slots = slots::<8>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            let tokens: Vec<_> = (0..8).map(|number| echo(&mut queue, number)).collect();
+            queue.notify();
+            assert_eq!((queue.in_flight(), queue.idle_slots()), (8, 0));
+            for position in [7, 0, 3, 0] {
+                assert!(rig.device.release_at(position));
+            }
+            assert_eq!(queue.process().unwrap(), 4);
+            let mut done = Vec::new();
+            while let Some(token) = queue.next_done() {
+                done.push(queue.take::<[u8; 4]>(token).unwrap().context);
+            }
+            assert_eq!(done, [7, 0, 4, 1], "first used, first out");
+            assert!(!queue.is_done(tokens[2]));
+            rig.device.release_all();
+            queue.process().unwrap();
+            for number in [2, 3, 5, 6] {
+                let completed = queue.take::<[u8; 4]>(tokens[number as usize]).unwrap();
+                assert_eq!(completed.footer, (number as u32).to_le_bytes());
+            }
+            rig.stop(device, queue);
+        }
+    }
+}
+
+#[test]
+fn a_full_queue_refuses_and_goes_on_after_one_is_taken() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<2>();
+    let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    let first = echo(&mut queue, 1);
+    echo(&mut queue, 2);
+    let rejected = queue
+        .submit(&[0_u8; 4], Data::None, &[0_u8; 4], 3)
+        .unwrap_err();
+    assert_eq!(rejected.error, SubmitError::Full { slots: 2 });
+    queue.notify();
+    assert!(rig.wait(&mut queue, first));
+    let rejected = queue
+        .submit(&[0_u8; 4], Data::None, &[0_u8; 4], 3)
+        .unwrap_err();
+    assert_eq!(
+        rejected.error,
+        SubmitError::Full { slots: 2 },
+        "done is not taken yet"
+    );
+    assert!(queue.take::<[u8; 4]>(first).is_some());
+    echo(&mut queue, 3);
+    rig.stop(device, queue);
+}
+
+#[test]
+fn a_request_is_taken_once() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<1>();
+    let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    let first = echo(&mut queue, 1);
+    assert!(
+        queue.take::<[u8; 4]>(first).is_none(),
+        "not before it is done"
+    );
+    assert_eq!(queue.context(first), Some(&1));
+    queue.notify();
+    assert!(rig.wait(&mut queue, first));
+    assert!(queue.take::<[u8; 4]>(first).is_some());
+    assert!(queue.take::<[u8; 4]>(first).is_none());
+    let second = echo(&mut queue, 2);
+    queue.notify();
+    assert!(rig.wait(&mut queue, second));
+    assert!(!queue.is_done(first), "the same slot, another request");
+    assert!(queue.take::<[u8; 4]>(first).is_none());
+    assert_eq!(queue.take::<[u8; 4]>(second).unwrap().context, 2);
+    rig.stop(device, queue);
+}
+
+#[test]
+fn what_cannot_be_described_is_refused_and_changes_nothing() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<1>();
+    let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    let error = queue.submit(&(), Data::None, &(), 0).unwrap_err().error;
+    assert_eq!(error, SubmitError::Empty);
+    let error = queue
+        .submit(&[0_u8; 17], Data::None, &(), 0)
+        .unwrap_err()
+        .error;
+    assert!(matches!(error, SubmitError::Oversized(_)), "{error}");
+    let error = queue
+        .submit(&(), Data::None, &[0_u8; 17], 0)
+        .unwrap_err()
+        .error;
+    assert!(matches!(error, SubmitError::Oversized(_)), "{error}");
+    assert!(!queue.notify(), "there is nothing to notify of");
+    let token = echo(&mut queue, 9);
+    queue.notify();
+    assert!(rig.wait(&mut queue, token));
+    rig.stop(device, queue);
+}
+
+#[test]
+fn the_rings_go_round_more_often_than_their_index_counts() {
+    for features in [Features::empty(), Features::IMPLEMENTED] {
+        let rig = Rig::new(Version::Two);
+        let mut slots = slots::<4>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        for number in 0..70_000 {
+            let token = echo(&mut queue, number);
+            assert!(queue.notify(), "request {number}");
+            assert_eq!(queue.process().unwrap(), 1, "request {number}");
+            let completed = queue.take::<[u8; 4]>(token).unwrap();
+            assert_eq!(completed.footer, number.to_le_bytes());
+            if number % 4096 == 0 {
+                rig.device.clear_log();
+                rig.device.model(|echo| echo.served.clear());
+            }
+        }
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn a_small_device_queue_means_fewer_slots_and_segments() {
+    for (max, features, slots_left, segments) in [
+        (16, Features::empty(), 2, 4),
+        (8, Features::empty(), 1, 4),
+        (4, Features::empty(), 1, 2),
+        (4, Features::INDIRECT_DESC, 4, 2),
+        (2, Features::INDIRECT_DESC, 2, 0),
+    ] {
+        let rig = Rig::with(|device| device.behave(|b| b.queue_size_max = max));
+        let mut slots = slots::<8>();
+        let (device, queue) = rig.start(&mut slots, features, CONFIG);
+        assert_eq!(
+            (queue.idle_slots(), queue.max_segments()),
+            (slots_left, segments),
+            "{max}"
+        );
+        rig.stop(device, queue);
+    }
+}

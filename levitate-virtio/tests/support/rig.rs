@@ -1,0 +1,183 @@
+//! A toy device that echoes, and a driver for it made of nothing but this crate.
+
+use std::time::Duration;
+
+use levitate_hal::{Deadline, DmaBuffer, DmaSlice};
+use levitate_host::device::{ConfigField, Violations};
+use levitate_host::mmio::MmioBuilder;
+use levitate_host::queue::Request;
+use levitate_host::{DeviceModel, MmioDevice, Pool, Version, VirtualClock};
+use levitate_virtio::features::NoFeatures;
+use levitate_virtio::transport::mmio::MmioNotifier;
+use levitate_virtio::{
+    Data, Device, Features, MmioTransport, Queue, QueueConfig, QueueIndex, Slot, Token, Wanted,
+    stage,
+};
+
+/// Answers what it is sent, over and over until the answer's room is full; its configuration counts up.
+#[derive(Default)]
+pub struct Echo {
+    pub served: Vec<Vec<u8>>,
+    pub config: [u8; 16],
+}
+
+impl DeviceModel for Echo {
+    fn device_id(&self) -> u32 {
+        42
+    }
+
+    fn features(&self) -> u64 {
+        0
+    }
+
+    fn queue_count(&self) -> u16 {
+        2
+    }
+
+    fn config_fields(&self) -> &'static [ConfigField] {
+        const {
+            &[
+                ConfigField::read_only(0, 8),
+                ConfigField::read_only(8, 4),
+                ConfigField::read_only(12, 2),
+                ConfigField::read_only(14, 1),
+            ]
+        }
+    }
+
+    fn config_len(&self) -> usize {
+        16
+    }
+
+    fn config(&self) -> Vec<u8> {
+        self.config.to_vec()
+    }
+
+    fn write_config(&mut self, offset: usize, _bytes: &[u8], violations: &mut Violations) {
+        violations.add("MMIO-02", format!("write to config at {offset}"));
+    }
+
+    fn serve(&mut self, _queue: u16, request: &mut Request<'_>) {
+        let sent = request.read_all().unwrap();
+        let answer: Vec<u8> = sent
+            .iter()
+            .copied()
+            .cycle()
+            .take(request.writable_len())
+            .collect();
+        request.write(0, &answer);
+        self.served.push(sent);
+    }
+
+    fn reset(&mut self) {}
+}
+
+pub type Registers = MmioDevice<Echo>;
+pub type Live = Device<MmioTransport<Registers>, stage::Live>;
+pub type EchoQueue<'s> = Queue<'s, DmaBuffer<Pool>, u32, Pool, MmioNotifier<Registers>>;
+pub type EchoSlot = Slot<DmaBuffer<Pool>, u32>;
+
+pub const TIMEOUT: Duration = Duration::from_millis(100);
+pub const CONFIG: QueueConfig = QueueConfig {
+    header_bytes: 16,
+    footer_bytes: 16,
+    max_segments: 4,
+    max_segment_bytes: 4096,
+};
+
+pub struct Rig {
+    pub pool: Pool,
+    pub clock: VirtualClock,
+    pub device: Registers,
+}
+
+impl Rig {
+    pub fn new(version: Version) -> Self {
+        Self::with(|builder| builder.version(version))
+    }
+
+    pub fn with(change: impl FnOnce(MmioBuilder<Echo>) -> MmioBuilder<Echo>) -> Self {
+        let pool = Pool::builder().exact_alignment().build();
+        let clock = VirtualClock::new();
+        let device = change(MmioDevice::builder(Echo::default())).build(&pool, &clock);
+        Self {
+            pool,
+            clock,
+            device,
+        }
+    }
+
+    pub fn transport(&self) -> MmioTransport<Registers> {
+        MmioTransport::probe(self.device.clone()).unwrap().unwrap()
+    }
+
+    /// Brings the device up with one queue.
+    pub fn start<'s>(
+        &self,
+        slots: &'s mut [EchoSlot],
+        common: Features,
+        config: QueueConfig,
+    ) -> (Live, EchoQueue<'s>) {
+        let wanted = Wanted::<NoFeatures> {
+            common,
+            ..Wanted::default()
+        };
+        let device = Device::begin(self.transport(), &self.clock, TIMEOUT).unwrap();
+        let (mut device, _) = device.negotiate(&wanted).unwrap();
+        let queue = device
+            .prepare_queue(&self.pool, QueueIndex::new(0), config, slots)
+            .unwrap();
+        let device = device.go_live();
+        let queue = queue.activate(&device);
+        (device, queue)
+    }
+
+    /// Resets the device and gives everything back; nothing may be left.
+    pub fn stop(&self, device: Live, queue: EchoQueue<'_>) {
+        let (_, quiesced) = device.reset(&self.clock, TIMEOUT).unwrap();
+        queue.release(&quiesced, |data, _| drop(data)).unwrap();
+        self.device.assert_clean();
+        self.pool.assert_no_stray_accesses();
+        self.pool.assert_no_leaks();
+    }
+
+    pub fn buffer(&self, bytes: &[u8]) -> DmaBuffer<Pool> {
+        let mut slice = DmaSlice::new_zeroed(&self.pool, bytes.len()).unwrap();
+        slice.copy_from_slice(bytes);
+        slice.into()
+    }
+
+    /// Waits for the answer to `token`.
+    pub fn wait(&self, queue: &mut EchoQueue<'_>, token: Token) -> bool {
+        Deadline::after(&self.clock, TIMEOUT)
+            .poll(&self.clock, || {
+                queue.process().unwrap();
+                queue.is_done(token).then_some(())
+            })
+            .is_some()
+    }
+}
+
+/// Submits a header and expects it back in the footer.
+pub fn echo(queue: &mut EchoQueue<'_>, number: u32) -> Token {
+    queue
+        .submit(&number.to_le_bytes(), Data::None, &[0_u8; 4], number)
+        .unwrap_or_else(|rejected| panic!("{}", rejected.error))
+}
+
+pub fn slots<const N: usize>() -> [EchoSlot; N] {
+    [const { Slot::new() }; N]
+}
+
+/// Every combination of ring features this crate has.
+pub fn ring_features() -> impl Iterator<Item = Features> {
+    [
+        Features::empty(),
+        Features::INDIRECT_DESC,
+        Features::EVENT_IDX,
+        Features::INDIRECT_DESC | Features::EVENT_IDX,
+    ]
+    .into_iter()
+}
+
+pub const VERSIONS: [Version; 2] = [Version::One, Version::Two];

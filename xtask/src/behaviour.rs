@@ -1,0 +1,161 @@
+//! The kernel's behaviour in QEMU: every case boots it, and compares what it does with what the host knows.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a host tool: the sizes are its own, and what the kernel prints is checked where it is read"
+)]
+
+mod bad_input;
+mod blk;
+mod boot_log;
+mod case;
+mod command_line;
+mod disk_image;
+mod faults;
+mod harness;
+mod matrix;
+mod pixels;
+mod selftest;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use case::{Case, Context};
+
+/// Machines that run at a time; a translated CPU keeps one of the host's busy.
+const WORKERS: usize = 2;
+
+/// What to run, and with what.
+pub(crate) struct Options {
+    /// The kernel's ELF file.
+    pub(crate) kernel: PathBuf,
+    /// The `qemu-system-aarch64` to use.
+    pub(crate) qemu: PathBuf,
+    /// Run only the cases whose name contains this.
+    pub(crate) filter: Option<String>,
+    /// Print the names of the cases, and run none.
+    pub(crate) list: bool,
+    /// Where logs and images go; `target/behaviour` if not given.
+    pub(crate) keep: Option<PathBuf>,
+    /// Write the golden boot logs anew instead of comparing with them.
+    pub(crate) bless: bool,
+}
+
+/// How the cases ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Cases that passed.
+    pub(crate) passed: usize,
+    /// Cases that failed.
+    pub(crate) failed: usize,
+}
+
+/// Runs the cases that [`Options`] picks; prints one line for each.
+///
+/// # Errors
+///
+/// Nothing could be run at all: the kernel is missing, or the filter fits no case.
+pub(crate) fn run(options: &Options) -> Result<Summary> {
+    let mut cases = all();
+    if let Some(filter) = &options.filter {
+        cases.retain(|case| case.name.contains(filter.as_str()));
+        ensure!(
+            !cases.is_empty(),
+            "no case's name contains \"{filter}\"; --list prints them"
+        );
+    }
+    if options.list {
+        for case in &cases {
+            println!("{}", case.name);
+        }
+        return Ok(Summary::default());
+    }
+    ensure!(
+        options.kernel.is_file(),
+        "there is no kernel at {}",
+        options.kernel.display()
+    );
+    let root = options.keep.clone().unwrap_or_else(default_root);
+    Ok(run_all(&cases, |case| run_one(case, options, &root)))
+}
+
+/// Every case, in the order in which they start.
+fn all() -> Vec<Case> {
+    let mut cases = harness::cases();
+    cases.extend(matrix::cases());
+    cases.extend(selftest::cases());
+    cases.extend(faults::cases());
+    cases.extend(command_line::cases());
+    cases.extend(bad_input::cases());
+    cases
+}
+
+/// Runs `cases` on [`WORKERS`] threads.
+fn run_all(cases: &[Case], run: impl Fn(&Case) -> Result<()> + Sync) -> Summary {
+    let next = AtomicUsize::new(0);
+    let summary = Mutex::new(Summary::default());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let begin = Instant::now();
+                    let result = run(case);
+                    let seconds = begin.elapsed().as_secs_f32();
+                    let mut summary = summary.lock().unwrap_or_else(|poison| poison.into_inner());
+                    // One call for each case, so that two of them do not mix.
+                    match result {
+                        Ok(()) => {
+                            summary.passed += 1;
+                            println!("case {} ... ok ({seconds:.1} s)", case.name);
+                        }
+                        Err(error) => {
+                            summary.failed += 1;
+                            println!("case {} ... FAILED ({seconds:.1} s): {error:#}", case.name);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    summary
+        .into_inner()
+        .unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// Runs one case in an empty directory of its own.
+fn run_one(case: &Case, options: &Options, root: &Path) -> Result<()> {
+    let dir = root.join(case.name);
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+    }
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let context = Context {
+        kernel: options.kernel.clone(),
+        qemu: options.qemu.clone(),
+        dir,
+        name: case.name,
+        bless: options.bless,
+    };
+    match (case.run)(&context) {
+        Ok(()) => Ok(()),
+        Err(error) => bail!("{error:#}\n  logs: {}", context.dir.display()),
+    }
+}
+
+/// `target/behaviour` of the workspace.
+fn default_root() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    );
+    target.join("behaviour")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! One case, and what cases have in common: booting, ending, and the rule about QEMU's error log.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::vm::{Machine, Vm};
+
+/// How long the kernel may take to its prompt; on an idle host it takes about 2 s.
+pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long `shutdown` may take.
+pub(crate) const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+
+type Run = dyn Fn(&Context) -> Result<()> + Send + Sync;
+
+/// Something that is to be shown.
+pub(crate) struct Case {
+    /// In lower case, with hyphens; also the name of its directory and golden file.
+    pub(crate) name: &'static str,
+    pub(crate) run: Box<Run>,
+}
+
+/// What a case works with.
+pub(crate) struct Context {
+    pub(crate) kernel: PathBuf,
+    pub(crate) qemu: PathBuf,
+    /// The case's own directory, for logs, images and pictures.
+    pub(crate) dir: PathBuf,
+    /// The case's name.
+    pub(crate) name: &'static str,
+    /// Golden files are written, not compared with.
+    pub(crate) bless: bool,
+}
+
+impl Context {
+    /// A machine that boots the kernel, with neither display nor disk.
+    pub(crate) fn machine(&self) -> Machine {
+        Machine::new(&self.qemu, &self.kernel)
+    }
+
+    /// Starts `machine`, and waits for the shell; returns the boot log too.
+    pub(crate) fn boot(&self, machine: &Machine) -> Result<(Vm, String)> {
+        let mut vm = machine.start(&self.dir)?;
+        let log = vm
+            .wait_for_prompt(BOOT_DEADLINE)
+            .context("the kernel did not reach its shell")?;
+        let log = log.strip_suffix(crate::vm::PROMPT).unwrap_or(&log);
+        Ok((vm, log.to_owned()))
+    }
+}
+
+/// Types `shutdown`, waits until QEMU has ended with status 0, and checks its error log.
+pub(crate) fn shut_down(mut vm: Vm) -> Result<()> {
+    vm.send("shutdown\n")?;
+    ensure_exit(&mut vm, SHUTDOWN_DEADLINE, 0)?;
+    ensure_no_guest_errors(&vm)
+}
+
+/// Waits until QEMU ends by itself with `status`.
+pub(crate) fn ensure_exit(vm: &mut Vm, deadline: Duration, status: i32) -> Result<()> {
+    let exit = vm.wait_exit(deadline)?;
+    ensure!(
+        exit.code() == Some(status),
+        "QEMU ended with {exit} instead of status {status}; the last serial lines:\n{}",
+        vm.last_lines()
+    );
+    Ok(())
+}
+
+/// Checks that the guest made no access that QEMU calls wrong. There is no list of exceptions: our kernel makes none.
+pub(crate) fn ensure_no_guest_errors(vm: &Vm) -> Result<()> {
+    let errors = vm.guest_errors()?;
+    let Some(first) = errors.first() else {
+        return Ok(());
+    };
+    bail!(
+        "QEMU logged {} wrong accesses of the guest (-d guest_errors); the first: {first}",
+        errors.len()
+    )
+}
+
+/// Runs a shell command that prints no error.
+pub(crate) fn command(vm: &mut Vm, line: &str) -> Result<Vec<String>> {
+    let output = vm.command(line)?;
+    if output.iter().any(|line| line.starts_with("error: ")) {
+        bail!("`{line}` printed: {}", output.join("\n"));
+    }
+    Ok(output)
+}
+
+/// Runs a shell command that is to print exactly one error line, and returns it.
+pub(crate) fn refused_command(vm: &mut Vm, line: &str) -> Result<String> {
+    let output = vm.command(line)?;
+    let errors: Vec<&String> = output
+        .iter()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
+    match errors.as_slice() {
+        [error] => Ok((*error).clone()),
+        _ => bail!(
+            "`{line}` was to print one error line, not {}: {}",
+            errors.len(),
+            output.join("\n")
+        ),
+    }
+}

@@ -1,0 +1,237 @@
+//! The machines that the whole kernel is tried on: one row of the table is one boot, in which everything is checked
+//! that the machine has.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::case::{self, Case, Context};
+use super::disk_image::TestDisk;
+use super::{blk, boot_log, pixels};
+use crate::vm::image::Rectangle;
+use crate::vm::{Gic, Machine, Transport, Vm};
+
+/// Small, of odd size, and away from the edges; no side lies on a multiple of 2.
+const DAMAGE: Rectangle = Rectangle {
+    x: 301,
+    y: 203,
+    width: 37,
+    height: 23,
+};
+
+/// One machine.
+struct Row {
+    name: &'static str,
+    transport: Transport,
+    gic: Gic,
+    memory: &'static str,
+    smp: u32,
+    gpu: Option<(u32, u32)>,
+    disks: &'static [DiskRow],
+}
+
+/// One disk of a machine. No size is a power of two, or a multiple of 4 KiB.
+struct DiskRow {
+    serial: &'static str,
+    sectors: usize,
+    /// A property of the device.
+    property: Option<&'static str>,
+}
+
+const ONE_DISK: &[DiskRow] = &[DiskRow {
+    serial: "only",
+    sectors: 10_247,
+    property: None,
+}];
+
+/// What most rows have; each row names what it changes.
+const USUAL: Row = Row {
+    name: "",
+    transport: Transport::Mmio,
+    gic: Gic::V3,
+    memory: "512M",
+    smp: 1,
+    gpu: Some((1280, 800)),
+    disks: ONE_DISK,
+};
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "boot-mmio-gicv2",
+        gic: Gic::V2,
+        ..USUAL
+    },
+    Row {
+        name: "boot-mmio-gicv3",
+        gpu: Some((1024, 768)),
+        ..USUAL
+    },
+    Row {
+        name: "boot-legacy-gicv2",
+        transport: Transport::MmioLegacy,
+        gic: Gic::V2,
+        gpu: Some((800, 600)),
+        ..USUAL
+    },
+    Row {
+        name: "boot-legacy-gicv3",
+        transport: Transport::MmioLegacy,
+        gpu: Some((1366, 768)),
+        ..USUAL
+    },
+    Row {
+        name: "boot-memory-4g",
+        memory: "4G",
+        ..USUAL
+    },
+    Row {
+        name: "boot-memory-4g-legacy",
+        transport: Transport::MmioLegacy,
+        memory: "4G",
+        ..USUAL
+    },
+    Row {
+        name: "boot-smp-4",
+        gic: Gic::V2,
+        smp: 4,
+        ..USUAL
+    },
+    Row {
+        name: "boot-queue-size-16",
+        disks: &[DiskRow {
+            serial: "narrow",
+            sectors: 4_099,
+            property: Some("queue-size=16"),
+        }],
+        ..USUAL
+    },
+    Row {
+        // On version 1 the place of the used ring depends on the queue's size.
+        name: "boot-queue-size-4-legacy",
+        transport: Transport::MmioLegacy,
+        disks: &[DiskRow {
+            serial: "narrowest",
+            sectors: 4_099,
+            property: Some("queue-size=4"),
+        }],
+        ..USUAL
+    },
+    Row {
+        name: "boot-queue-size-1024-legacy",
+        transport: Transport::MmioLegacy,
+        gpu: None,
+        disks: &[DiskRow {
+            serial: "wide",
+            sectors: 4_099,
+            property: Some("queue-size=1024"),
+        }],
+        ..USUAL
+    },
+    Row {
+        name: "boot-two-disks",
+        disks: &[
+            DiskRow {
+                serial: "first",
+                sectors: 4_099,
+                property: None,
+            },
+            DiskRow {
+                serial: "second",
+                sectors: 6_421,
+                property: None,
+            },
+        ],
+        ..USUAL
+    },
+    Row {
+        name: "boot-no-gpu",
+        gpu: None,
+        ..USUAL
+    },
+    Row {
+        name: "boot-no-disk",
+        transport: Transport::MmioLegacy,
+        disks: &[],
+        ..USUAL
+    },
+    Row {
+        name: "boot-no-device",
+        gpu: None,
+        disks: &[],
+        ..USUAL
+    },
+];
+
+/// The cases of this file: one for each row.
+pub(crate) fn cases() -> Vec<Case> {
+    ROWS.iter()
+        .map(|row| Case {
+            name: row.name,
+            run: Box::new(move |context| run(row, context)),
+        })
+        .collect()
+}
+
+impl Row {
+    fn machine(&self, context: &Context, disks: &[TestDisk]) -> Machine {
+        let mut machine = context.machine();
+        machine.transport = self.transport;
+        machine.gic = self.gic;
+        machine.memory = self.memory.to_owned();
+        machine.smp = self.smp;
+        machine.gpu = self.gpu;
+        machine.vnc = self.gpu.is_some();
+        machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
+        machine.trace.push(pixels::FLUSH_EVENT.to_owned());
+        for (row, disk) in self.disks.iter().zip(disks) {
+            let mut device = disk.device();
+            device.properties.extend(row.property.map(str::to_owned));
+            machine.disks.push(device);
+        }
+        machine
+    }
+}
+
+fn run(row: &Row, context: &Context) -> Result<()> {
+    let mut disks = Vec::new();
+    for disk in row.disks {
+        disks.push(TestDisk::create(&context.dir, disk.serial, disk.sectors)?);
+    }
+    let (mut vm, log) = context.boot(&row.machine(context, &disks))?;
+    boot_log::check(context.name, &log, context.bless)?;
+    check_devices(&mut vm, row)?;
+    if let Some(size) = row.gpu {
+        pixels::check(&mut vm, size, DAMAGE, &context.dir)?;
+    } else {
+        case::refused_command(&mut vm, "gpu card").context("there is no display")?;
+    }
+    if disks.is_empty() {
+        case::refused_command(&mut vm, "blk read 0").context("there is no disk")?;
+    } else {
+        blk::check(&mut vm, &mut disks)?;
+    }
+    case::shut_down(vm)?;
+    for disk in &disks {
+        disk.ensure_as_expected()
+            .context("what the kernel wrote and flushed is not what the image holds")?;
+    }
+    Ok(())
+}
+
+/// Checks that every device is listed with its register version, as driven by one of our drivers.
+fn check_devices(vm: &mut Vm, row: &Row) -> Result<()> {
+    let version = match row.transport {
+        Transport::MmioLegacy => "version 1",
+        Transport::Mmio => "version 2",
+    };
+    let listed = case::command(vm, "devices")?;
+    let expected = row.disks.len() + usize::from(row.gpu.is_some());
+    let driven = listed
+        .iter()
+        .filter(|line| line.contains(version) && line.contains(" levitate-drivers-"))
+        .count();
+    ensure!(
+        driven == expected && listed.len() == expected,
+        "`devices` was to list {expected} driven devices of {version}, not:\n{}",
+        listed.join("\n")
+    );
+    Ok(())
+}

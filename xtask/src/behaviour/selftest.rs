@@ -1,0 +1,229 @@
+//! The kernel's own self-tests, started from its command line: a line for each, the totals, and QEMU's exit status.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+
+use super::blk;
+use super::case::{self, Case, Context};
+use super::disk_image::TestDisk;
+use crate::vm::{Gic, Machine, Transport};
+
+/// How long all self-tests may take; some wait for deadlines of theirs.
+const DEADLINE: Duration = Duration::from_secs(180);
+
+/// The fewest tests that a machine with a display and two disks must pass: a kernel that runs none is not a working one.
+const FEWEST: usize = 25;
+
+/// Tests that must be among them: what they try cannot be typed in the shell.
+const REQUIRED: [&str; 4] = [
+    "refuses-misaligned",
+    "ends-at-its-capacity",
+    "refuses-to-write-read-only",
+    "long-request",
+];
+
+/// Sectors of each disk: some 17 MiB, more than one request carries.
+const SECTORS: usize = 34_817;
+
+/// The fewest causes of a silent device that can be provoked on each transport.
+const FEWEST_CAUSES: usize = 4;
+
+/// The cases of this file.
+pub(crate) fn cases() -> Vec<Case> {
+    use Gic::{V2, V3};
+    use Transport::{Mmio, MmioLegacy};
+    let healthy = [
+        ("selftest-mmio-gicv2", Mmio, V2),
+        ("selftest-mmio-gicv3", Mmio, V3),
+        ("selftest-legacy-gicv2", MmioLegacy, V2),
+        ("selftest-legacy-gicv3", MmioLegacy, V3),
+    ];
+    let causes = [("causes-mmio", Mmio, V3), ("causes-legacy", MmioLegacy, V2)];
+    let mut cases = Vec::new();
+    for (name, transport, gic) in healthy {
+        cases.push(Case {
+            name,
+            run: Box::new(move |context| healthy_machine(context, transport, gic)),
+        });
+    }
+    for (name, transport, gic) in causes {
+        cases.push(Case {
+            name,
+            run: Box::new(move |context| causes_of_silence(context, transport, gic)),
+        });
+    }
+    cases
+}
+
+/// `selftest`: everything passes, on both disks; the device sees no request that should have been refused, and has no
+/// complaint; what was written was put back.
+fn healthy_machine(context: &Context, transport: Transport, gic: Gic) -> Result<()> {
+    let writable = TestDisk::create(&context.dir, "writable", SECTORS)?;
+    let fixed = TestDisk::create(&context.dir, "fixed", SECTORS)?;
+    let mut machine = machine(context, transport, gic, "selftest");
+    machine.disks = vec![writable.device(), fixed.device()];
+    machine.disks[1].read_only = true;
+    machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
+    let mut vm = machine.start(&context.dir)?;
+    case::ensure_exit(&mut vm, DEADLINE, 0)?;
+    let passed = check(&vm.serial_log(), FEWEST)?;
+    for name in REQUIRED {
+        ensure!(
+            passed.iter().any(|test| test == name),
+            "no test {name} passed"
+        );
+    }
+    case::ensure_no_guest_errors(&vm)?;
+    blk::ensure_within(&vm.qemu_log()?, SECTORS)?;
+    writable.ensure_as_expected()?;
+    fixed.ensure_as_expected()
+}
+
+/// `selftest=causes`: each cause of the GPU timeout is provoked, and named by an error of its own.
+fn causes_of_silence(context: &Context, transport: Transport, gic: Gic) -> Result<()> {
+    let disk = TestDisk::create(&context.dir, "tested", SECTORS)?;
+    let mut machine = machine(context, transport, gic, "selftest=causes");
+    machine.disks = vec![disk.device()];
+    let mut vm = machine.start(&context.dir)?;
+    case::ensure_exit(&mut vm, DEADLINE, 0)?;
+    check(&vm.serial_log(), FEWEST_CAUSES)?;
+    let guest_errors = vm.guest_errors()?;
+    let legacy = guest_errors.iter().any(|line| line.contains("legacy mode"));
+    ensure!(
+        legacy || transport != Transport::MmioLegacy,
+        "no version-2 register of the version-1 device was written: QEMU's log has no \"legacy mode\""
+    );
+    disk.ensure_as_expected()
+}
+
+/// A machine with a display.
+fn machine(context: &Context, transport: Transport, gic: Gic, append: &str) -> Machine {
+    let mut machine = context.machine();
+    machine.transport = transport;
+    machine.gic = gic;
+    machine.gpu = Some((1280, 800));
+    machine.append = append.to_owned();
+    machine
+}
+
+/// Checks the lines of the tests and their totals against each other; returns the names of the tests that passed, those
+/// of a disk without its number.
+///
+/// A test may be skipped on one disk if it passed on another.
+fn check(log: &str, fewest: usize) -> Result<Vec<String>> {
+    let mut passed = Vec::new();
+    let mut skipped = Vec::new();
+    for line in log.lines() {
+        let Some((name, outcome)) = line
+            .strip_prefix("test ")
+            .and_then(|test| test.split_once(" ... "))
+        else {
+            ensure!(
+                !line.starts_with("test "),
+                "a test without an outcome: {line}"
+            );
+            continue;
+        };
+        if outcome == "ok" {
+            passed.push(without_disk_number(name));
+        } else if outcome.starts_with("skipped: ") {
+            skipped.push((without_disk_number(name), line));
+        } else {
+            bail!("{line}");
+        }
+    }
+    for (name, line) in &skipped {
+        ensure!(
+            passed.contains(name),
+            "this machine has everything, and still: {line}"
+        );
+    }
+    ensure!(
+        passed.len() >= fewest,
+        "only {} tests passed; at least {fewest} are expected",
+        passed.len()
+    );
+    let mut totals = format!("{} passed, 0 failed", passed.len());
+    if !skipped.is_empty() {
+        totals.push_str(&format!(", {} skipped", skipped.len()));
+    }
+    let printed: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains(" passed, ") && !line.starts_with("test "))
+        .collect();
+    ensure!(
+        printed == [totals.as_str()],
+        "the totals were to be one line, {totals:?}, not {printed:?}"
+    );
+    Ok(passed)
+}
+
+/// `disk12-flushes` becomes `flushes`.
+fn without_disk_number(name: &str) -> String {
+    let rest = name
+        .strip_prefix("disk")
+        .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+        .and_then(|rest| rest.strip_prefix('-'));
+    rest.unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[   0.1] INFO  x: up\ntest a ... ok\ntest b ... ok\n2 passed, 0 failed\n";
+
+    #[test]
+    fn a_good_run_passes() {
+        assert_eq!(check(GOOD, 2).unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_test_may_be_skipped_on_one_disk_if_it_passed_on_another() {
+        let log =
+            "test disk0-a ... ok\ntest disk1-a ... skipped: why\n1 passed, 0 failed, 1 skipped\n";
+        assert_eq!(check(log, 1).unwrap(), ["a"]);
+        let log =
+            "test disk0-a ... ok\ntest disk1-b ... skipped: why\n1 passed, 0 failed, 1 skipped\n";
+        assert!(check(log, 1).is_err());
+        let log =
+            "test a ... ok\ntest display ... skipped: no display\n1 passed, 0 failed, 1 skipped\n";
+        assert!(check(log, 1).is_err());
+    }
+
+    #[test]
+    fn a_failed_test_is_shown() {
+        let log = "test a ... ok\ntest b ... FAILED: read 1, not 2\n1 passed, 1 failed\n";
+        let error = check(log, 1).unwrap_err().to_string();
+        assert_eq!(error, "test b ... FAILED: read 1, not 2");
+    }
+
+    #[test]
+    fn a_kernel_that_runs_no_test_fails() {
+        assert!(check("0 passed, 0 failed\n", 1).is_err());
+        assert!(check(GOOD, 3).is_err());
+        assert!(check("", 0).is_err());
+    }
+
+    #[test]
+    fn totals_must_fit_the_lines() {
+        for log in [
+            "test a ... ok\n2 passed, 0 failed\n",
+            "test a ... ok\n1 passed, 1 failed\n",
+            "test a ... ok\n",
+            "test a ... ok\n1 passed, 0 failed\n1 passed, 0 failed\n",
+            "test a ...\n1 passed, 0 failed\n",
+            "test a ... perhaps\n1 passed, 0 failed\n",
+        ] {
+            assert!(check(log, 0).is_err(), "{log}");
+        }
+    }
+
+    #[test]
+    fn only_the_number_of_a_disk_is_left_out() {
+        assert_eq!(without_disk_number("disk0-flushes"), "flushes");
+        assert_eq!(without_disk_number("disk"), "disk");
+        assert_eq!(without_disk_number("display-info"), "display-info");
+    }
+}

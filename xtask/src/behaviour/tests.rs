@@ -1,0 +1,104 @@
+//! The runner: it must be able to fail.
+
+use super::*;
+
+fn options() -> Options {
+    Options {
+        kernel: "/nonexistent/kernel".into(),
+        qemu: "/nonexistent/qemu".into(),
+        filter: None,
+        list: false,
+        keep: None,
+        bless: false,
+    }
+}
+
+fn passes(_: &Context) -> Result<()> {
+    Ok(())
+}
+
+fn fails(_: &Context) -> Result<()> {
+    bail!("broken")
+}
+
+#[test]
+fn cases_are_counted_by_how_they_end() {
+    let case = |name, run| Case {
+        name,
+        run: Box::new(run),
+    };
+    let cases = vec![
+        case("a", passes as fn(&Context) -> Result<()>),
+        case("b", fails),
+        case("c", passes),
+        case("d", fails),
+        case("e", fails),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let summary = run_all(&cases, |case| run_one(case, &options(), dir.path()));
+    assert_eq!(
+        summary,
+        Summary {
+            passed: 2,
+            failed: 3
+        }
+    );
+}
+
+#[test]
+fn a_case_starts_in_an_empty_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("a")).unwrap();
+    std::fs::write(dir.path().join("a/old.png"), "old").unwrap();
+    let case = Case {
+        name: "a",
+        run: Box::new(|context| {
+            ensure!(
+                std::fs::read_dir(&context.dir)?.next().is_none(),
+                "not empty"
+            );
+            Ok(())
+        }),
+    };
+    run_one(&case, &options(), dir.path()).unwrap();
+}
+
+#[test]
+fn a_failure_says_where_its_logs_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = Case {
+        name: "a",
+        run: Box::new(fails),
+    };
+    let error = run_one(&case, &options(), dir.path())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, format!("broken\n  logs: {}/a", dir.path().display()));
+}
+
+#[test]
+fn names_are_unique_and_fit_a_file_name() {
+    let cases = all();
+    let mut names: Vec<_> = cases.iter().map(|case| case.name).collect();
+    for name in &names {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        assert!(name.bytes().all(fits), "{name}");
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), cases.len());
+}
+
+#[test]
+fn a_filter_that_fits_nothing_is_an_error() {
+    let mut options = options();
+    options.filter = Some("no such case".to_owned());
+    let error = run(&options).unwrap_err().to_string();
+    assert!(error.contains("no case's name contains"), "{error}");
+}
+
+#[test]
+fn a_missing_kernel_is_an_error() {
+    let error = run(&options()).unwrap_err().to_string();
+    assert_eq!(error, "there is no kernel at /nonexistent/kernel");
+}

@@ -1,0 +1,89 @@
+//! Building for bare metal: [`kernel`] for QEMU, [`libraries`] to show that they need no operating system.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::cli::BuildOptions;
+use crate::progress::seconds;
+use crate::setup::{Prerequisite, Setup};
+use crate::toolchain::{Compiler, Target};
+use crate::{exec, interrupt};
+
+/// The crates that a kernel author takes: all of them are `no_std`.
+pub(crate) const LIBRARIES: [&str; 4] = [
+    "levitate-hal",
+    "levitate-virtio",
+    "levitate-drivers-gpu",
+    "levitate-drivers-blk",
+];
+
+/// The kernel's package, and its program.
+pub(crate) const KERNEL: &str = "levitate-kernel";
+
+/// Builds what `options` say; prints the kernel's path on standard output.
+pub(crate) fn run(options: &BuildOptions, setup: &Setup) -> Result<u8> {
+    if options.libraries.is_empty() {
+        setup.ensure(&[Prerequisite::Compiler(Target::Aarch64)])?;
+        let path = kernel(setup)?;
+        println!("{}", path.display());
+        return Ok(0);
+    }
+    let needed: Vec<_> = options
+        .libraries
+        .iter()
+        .map(|target| Prerequisite::Compiler(*target))
+        .collect();
+    setup.ensure(&needed)?;
+    for target in &options.libraries {
+        libraries(setup, *target)?;
+    }
+    Ok(0)
+}
+
+/// Builds the kernel; returns the path of its ELF file.
+pub(crate) fn kernel(setup: &Setup) -> Result<PathBuf> {
+    let target = Target::Aarch64;
+    let compiler = setup.compiler(target)?;
+    let mut command = compiler.cargo("build", target);
+    command.args(["--release", "--package", KERNEL]);
+    build(KERNEL, target, &compiler, &mut command)?;
+    let path = compiler
+        .target_dir()
+        .join(target.triple())
+        .join("release")
+        .join(KERNEL);
+    ensure!(path.is_file(), "cargo built no {}", path.display());
+    Ok(path)
+}
+
+/// Builds the library crates for `target`, with no standard library there is to lean on.
+pub(crate) fn libraries(setup: &Setup, target: Target) -> Result<()> {
+    let compiler = setup.compiler(target)?;
+    let mut command = compiler.cargo("build", target);
+    for library in LIBRARIES {
+        command.args(["--package", library]);
+    }
+    build("the library crates", target, &compiler, &mut command)
+}
+
+/// Runs a build, and says what is built by whom, and how long it took.
+fn build(what: &str, target: Target, compiler: &Compiler, command: &mut Command) -> Result<()> {
+    eprintln!(
+        "xtask: building {what} for {} with {}",
+        target.triple(),
+        compiler.describe()
+    );
+    let begin = Instant::now();
+    let status = exec::status(command)?;
+    if !status.success() {
+        if interrupt::interrupted().is_some() {
+            bail!("interrupted");
+        }
+        bail!("{what} cannot be built for {}: see above", target.triple());
+    }
+    eprintln!("xtask: built {what} in {}", seconds(begin.elapsed()));
+    Ok(())
+}

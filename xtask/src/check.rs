@@ -1,0 +1,153 @@
+//! `cargo xtask check`: everything that can be checked without running it.
+//!
+//! Format, lints, documentation, the crate graph ([`graph`]), unsafe code in drivers and tidiness ([`tidy`]).
+
+mod graph;
+mod lexer;
+mod sources;
+mod tidy;
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::build::KERNEL;
+use crate::progress::seconds;
+use crate::setup::{Prerequisite, Setup};
+use crate::toolchain::{Compiler, Target};
+use crate::{exec, interrupt, workspace};
+
+/// How one check ended.
+enum Outcome {
+    Ok,
+    /// What is wrong, one line each; a check that showed it already has none.
+    Failed(Vec<String>),
+    /// Why it could not be done.
+    Skipped(String),
+}
+
+/// One check, by name.
+type Check = (&'static str, fn(&Setup) -> Result<Outcome>);
+
+/// Cheap ones first, so that a slip shows at once.
+const CHECKS: [Check; 8] = [
+    ("format", |_| cargo(&["fmt", "--all", "--check"])),
+    ("tidiness", |_| Ok(listed(tidy::check(&sources::all()?)))),
+    ("crate graph", |_| Ok(listed(graph::check()?))),
+    ("lints on the host", |_| clippy(&[])),
+    ("lints on the host, all features", |_| {
+        clippy(&["--all-features"])
+    }),
+    ("lints on bare metal", bare_metal_clippy),
+    ("warnings on bare metal", bare_metal_warnings),
+    ("documentation", |_| {
+        let mut command = workspace::cargo();
+        command
+            .args(["doc", "--workspace", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings");
+        succeeds(&mut command)
+    }),
+];
+
+/// Runs every check; returns 0 if none failed, else 1.
+pub(crate) fn run(setup: &Setup) -> Result<u8> {
+    setup.ensure(&[
+        Prerequisite::Components,
+        Prerequisite::Compiler(Target::Aarch64),
+    ])?;
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (name, check) in CHECKS {
+        eprintln!("xtask: check {name} …");
+        let begin = Instant::now();
+        let outcome = check(setup)?;
+        if interrupt::interrupted().is_some() {
+            bail!("interrupted");
+        }
+        let time = seconds(begin.elapsed());
+        match outcome {
+            Outcome::Ok => {
+                passed += 1;
+                println!("check {name} ... ok ({time})");
+            }
+            Outcome::Failed(lines) => {
+                failed += 1;
+                for line in lines {
+                    println!("  {line}");
+                }
+                println!("check {name} ... FAILED ({time})");
+            }
+            Outcome::Skipped(why) => {
+                skipped += 1;
+                println!("check {name} ... skipped: {why}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    Ok(u8::from(failed > 0))
+}
+
+/// Returns the outcome of a check that made a list of what is wrong.
+fn listed(wrong: Vec<String>) -> Outcome {
+    if wrong.is_empty() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed(wrong)
+    }
+}
+
+/// Runs a command that shows by itself what is wrong.
+fn succeeds(command: &mut Command) -> Result<Outcome> {
+    let status = exec::status(command)?;
+    Ok(if status.success() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed(Vec::new())
+    })
+}
+
+fn cargo(arguments: &[&str]) -> Result<Outcome> {
+    succeeds(workspace::cargo().args(arguments))
+}
+
+fn clippy(features: &[&str]) -> Result<Outcome> {
+    let mut command = workspace::cargo();
+    command
+        .args(["clippy", "--workspace", "--all-targets"])
+        .args(features)
+        .args(["--", "-D", "warnings"]);
+    succeeds(&mut command)
+}
+
+/// Lints the kernel as it is on bare metal, where most of it is.
+fn bare_metal_clippy(setup: &Setup) -> Result<Outcome> {
+    let target = Target::Aarch64;
+    let compiler = setup.compiler(target)?;
+    if let Compiler::Distribution(distribution) = &compiler {
+        return Ok(Outcome::Skipped(format!(
+            "{} comes without clippy, and rustup's toolchain has no target {}",
+            distribution.rustc.display(),
+            target.triple()
+        )));
+    }
+    let mut command = compiler.cargo("clippy", target);
+    command.args(["--release", "--package", KERNEL, "--", "-D", "warnings"]);
+    succeeds(&mut command)
+}
+
+/// Compiles the kernel as it is on bare metal, with every warning an error.
+fn bare_metal_warnings(setup: &Setup) -> Result<Outcome> {
+    let target = Target::Aarch64;
+    let compiler = setup.compiler(target)?;
+    for part in [["--lib"].as_slice(), &["--bin", KERNEL]] {
+        let mut command = compiler.cargo("rustc", target);
+        command
+            .args(["--release", "--package", KERNEL])
+            .args(part)
+            .args(["--", "-D", "warnings"]);
+        if let Outcome::Failed(lines) = succeeds(&mut command)? {
+            return Ok(Outcome::Failed(lines));
+        }
+    }
+    Ok(Outcome::Ok)
+}

@@ -1,0 +1,239 @@
+//! `cargo xtask run`: builds the kernel, boots it in QEMU, and gives its shell this terminal.
+//!
+//! Where there is a display, QEMU opens a window; elsewhere a screenshot is saved once the kernel is at its prompt.
+//! The exit status is the kernel's.
+
+mod arguments;
+pub(crate) mod memory;
+pub(crate) mod resolution;
+mod session;
+pub(crate) mod terminal;
+
+use std::ffi::OsString;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cli::{Accel, MachineOptions, Transport};
+use crate::setup::qemu::Qemu;
+use crate::setup::{Prerequisite, Setup};
+use crate::toolchain::Target;
+use crate::vm::{self, Machine, Vm};
+use crate::{build, disk, interrupt, screenshot, workspace};
+
+/// How long a kernel that runs self-tests may be silent.
+///
+/// It reaches no prompt, so that only its silence tells a hang.
+const POLL: Duration = Duration::from_millis(500);
+
+/// How long QEMU may take to end once its serial line is closed.
+const END_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Boots what `options` say; returns the kernel's exit status.
+pub(crate) fn run(options: &MachineOptions, setup: &Setup) -> Result<u8> {
+    let (mut machine, qemu) = prepare(options, setup)?;
+    machine.echo = true;
+    let window = match qemu.window() {
+        Ok(window) if !options.no_gpu => Some(window),
+        _ => None,
+    };
+    machine.display = window.unwrap_or("none").to_owned();
+    let mut vm = machine.start(&workspace::target_dir().join("run"))?;
+    let _asked = interrupt::ask_first(vm.pid());
+    let status = match boot(&mut vm, options)? {
+        Boot::Ended(status) => status,
+        Boot::Prompt => {
+            if window.is_none() && !options.no_gpu {
+                save_screenshot(&mut vm, options);
+            }
+            session::run(&mut vm, window.is_some())?
+        }
+    };
+    exit_status(status)
+}
+
+/// Checks the options, sets up what is missing, builds the kernel; returns the machine that boots it, and its QEMU.
+///
+/// # Errors
+///
+/// The first thing that is wrong; nothing has been built if it is an option.
+pub(crate) fn prepare(options: &MachineOptions, setup: &Setup) -> Result<(Machine, Qemu)> {
+    arguments::check(options)?;
+    disk::validate_all(&options.disk, options.read_only)?;
+    let mut needed = vec![Prerequisite::Qemu];
+    if options.kernel.is_none() {
+        needed.push(Prerequisite::Compiler(Target::Aarch64));
+    }
+    setup.ensure(&needed)?;
+    let mut disks = options.disk.clone();
+    if disks.is_empty() {
+        disks.push(disk::default_image()?);
+        disk::validate_all(&disks, options.read_only)?;
+    }
+    let kernel = match &options.kernel {
+        Some(path) => path.clone(),
+        None => build::kernel(setup)?,
+    };
+    let qemu = setup.qemu().map_err(anyhow::Error::msg)?;
+    let mut machine = Machine::new(&qemu.path, kernel);
+    machine.gic = match options.gic {
+        2 => vm::Gic::V2,
+        _ => vm::Gic::V3,
+    };
+    machine.transport = match options.transport {
+        Transport::Mmio => vm::Transport::Mmio,
+        Transport::MmioLegacy => vm::Transport::MmioLegacy,
+    };
+    machine.memory = options.memory.argument();
+    machine.smp = options.smp;
+    let resolution = options.resolution;
+    machine.gpu = (!options.no_gpu).then_some((resolution.width, resolution.height));
+    // QEMU gives the last device the lowest address, from which the kernel counts its disks.
+    for (number, path) in disks.iter().enumerate().rev() {
+        let mut disk = vm::Disk::new(path).serial(&format!("levitate-{number}"));
+        disk.read_only = options.read_only;
+        machine.disks.push(disk);
+    }
+    machine.append = options.append.clone().unwrap_or_default();
+    machine.qmp.clone_from(&options.qmp_socket);
+    if options.accel == Accel::Kvm {
+        machine.extra = ["-accel", "kvm", "-cpu", "host"]
+            .map(OsString::from)
+            .to_vec();
+    }
+    if let Some(text) = &options.qemu_args {
+        let words = arguments::split(text)?;
+        machine.extra.extend(words.into_iter().map(OsString::from));
+    }
+    Ok((machine, qemu))
+}
+
+/// How a boot went on.
+pub(crate) enum Boot {
+    /// The shell waits for a line.
+    Prompt,
+    /// The kernel ended before that, as it does after `selftest`.
+    Ended(ExitStatus),
+}
+
+/// Waits until the kernel is at its prompt, or has ended.
+///
+/// # Errors
+///
+/// Neither happened within the time given; the message has the last serial lines. Or QEMU did not start.
+pub(crate) fn boot(vm: &mut Vm, options: &MachineOptions) -> Result<Boot> {
+    let deadline = Duration::from_secs(options.boot_timeout);
+    if runs_selftest(options.append.as_deref().unwrap_or_default()) {
+        return self_test(vm, deadline).map(Boot::Ended);
+    }
+    let Err(error) = vm.wait_for_prompt(deadline) else {
+        return Ok(Boot::Prompt);
+    };
+    match vm.wait_exit(END_DEADLINE) {
+        Ok(status) if vm.serial_log().is_empty() => {
+            let text = error.to_string();
+            let said = text.split_once("QEMU said: ").map(|(_, said)| said);
+            bail!(
+                "QEMU ended ({status}) before the kernel said anything: {}",
+                said.unwrap_or("it gave no reason").replace('\n', " | ")
+            );
+        }
+        Ok(status) => Ok(Boot::Ended(status)),
+        Err(_) => Err(error).with_context(|| {
+            format!(
+                "the kernel did not reach its prompt within {} s (--boot-timeout), and QEMU is ended",
+                options.boot_timeout
+            )
+        }),
+    }
+}
+
+/// Returns whether a kernel with this command line tests itself, and then ends without a prompt.
+fn runs_selftest(append: &str) -> bool {
+    append
+        .split_whitespace()
+        .any(|word| word == "selftest" || word.starts_with("selftest="))
+}
+
+/// Waits for the end of a kernel that tests itself: as long as it says something within every `deadline`.
+fn self_test(vm: &mut Vm, deadline: Duration) -> Result<ExitStatus> {
+    let mut heard = 0;
+    let mut since = Instant::now();
+    loop {
+        let error = match vm.wait_exit(POLL) {
+            Ok(status) => return Ok(status),
+            Err(error) => error,
+        };
+        let length = vm.serial_log().len();
+        if length > heard {
+            heard = length;
+            since = Instant::now();
+        }
+        if since.elapsed() > deadline {
+            return Err(error).with_context(|| {
+                format!(
+                    "the self-tests said nothing for {} s (--boot-timeout), and QEMU is ended",
+                    deadline.as_secs()
+                )
+            });
+        }
+    }
+}
+
+/// Saves what the display shows, and says where; a display that shows nothing is no reason to end the run.
+fn save_screenshot(vm: &mut Vm, options: &MachineOptions) {
+    let path = workspace::target_dir().join("screenshot.png");
+    match screenshot::save(vm, &path, options.resolution) {
+        Ok(()) => println!(
+            "\nxtask: no window can be opened here; what the display shows is in {}",
+            path.display()
+        ),
+        Err(error) => eprintln!("\nxtask: warning: no screenshot: {error:#}"),
+    }
+}
+
+/// Returns the kernel's exit status, and says what it means if it is not 0.
+fn exit_status(status: ExitStatus) -> Result<u8> {
+    let Some(code) = status.code() else {
+        bail!("QEMU was ended by something else: {status}");
+    };
+    let meaning = match code {
+        0 => return Ok(0),
+        1 => "a self-test failed",
+        101 => "it panicked",
+        102 => "an exception was not handled",
+        _ => "not one of its own",
+    };
+    eprintln!("error: the kernel ended with status {code}: {meaning}");
+    // A status is a byte.
+    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt as _;
+
+    #[test]
+    fn the_kernels_status_is_ours() {
+        for code in [0, 1, 101, 102, 255] {
+            let status = ExitStatus::from_raw(code << 8);
+            assert_eq!(i32::from(exit_status(status).unwrap()), code);
+        }
+    }
+
+    #[test]
+    fn an_end_by_a_signal_is_no_status() {
+        let error = exit_status(ExitStatus::from_raw(9)).unwrap_err();
+        assert!(error.to_string().contains("signal: 9"), "{error}");
+    }
+
+    #[test]
+    fn a_self_test_is_known_by_its_word() {
+        assert!(runs_selftest("log=debug selftest"));
+        assert!(runs_selftest("selftest=causes"));
+        assert!(!runs_selftest("selftests noselftest"));
+        assert!(!runs_selftest(""));
+    }
+}

@@ -1,0 +1,165 @@
+//! What cannot be checked one option at a time: [`check`], and [`split`] for `--qemu-args`.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::cli::{Accel, MachineOptions};
+
+/// The longest path of a Unix socket on Linux, in bytes.
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// Checks everything about `options` but the disks.
+///
+/// # Errors
+///
+/// What the machine cannot be, or what is wrong with a path.
+pub(super) fn check(options: &MachineOptions) -> Result<()> {
+    ensure!(
+        options.arch == "aarch64",
+        "--arch {}: only aarch64 boots so far",
+        options.arch
+    );
+    if options.accel == Accel::Kvm {
+        kvm(std::env::consts::ARCH, Path::new("/dev/kvm"))?;
+    }
+    if let Some(path) = &options.qmp_socket {
+        qmp_socket(path)?;
+    }
+    if let Some(path) = &options.kernel {
+        ensure!(path.is_file(), "there is no kernel at {}", path.display());
+    }
+    if let Some(text) = &options.qemu_args {
+        split(text)?;
+    }
+    Ok(())
+}
+
+/// Checks that the host's CPUs can run the guest.
+fn kvm(host: &str, device: &Path) -> Result<()> {
+    ensure!(
+        host == "aarch64",
+        "--accel kvm: this host is {host}, and only an aarch64 host runs an aarch64 guest on its own CPUs"
+    );
+    std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(device)
+        .with_context(|| format!("--accel kvm: cannot use {}", device.display()))?;
+    Ok(())
+}
+
+/// Checks that a socket can be made at `path`. QEMU would remove whatever socket is there; that is not ours to do.
+fn qmp_socket(path: &Path) -> Result<()> {
+    let path = std::path::absolute(path)?;
+    let shown = path.display();
+    if path.symlink_metadata().is_ok() {
+        bail!(
+            "the QMP socket's path {shown} is occupied: another run may use it; if none does, remove it"
+        );
+    }
+    ensure!(
+        path.as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES,
+        "the QMP socket's path {shown} is longer than {SOCKET_PATH_BYTES} bytes"
+    );
+    ensure!(
+        path.parent().is_some_and(Path::is_dir),
+        "the QMP socket {shown} cannot be made: its directory is not there"
+    );
+    Ok(())
+}
+
+/// Splits at blanks; quotes of either kind keep them, and a backslash keeps any character.
+///
+/// # Errors
+///
+/// A quote is not closed, or nothing follows a backslash.
+pub(super) fn split(text: &str) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (Some(open), _) if open == letter => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(letter);
+                // Even with nothing between its quotes, it is a word.
+                word.get_or_insert_default();
+            }
+            (None | Some('"'), '\\') => match letters.next() {
+                Some(next) => word.get_or_insert_default().push(next),
+                None => bail!("--qemu-args: nothing follows the last backslash"),
+            },
+            (None, blank) if blank.is_whitespace() => words.extend(word.take()),
+            (_, other) => word.get_or_insert_default().push(other),
+        }
+    }
+    if let Some(open) = quote {
+        bail!("--qemu-args: a {open} is not closed");
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_a_shell_does() {
+        for (text, words) in [
+            ("", vec![]),
+            ("  ", vec![]),
+            ("-s -S", vec!["-s", "-S"]),
+            ("a 'b c' \"d e\"", vec!["a", "b c", "d e"]),
+            ("a'b'\"c\"", vec!["abc"]),
+            ("'' x", vec!["", "x"]),
+            (r"a\ b 'c\d' ", vec!["a b", r"c\d"]),
+            (r#""a\"b""#, vec!["a\"b"]),
+        ] {
+            assert_eq!(split(text).unwrap(), words, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_open_quote_is_an_error() {
+        for text in ["'", "a \"b", "a\\"] {
+            let error = split(text).unwrap_err().to_string();
+            assert!(error.starts_with("--qemu-args"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_occupied_socket_path_is_refused_and_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("qmp");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let error = qmp_socket(&path).unwrap_err().to_string();
+        assert!(error.contains("is occupied"), "{error}");
+        assert!(path.exists());
+        // A link to nothing is a file too.
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/nonexistent", &link).unwrap();
+        assert!(qmp_socket(&link).is_err());
+    }
+
+    #[test]
+    fn a_socket_path_that_cannot_be_is_refused() {
+        let error = qmp_socket(Path::new("/nonexistent/qmp")).unwrap_err();
+        assert!(error.to_string().contains("directory"), "{error}");
+        let long = std::env::temp_dir().join("x".repeat(120));
+        let error = qmp_socket(&long).unwrap_err().to_string();
+        assert!(error.contains("longer than 107 bytes"), "{error}");
+    }
+
+    #[test]
+    fn kvm_needs_the_guests_own_architecture() {
+        let error = kvm("x86_64", Path::new("/dev/null")).unwrap_err();
+        assert!(error.to_string().contains("x86_64"), "{error}");
+        let error = kvm("aarch64", Path::new("/nonexistent/kvm")).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/kvm"), "{error}");
+        kvm("aarch64", Path::new("/dev/null")).unwrap();
+    }
+}

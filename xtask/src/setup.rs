@@ -1,0 +1,324 @@
+//! What the commands need, and getting it: [`Prerequisite`] says how each is looked for and installed.
+//!
+//! `doctor` prints the list; [`Setup::ensure`] installs what a command lacks, and asks first if somebody is there to answer.
+
+pub(crate) mod apt;
+pub(crate) mod qemu;
+mod rustup;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::{Result, bail};
+
+use crate::cli::Global;
+use crate::toolchain::host::HostProbe;
+use crate::toolchain::{Choice, Compiler, Probe as _, Target, choose};
+use qemu::Qemu;
+
+/// Something a command needs and a machine may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prerequisite {
+    /// `rustfmt` and `clippy` of rustup's toolchain.
+    Components,
+    /// A compiler for a bare-metal target, from whom `--toolchain` says.
+    Compiler(Target),
+    /// The distribution's compiler, which `test` tries whoever builds the rest.
+    DistributionCompiler,
+    /// QEMU for aarch64.
+    Qemu,
+    /// QEMU's windows, and a display to show them on; without it `run` saves a screenshot.
+    Window,
+}
+
+/// One way to install something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Action {
+    RustupTarget(Target),
+    RustupComponents,
+    Apt(Vec<String>),
+}
+
+impl Prerequisite {
+    /// Everything any command may need.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Components,
+        Self::Compiler(Target::Aarch64),
+        Self::Compiler(Target::X86_64),
+        Self::Compiler(Target::Riscv64),
+        Self::DistributionCompiler,
+        Self::Qemu,
+        Self::Window,
+    ];
+
+    /// Returns what it is, for people.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Components => "rustfmt and clippy".to_owned(),
+            Self::Compiler(target) => format!("a compiler for {}", target.triple()),
+            Self::DistributionCompiler => "the distribution's compiler with its source".to_owned(),
+            Self::Qemu => "QEMU".to_owned(),
+            Self::Window => "a window".to_owned(),
+        }
+    }
+
+    /// Returns the commands that need it.
+    pub(crate) fn needed_by(self) -> &'static str {
+        match self {
+            Self::Components => "check",
+            Self::Compiler(Target::Aarch64) => "run, screenshot, test",
+            Self::Compiler(_) | Self::DistributionCompiler => "test",
+            Self::Qemu => "run, screenshot, test",
+            Self::Window => "nothing; run shows one if it can",
+        }
+    }
+
+    /// Returns whether every command works without it.
+    pub(crate) fn is_optional(self) -> bool {
+        // On a system without Debian's packages the second way to a compiler cannot be tested, and `test` says so.
+        self == Self::Window || (self == Self::DistributionCompiler && !apt::is_there())
+    }
+
+    /// Returns the ways to install it, the best first; none if only a person can.
+    fn actions(self, choice: Choice) -> Vec<Action> {
+        let compiler = || Action::Apt(apt::compiler_packages());
+        match self {
+            Self::Components => vec![Action::RustupComponents],
+            Self::Compiler(target) => {
+                let rustup = Action::RustupTarget(target);
+                match choice {
+                    Choice::Auto if apt::is_there() => vec![rustup, compiler()],
+                    Choice::Auto | Choice::Rustup => vec![rustup],
+                    Choice::Distribution => vec![compiler()],
+                }
+            }
+            Self::DistributionCompiler => vec![compiler()],
+            Self::Qemu => vec![Action::Apt(vec!["qemu-system-arm".to_owned()])],
+            Self::Window => vec![Action::Apt(vec!["qemu-system-gui".to_owned()])],
+        }
+    }
+
+    /// Returns the one command that gets it: of several ways, the one that the machine's own packages offer.
+    pub(crate) fn remedy(self, choice: Choice) -> String {
+        match (self, self.actions(choice).last()) {
+            (Self::Qemu, _) if !apt::is_there() => {
+                "install qemu-system-aarch64, version 7.1 or later, with the system's package manager"
+                    .to_owned()
+            }
+            (_, Some(action)) => action.command_line(),
+            (_, None) => String::new(),
+        }
+    }
+}
+
+impl Action {
+    /// Returns what a person would type.
+    fn command_line(&self) -> String {
+        match self {
+            Self::RustupTarget(target) => format!("rustup target add {}", target.triple()),
+            Self::RustupComponents => "rustup component add rustfmt clippy".to_owned(),
+            Self::Apt(packages) => apt::command_line(packages),
+        }
+    }
+
+    fn perform(&self, attended: bool) -> Result<()> {
+        match self {
+            Self::RustupTarget(target) => rustup::add(&["target", "add", target.triple()]),
+            Self::RustupComponents => rustup::add(&["component", "add", "rustfmt", "clippy"]),
+            Self::Apt(packages) => apt::install(packages, attended),
+        }
+    }
+}
+
+/// Looks for prerequisites, and installs them as the user's options allow.
+pub(crate) struct Setup {
+    global: Global,
+}
+
+impl Setup {
+    /// Sets up as `global` says.
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            global: global.clone(),
+        }
+    }
+
+    /// Returns the user's options.
+    pub(crate) fn global(&self) -> &Global {
+        &self.global
+    }
+
+    /// Looks for a prerequisite: what was found, or why it is not there.
+    pub(crate) fn look_for(&self, what: Prerequisite, probe: &HostProbe) -> Result<String, String> {
+        match what {
+            Prerequisite::Components => rustup::components(),
+            Prerequisite::Compiler(target) => choose(self.global.toolchain, target, probe)
+                .map(|compiler| compiler.describe())
+                .map_err(|missing| missing.join("; ")),
+            Prerequisite::DistributionCompiler => probe.distribution().map(|distribution| {
+                format!("{} {}", distribution.rustc.display(), distribution.version)
+            }),
+            Prerequisite::Qemu => self.qemu().map(|qemu| qemu.describe()),
+            Prerequisite::Window => self.qemu()?.window().map(str::to_owned),
+        }
+    }
+
+    /// Returns the QEMU to use, or why there is none.
+    pub(crate) fn qemu(&self) -> Result<Qemu, String> {
+        Qemu::find(self.global.qemu.as_deref())
+    }
+
+    /// Returns the compiler for `target`; [`Setup::ensure`] comes first.
+    pub(crate) fn compiler(&self, target: Target) -> Result<Compiler> {
+        match choose(self.global.toolchain, target, &HostProbe::default()) {
+            Ok(compiler) => Ok(compiler),
+            Err(missing) => bail!(
+                "no compiler for {}: {}",
+                target.triple(),
+                missing.join("; ")
+            ),
+        }
+    }
+
+    /// Makes sure that everything in `needed` is there.
+    ///
+    /// # Errors
+    ///
+    /// Something is missing, and installing it was refused, failed or cannot be done; the message has the command that helps.
+    pub(crate) fn ensure(&self, needed: &[Prerequisite]) -> Result<()> {
+        let probe = HostProbe::default();
+        let mut missing = Vec::new();
+        for what in needed {
+            if let Err(why) = self.look_for(*what, &probe) {
+                missing.push((*what, why));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        // A path given by hand is not ours to put something at.
+        if let Some((_, why)) = missing
+            .iter()
+            .find(|(what, _)| *what == Prerequisite::Qemu && self.global.qemu.is_some())
+        {
+            bail!("{why}");
+        }
+        if self.global.no_install || !self.is_agreed(&missing)? {
+            let list: Vec<String> = missing
+                .iter()
+                .map(|(what, why)| self.complaint(*what, why))
+                .collect();
+            bail!("{}", list.join("; "));
+        }
+        for (what, why) in missing {
+            self.install(what, &why)?;
+        }
+        Ok(())
+    }
+
+    /// Installs one prerequisite, by the first way that gets it.
+    fn install(&self, what: Prerequisite, why: &str) -> Result<()> {
+        // What was installed just before may have brought this one along.
+        if self.look_for(what, &HostProbe::default()).is_ok() {
+            return Ok(());
+        }
+        let mut said = why.to_owned();
+        for action in what.actions(self.global.toolchain) {
+            if let Err(error) = action.perform(self.is_attended()) {
+                said = format!("{error:#}");
+                continue;
+            }
+            match self.look_for(what, &HostProbe::default()) {
+                Ok(found) => {
+                    eprintln!("xtask: found {}: {found}", what.name());
+                    return Ok(());
+                }
+                Err(why) => said = why,
+            }
+        }
+        bail!("{}", self.complaint(what, &said))
+    }
+
+    /// Returns that something is missing, why, and the command that gets it.
+    fn complaint(&self, what: Prerequisite, why: &str) -> String {
+        format!(
+            "{} is missing ({why}); to get it: {}",
+            what.name(),
+            what.remedy(self.global.toolchain)
+        )
+    }
+
+    /// Returns whether somebody is there to answer a question.
+    fn is_attended(&self) -> bool {
+        !self.global.yes
+            && std::env::var_os("CI").is_none()
+            && std::io::stdin().is_terminal()
+            && std::io::stderr().is_terminal()
+    }
+
+    /// Asks whether the missing things shall be installed; nobody there means yes.
+    fn is_agreed(&self, missing: &[(Prerequisite, String)]) -> Result<bool> {
+        eprintln!("xtask: this machine lacks");
+        for (what, why) in missing {
+            let ways: Vec<String> = what
+                .actions(self.global.toolchain)
+                .iter()
+                .map(Action::command_line)
+                .collect();
+            eprintln!("  - {} ({why})", what.name());
+            eprintln!("    to be installed by: {}", ways.join(", or else "));
+        }
+        if !self.is_attended() {
+            return Ok(true);
+        }
+        eprint!("Install it now? [Y/n] ");
+        std::io::stderr().flush()?;
+        let mut answer = String::new();
+        // The end of the input is no agreement.
+        let count = std::io::stdin().read_line(&mut answer)?;
+        let answer = answer.trim().to_lowercase();
+        Ok(count > 0 && matches!(answer.as_str(), "" | "y" | "yes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prerequisite_can_be_got() {
+        for what in Prerequisite::ALL {
+            for choice in [Choice::Auto, Choice::Rustup, Choice::Distribution] {
+                assert!(!what.actions(choice).is_empty(), "{what:?}");
+                assert!(!what.remedy(choice).is_empty(), "{what:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_switch_decides_who_is_asked_for_a_compiler() {
+        let compiler = Prerequisite::Compiler(Target::Aarch64);
+        assert_eq!(
+            compiler.actions(Choice::Rustup),
+            [Action::RustupTarget(Target::Aarch64)]
+        );
+        assert!(matches!(
+            compiler.actions(Choice::Distribution)[..],
+            [Action::Apt(_)]
+        ));
+        assert_eq!(
+            compiler.actions(Choice::Auto).first(),
+            Some(&Action::RustupTarget(Target::Aarch64))
+        );
+    }
+
+    #[test]
+    fn a_missing_qemu_that_was_named_is_not_installed() {
+        let setup = Setup::new(&Global {
+            qemu: Some("/nonexistent/qemu".into()),
+            ..Global::default()
+        });
+        let error = setup.ensure(&[Prerequisite::Qemu]).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/qemu"), "{error}");
+        assert_eq!(error.lines().count(), 1);
+    }
+}

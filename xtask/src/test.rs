@@ -1,0 +1,244 @@
+//! `cargo xtask test`: the crates' own tests on the host, the library crates for every bare-metal target, the kernel in QEMU.
+
+mod host;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::cli::{Part, TestOptions};
+use crate::progress::seconds;
+use crate::setup::{Prerequisite, Setup};
+use crate::toolchain::{Probe as _, Target, host::HostProbe};
+use crate::{behaviour, build, exec, interrupt};
+
+/// How many tests ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Tally {
+    /// Counts one test.
+    fn count(&mut self, passed: bool) {
+        if passed {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// Returns the line that says it: skipped tests are named only if there are any.
+    fn line(self) -> String {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        match skipped {
+            0 => format!("{passed} passed, {failed} failed"),
+            _ => format!("{passed} passed, {failed} failed, {skipped} skipped"),
+        }
+    }
+}
+
+/// Runs the parts that `options` pick; returns 0 if no test failed, else 1.
+pub(crate) fn run(options: &TestOptions, setup: &Setup) -> Result<u8> {
+    let is_picked = |part| options.only.is_none_or(|only| only == part);
+    if options.list {
+        return list(options, setup);
+    }
+    setup.ensure(&needed(is_picked))?;
+    let mut total = Tally::default();
+    let mut times = Vec::new();
+    // A filter is for tests with names; the targets have none.
+    let parts: [(Part, &str, fn(&TestOptions, &Setup) -> Result<Tally>); 3] = [
+        (Part::Host, "host", |options, _| {
+            host::run(options.filter.as_deref())
+        }),
+        (Part::Targets, "targets", |_, setup| targets(setup)),
+        (Part::Behaviour, "behaviour", in_qemu),
+    ];
+    for (part, name, run) in parts {
+        if !is_picked(part) || part == Part::Targets && options.filter.is_some() {
+            continue;
+        }
+        eprintln!("xtask: test: {name} …");
+        let begin = Instant::now();
+        let tally = match run(options, setup) {
+            Ok(tally) => tally,
+            Err(error) if interrupt::interrupted().is_none() => {
+                // What keeps one part from running keeps no other from it.
+                eprintln!("error: {name}: {error:#}");
+                Tally {
+                    failed: 1,
+                    ..Tally::default()
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        total.add(tally);
+        times.push(summary(name, tally, begin.elapsed()));
+    }
+    for line in times {
+        println!("{line}");
+    }
+    if total.passed + total.failed == 0 {
+        bail!("no test was run: the filter fits none");
+    }
+    println!("{}", total.line());
+    Ok(u8::from(total.failed > 0))
+}
+
+fn summary(name: &str, tally: Tally, time: Duration) -> String {
+    format!("test: {name}: {} ({})", tally.line(), seconds(time))
+}
+
+/// Returns what the picked parts need.
+fn needed(is_picked: impl Fn(Part) -> bool) -> Vec<Prerequisite> {
+    let mut needed = Vec::new();
+    if is_picked(Part::Targets) {
+        needed.extend(Target::ALL.map(Prerequisite::Compiler));
+        if !Prerequisite::DistributionCompiler.is_optional() {
+            needed.push(Prerequisite::DistributionCompiler);
+        }
+    }
+    if is_picked(Part::Behaviour) {
+        needed.push(Prerequisite::Qemu);
+        needed.push(Prerequisite::Compiler(Target::Aarch64));
+    }
+    needed.sort_by_key(|what| Prerequisite::ALL.iter().position(|other| other == what));
+    needed.dedup();
+    needed
+}
+
+/// Builds the library crates for every target: by the compiler of this run, and by the distribution's, through the switch.
+fn targets(setup: &Setup) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for target in Target::ALL {
+        let result = build::libraries(setup, target);
+        report(
+            &format!("libraries-{}", target.triple()),
+            result,
+            &mut tally,
+        )?;
+    }
+    for target in Target::ALL {
+        let name = format!("libraries-{}-by-distribution", target.triple());
+        if let Err(why) = HostProbe::default().distribution() {
+            println!("test {name} ... skipped: {why}");
+            tally.skipped += 1;
+            continue;
+        }
+        report(&name, by_distribution(target), &mut tally)?;
+    }
+    Ok(tally)
+}
+
+/// Runs this tool with the switch that leaves only the distribution's compiler.
+fn by_distribution(target: Target) -> Result<()> {
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.args(["--toolchain", "distribution", "--no-install"]);
+    command.args(["build", "--libraries", target.triple()]);
+    let status = exec::status(&mut command)?;
+    if !status.success() {
+        bail!("the build ended with {status}");
+    }
+    Ok(())
+}
+
+/// Prints and counts one test.
+fn report(name: &str, result: Result<()>, tally: &mut Tally) -> Result<()> {
+    if interrupt::interrupted().is_some() {
+        bail!("interrupted");
+    }
+    match &result {
+        Ok(()) => println!("test {name} ... ok"),
+        Err(error) => println!("test {name} ... FAILED: {error:#}"),
+    }
+    tally.count(result.is_ok());
+    Ok(())
+}
+
+/// Runs the kernel's tests in QEMU.
+fn in_qemu(options: &TestOptions, setup: &Setup) -> Result<Tally> {
+    let kernel = build::kernel(setup)?;
+    let summary = behaviour::run(&behaviour_options(options, setup, kernel)?)?;
+    Ok(Tally {
+        passed: summary.passed,
+        failed: summary.failed,
+        skipped: 0,
+    })
+}
+
+/// Prints the names of the tests in QEMU.
+fn list(options: &TestOptions, setup: &Setup) -> Result<u8> {
+    // Nothing is booted, so nothing need be there.
+    behaviour::run(&behaviour_options(
+        options,
+        setup,
+        std::path::PathBuf::new(),
+    )?)?;
+    Ok(0)
+}
+
+fn behaviour_options(
+    options: &TestOptions,
+    setup: &Setup,
+    kernel: std::path::PathBuf,
+) -> Result<behaviour::Options> {
+    let qemu = match setup.qemu() {
+        Ok(qemu) => qemu.path,
+        Err(_) if options.list => std::path::PathBuf::new(),
+        Err(why) => bail!("{why}"),
+    };
+    Ok(behaviour::Options {
+        kernel,
+        qemu,
+        filter: options.filter.clone(),
+        list: options.list,
+        keep: options.keep.clone(),
+        bless: options.bless,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_line_names_skipped_tests_only_if_there_are_any() {
+        let mut tally = Tally::default();
+        tally.count(true);
+        tally.count(false);
+        assert_eq!(tally.line(), "1 passed, 1 failed");
+        tally.skipped = 2;
+        assert_eq!(tally.line(), "1 passed, 1 failed, 2 skipped");
+    }
+
+    #[test]
+    fn the_host_tests_need_nothing_but_cargo() {
+        assert!(needed(|part| part == Part::Host).is_empty());
+        assert!(needed(|part| part == Part::Behaviour).contains(&Prerequisite::Qemu));
+        assert!(!needed(|part| part == Part::Targets).contains(&Prerequisite::Qemu));
+    }
+
+    #[test]
+    fn nothing_is_needed_twice() {
+        let all = needed(|_| true);
+        let mut unique = all.clone();
+        unique.dedup();
+        assert_eq!(all, unique);
+        for target in Target::ALL {
+            assert!(all.contains(&Prerequisite::Compiler(target)));
+        }
+    }
+}

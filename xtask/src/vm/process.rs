@@ -1,0 +1,141 @@
+//! QEMU's process: it ends with its owner, or when [`end_all`] says so, always by its own id.
+
+use std::io::Read;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Every process that may still run; `None` once [`end_all`] was called, so that none starts after it.
+static RUNNING: Mutex<Option<Vec<Weak<Mutex<Child>>>>> = Mutex::new(Some(Vec::new()));
+
+/// Bytes of QEMU's standard error that are kept.
+const STDERR_LIMIT: usize = 64 * 1024;
+
+/// Ends every QEMU that this process started, and lets none start after it.
+///
+/// Raw images lose nothing: what the kernel flushed is in the host's page cache at least.
+pub(crate) fn end_all() {
+    let running = lock(&RUNNING).take().unwrap_or_default();
+    for child in running.iter().filter_map(Weak::upgrade) {
+        end(&child);
+    }
+}
+
+/// A child process that is killed and waited for on drop.
+pub(crate) struct Process {
+    child: Arc<Mutex<Child>>,
+    stderr: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Process {
+    /// Starts `command` with all three standard streams piped.
+    pub(crate) fn start(command: &mut Command) -> Result<(Self, ChildStdin, ChildStdout)> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut running = lock(&RUNNING);
+        let Some(running) = running.as_mut() else {
+            bail!("interrupted");
+        };
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {program}"))?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let child = Arc::new(Mutex::new(child));
+        running.retain(|other| other.strong_count() > 0);
+        running.push(Arc::downgrade(&child));
+        let process = Self {
+            child,
+            stderr: Arc::default(),
+        };
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            bail!("the pipes of {program} are missing");
+        };
+        let kept = Arc::clone(&process.stderr);
+        std::thread::spawn(move || keep(stderr, &kept));
+        Ok((process, stdin, stdout))
+    }
+
+    /// Returns the process id.
+    pub(crate) fn pid(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    /// Returns the exit status, if the process has ended.
+    pub(crate) fn try_status(&self) -> Result<Option<ExitStatus>> {
+        Ok(lock(&self.child).try_wait()?)
+    }
+
+    /// Returns what the process wrote to its standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.stderr)).into_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        end(&self.child);
+    }
+}
+
+/// Kills the child unless it has ended, and takes its status, so that its id is free only afterwards.
+fn end(child: &Mutex<Child>) {
+    let mut child = lock(child);
+    if matches!(child.try_wait(), Ok(None)) {
+        // The only error is that it has just ended.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// Reads a stream to its end, keeping its beginning.
+fn keep(mut stream: impl Read, kept: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        let mut kept = lock(kept);
+        let room = STDERR_LIMIT.saturating_sub(kept.len());
+        kept.extend_from_slice(&buffer[..count.min(room)]);
+    }
+}
+
+/// Locks even after a panic elsewhere: the process must be ended all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_process_is_ended() {
+        let (process, _stdin, mut stdout) =
+            Process::start(Command::new("sleep").arg("600")).unwrap();
+        assert!(process.try_status().unwrap().is_none());
+        drop(process);
+        // The other end of its pipe is closed, so the process is gone.
+        assert_eq!(stdout.read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_named() {
+        let error = Process::start(&mut Command::new("/nonexistent/qemu"))
+            .err()
+            .unwrap();
+        assert_eq!(error.to_string(), "cannot start /nonexistent/qemu");
+    }
+
+    #[test]
+    fn standard_error_is_kept() {
+        let (process, _stdin, mut stdout) =
+            Process::start(Command::new("sh").args(["-c", "echo broken >&2"])).unwrap();
+        stdout.read_to_end(&mut Vec::new()).unwrap();
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while process.stderr() != "broken\n" {
+            assert!(std::time::Instant::now() < end, "{:?}", process.stderr());
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Where things are: the workspace, its target directory, and the cargo that runs this tool.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Returns the workspace's top directory.
+pub(crate) fn root() -> PathBuf {
+    // cargo tells where the crate is now; what was compiled in is where it was then.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .filter(|path| path.ends_with("xtask") && path.is_dir())
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    own.parent().unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Returns the directory for everything that can be made again.
+pub(crate) fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(path) if !path.is_empty() => {
+            std::path::absolute(&path).unwrap_or_else(|_| path.into())
+        }
+        _ => root().join("target"),
+    }
+}
+
+/// Returns a `cargo` command that runs in the workspace.
+pub(crate) fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    quiet_environment(&mut command);
+    command.current_dir(root());
+    command
+}
+
+/// Has rustup leave the installed toolchains as they are: no command of ours is to update a compiler by the way.
+pub(crate) fn quiet_environment(command: &mut Command) {
+    command.env("RUSTUP_AUTO_INSTALL", "0");
+}
