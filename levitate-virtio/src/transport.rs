@@ -223,8 +223,12 @@ pub trait Transport {
     /// Returns how the areas of a queue have to lie.
     fn placement(&self) -> Placement;
 
-    /// Reads the largest size the device allows for a queue; 0 if it has no such queue.
-    fn read_max_queue_size(&mut self, queue: QueueIndex) -> u32;
+    /// Reads the largest size, not 0, the device allows for a queue that is not in use.
+    ///
+    /// # Errors
+    ///
+    /// [`EnableQueueError::InUse`], else [`EnableQueueError::NoSuchQueue`].
+    fn read_max_queue_size(&mut self, queue: QueueIndex) -> Result<u32, EnableQueueError>;
 
     /// Gives the queue's areas to the device.
     ///

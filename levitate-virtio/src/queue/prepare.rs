@@ -61,16 +61,13 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
         if slots.is_empty() || fixed.saturating_add(config.max_segments) == 0 {
             return Err(QueueError::Empty);
         }
-        let max = transport.read_max_queue_size(index);
+        let max = transport.read_max_queue_size(index)?;
         let too_small = QueueError::TooSmall {
             queue: index,
             max,
             needed: fixed.max(1),
         };
-        let limit = QueueSize::at_most(max).ok_or(match max {
-            0 => crate::transport::EnableQueueError::NoSuchQueue { queue: index }.into(),
-            _ => too_small,
-        })?;
+        let limit = QueueSize::at_most(max).ok_or(too_small)?;
         // A chain is never longer than the queue, in a table of its own neither (§2.7.5.3.1).
         let max_segments = config
             .max_segments

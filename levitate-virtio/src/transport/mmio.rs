@@ -158,9 +158,8 @@ impl<M: Mmio> Transport for MmioTransport<M> {
         }
     }
 
-    fn read_max_queue_size(&mut self, queue: QueueIndex) -> u32 {
-        reg::QUEUE_SEL.write(&self.mmio, u32::from(queue.get()));
-        reg::QUEUE_SIZE_MAX.read(&self.mmio)
+    fn read_max_queue_size(&mut self, queue: QueueIndex) -> Result<u32, EnableQueueError> {
+        enable::read_max_size(&self.mmio, self.interface, queue)
     }
 
     unsafe fn enable_queue(
@@ -176,14 +175,9 @@ impl<M: Mmio> Transport for MmioTransport<M> {
 
     fn read_queue_state(&mut self, queue: QueueIndex) -> QueueState {
         reg::QUEUE_SEL.write(&self.mmio, u32::from(queue.get()));
-        let value = match self.interface {
-            Interface::Legacy => reg::QUEUE_PFN.read(&self.mmio),
-            Interface::Modern => reg::QUEUE_READY.read(&self.mmio),
-        };
-        if value == 0 {
-            QueueState::Disabled
-        } else {
-            QueueState::Enabled
+        match enable::is_enabled(&self.mmio, self.interface) {
+            true => QueueState::Enabled,
+            false => QueueState::Disabled,
         }
     }
 

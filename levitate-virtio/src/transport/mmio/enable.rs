@@ -32,11 +32,7 @@ pub(super) fn modern<M: Mmio>(
             });
         }
     }
-    reg::QUEUE_SEL.write(mmio, u32::from(queue.get()));
-    if reg::QUEUE_READY.read(mmio) != 0 {
-        return Err(EnableQueueError::InUse { queue });
-    }
-    check_size(mmio, queue, areas)?;
+    check_size(mmio, interface, queue, areas)?;
     reg::QUEUE_SIZE.write(mmio, u32::from(areas.size.get()));
     for (low, high, addr) in [
         (reg::QUEUE_DESC_LOW, reg::QUEUE_DESC_HIGH, areas.descriptor),
@@ -85,11 +81,7 @@ pub(super) fn legacy<M: Mmio>(
     }
     // It outlives a device reset, but not a device that another program set up differently: write it every time.
     reg::GUEST_PAGE_SIZE.write(mmio, LEGACY_PAGE_BYTES);
-    reg::QUEUE_SEL.write(mmio, u32::from(queue.get()));
-    if reg::QUEUE_PFN.read(mmio) != 0 {
-        return Err(EnableQueueError::InUse { queue });
-    }
-    check_size(mmio, queue, areas)?;
+    check_size(mmio, interface, queue, areas)?;
     reg::QUEUE_SIZE.write(mmio, u32::from(areas.size.get()));
     reg::QUEUE_ALIGN.write(mmio, LEGACY_PAGE_BYTES);
     reg::QUEUE_PFN.write(mmio, page_number);
@@ -102,20 +94,46 @@ pub(super) fn legacy<M: Mmio>(
     )
 }
 
+/// Selects a queue and reads how large it may be; a queue in use is not asked (§4.2.4).
+pub(super) fn read_max_size<M: Mmio>(
+    mmio: &M,
+    interface: Interface,
+    queue: QueueIndex,
+) -> Result<u32, EnableQueueError> {
+    reg::QUEUE_SEL.write(mmio, u32::from(queue.get()));
+    if is_enabled(mmio, interface) {
+        return Err(EnableQueueError::InUse { queue });
+    }
+    match reg::QUEUE_SIZE_MAX.read(mmio) {
+        0 => Err(EnableQueueError::NoSuchQueue { queue }),
+        max => Ok(max),
+    }
+}
+
+/// Reads whether the selected queue is in use.
+pub(super) fn is_enabled<M: Mmio>(mmio: &M, interface: Interface) -> bool {
+    let value = match interface {
+        Interface::Legacy => reg::QUEUE_PFN.read(mmio),
+        Interface::Modern => reg::QUEUE_READY.read(mmio),
+    };
+    value != 0
+}
+
 fn check_size<M: Mmio>(
     mmio: &M,
+    interface: Interface,
     queue: QueueIndex,
     areas: &QueueAreas,
 ) -> Result<(), EnableQueueError> {
-    match reg::QUEUE_SIZE_MAX.read(mmio) {
-        0 => Err(EnableQueueError::NoSuchQueue { queue }),
-        max if u32::from(areas.size.get()) > max => Err(EnableQueueError::TooLarge {
+    let max = read_max_size(mmio, interface, queue)?;
+    if u32::from(areas.size.get()) > max {
+        return Err(EnableQueueError::TooLarge {
             queue,
             size: areas.size,
             max,
-        }),
-        _ => Ok(()),
+        });
     }
+    Ok(())
 }
 
 /// Turns a queue that silently did not come into being into an error here, instead of a timeout later.

@@ -1,0 +1,245 @@
+//! Devices that lie about what they used: an error each, and everything back after a reset (§2.7.8).
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+#[expect(
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+#[path = "support/rig.rs"]
+mod rig;
+
+use levitate_host::{Completion, Fault, Version};
+use levitate_virtio::{Data, DeviceFault, Features, QueueError, SubmitError};
+use levitate_virtio::{
+    Device, QueueIndex, Wanted, features::NoFeatures, transport::EnableQueueError,
+};
+
+use rig::{CONFIG, Rig, TIMEOUT, ring_features, slots};
+
+/// Runs three requests, the first of which is answered with `fault`; returns what the queue says.
+fn lie(version: Version, fault: Fault) -> (Rig, Result<u16, DeviceFault>) {
+    let rig = Rig::new(version);
+    let mut slots = slots::<4>();
+    let (device, mut queue) = rig.start(&mut slots, Features::empty(), CONFIG);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    for number in 0..3 {
+        let data = Data::Writable(rig.buffer(&[0; 8]));
+        queue.submit(&[1_u8; 4], data, &[0_u8; 4], number).unwrap();
+    }
+    queue.notify();
+    rig.device.inject(fault);
+    rig.device.release_one();
+    let outcome = queue.process();
+    if let Err(fault) = outcome {
+        assert_eq!(queue.process(), Err(fault), "it stays broken");
+        let rejected = queue
+            .submit(&[1_u8; 4], Data::None, &[0_u8; 4], 9)
+            .unwrap_err();
+        assert_eq!(rejected.error, SubmitError::Broken(fault));
+    }
+    let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+    let mut back = Vec::new();
+    queue
+        .release(&quiesced, |data, number| {
+            back.push((number, data.into_inner().unwrap()))
+        })
+        .unwrap();
+    back.sort_by_key(|(number, _)| *number);
+    let numbers: Vec<u32> = back.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [0, 1, 2], "every buffer comes back once");
+    drop(back);
+    rig.pool.assert_no_leaks();
+    (rig, outcome)
+}
+
+#[test]
+fn an_id_beyond_the_table_is_a_fault() {
+    for version in rig::VERSIONS {
+        let (_, outcome) = lie(version, Fault::UsedIdOutOfRange);
+        assert!(
+            matches!(outcome, Err(DeviceFault::UnknownId { .. })),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn an_id_that_is_not_in_flight_is_a_fault() {
+    for version in rig::VERSIONS {
+        let (_, outcome) = lie(version, Fault::UsedIdNotInFlight);
+        assert!(
+            matches!(
+                outcome,
+                Err(DeviceFault::NotInFlight { .. } | DeviceFault::UnknownId { .. })
+            ),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn a_chain_used_twice_is_a_fault_and_given_back_once() {
+    for version in rig::VERSIONS {
+        let (_, outcome) = lie(version, Fault::UsedTwice);
+        assert!(
+            matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn more_bytes_than_there_was_room_for_are_a_fault() {
+    let (_, outcome) = lie(Version::Two, Fault::UsedLen(13));
+    let expected = DeviceFault::UsedLengthTooLong {
+        len_bytes: 13,
+        capacity_bytes: 12,
+    };
+    assert_eq!(outcome, Err(expected));
+    let (_, outcome) = lie(Version::Two, Fault::UsedLen(12));
+    assert_eq!(outcome, Ok(1), "all of them are not");
+}
+
+#[test]
+fn the_length_means_nothing_on_a_legacy_device() {
+    for len_bytes in [0, 13, u32::MAX] {
+        let (_, outcome) = lie(Version::One, Fault::UsedLen(len_bytes));
+        assert_eq!(outcome, Ok(1));
+    }
+}
+
+#[test]
+fn a_used_index_that_jumps_is_a_fault() {
+    for version in rig::VERSIONS {
+        for jump in [3, 100, 0x8000, u16::MAX - 1] {
+            let (_, outcome) = lie(version, Fault::UsedIndexJump(jump));
+            assert!(
+                matches!(outcome, Err(DeviceFault::UsedIndexJumped { .. })),
+                "{outcome:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn bytes_beyond_the_reported_length_are_not_counted() {
+    for features in ring_features() {
+        let rig = Rig::new(Version::Two);
+        let mut slots = slots::<1>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        for (len_bytes, data, footer) in [(12, 8, 4), (8, 8, 0), (3, 3, 0), (0, 0, 0), (9, 8, 1)] {
+            rig.device.inject(Fault::UsedLen(len_bytes));
+            let buffer = Data::Writable(rig.buffer(&[0; 8]));
+            let token = queue.submit(&[1_u8; 4], buffer, &[0_u8; 4], 0).unwrap();
+            queue.notify();
+            assert!(rig.wait(&mut queue, token));
+            let completed = queue.take::<[u8; 4]>(token).unwrap();
+            assert_eq!(
+                (completed.data_bytes, completed.footer_bytes),
+                (data, footer)
+            );
+        }
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn a_queue_the_device_does_not_have_is_an_error() {
+    for version in rig::VERSIONS {
+        let rig = Rig::new(version);
+        let mut slots = slots::<1>();
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
+        let queue = QueueIndex::new(2);
+        let error = device
+            .prepare_queue(&rig.pool, queue, CONFIG, &mut slots)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            QueueError::Enable(EnableQueueError::NoSuchQueue { queue })
+        );
+        rig.pool.assert_no_leaks();
+    }
+}
+
+#[test]
+fn a_queue_is_not_set_up_twice() {
+    for version in rig::VERSIONS {
+        let rig = Rig::new(version);
+        let (mut first, mut second) = (slots::<1>(), slots::<1>());
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
+        let index = QueueIndex::new(1);
+        let queue = device
+            .prepare_queue(&rig.pool, index, CONFIG, &mut first)
+            .unwrap();
+        let live = rig.pool.live();
+        let error = device
+            .prepare_queue(&rig.pool, index, CONFIG, &mut second)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            QueueError::Enable(EnableQueueError::InUse { queue: index })
+        );
+        assert_eq!(
+            rig.pool.live(),
+            live,
+            "what the device was not told of is freed"
+        );
+        let device = device.go_live();
+        let queue = queue.activate(&device);
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn a_device_with_queues_of_no_or_absurd_size_is_an_error_or_taken_at_its_most() {
+    for (max, is_usable) in [(0, false), (1, false), (u32::MAX, true)] {
+        let rig = Rig::with(|device| device.behave(|b| b.queue_size_max = max));
+        let mut slots = slots::<1>();
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
+        let outcome = device.prepare_queue(&rig.pool, QueueIndex::new(0), CONFIG, &mut slots);
+        assert_eq!(outcome.is_ok(), is_usable, "{max}");
+        rig.pool.allow_leaks();
+    }
+}
+
+#[test]
+fn memory_that_runs_out_at_any_point_is_an_error_without_a_leak() {
+    for successes in 0..2 {
+        let rig = Rig::new(Version::Two);
+        let mut slots = slots::<4>();
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
+        rig.pool.fail_allocation_after(successes);
+        let error = device
+            .prepare_queue(&rig.pool, QueueIndex::new(0), CONFIG, &mut slots)
+            .unwrap_err();
+        assert!(matches!(error, QueueError::Dma(_)), "{error}");
+        rig.pool.assert_no_leaks();
+        assert!(rig.device.queue(0).is_none());
+    }
+}
+
+#[test]
+fn the_proof_of_another_reset_releases_nothing() {
+    let (mine, other) = (Rig::new(Version::Two), Rig::new(Version::Two));
+    let (mut first, mut second) = (slots::<1>(), slots::<1>());
+    let (device, queue) = mine.start(&mut first, Features::empty(), CONFIG);
+    let (other_device, other_queue) = other.start(&mut second, Features::empty(), CONFIG);
+    let (_, foreign) = other_device.reset(&other.clock, TIMEOUT).unwrap();
+    let queue = queue.release(&foreign, |_, _| {}).unwrap_err();
+    other_queue.release(&foreign, |_, _| {}).unwrap();
+    mine.stop(device, queue);
+}

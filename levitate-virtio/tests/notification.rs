@@ -1,0 +1,208 @@
+//! When the device is notified, and when it notifies (§2.7.7, §2.7.10).
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+#[expect(
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+#[path = "support/rig.rs"]
+mod rig;
+
+use levitate_host::device::Suppression;
+use levitate_host::{Completion, Version};
+use levitate_virtio::Features;
+use levitate_virtio::transport::{Interrupt, InterruptStatus, Transport};
+
+use rig::{CONFIG, EchoQueue, Rig, VERSIONS, echo, slots};
+
+const QUEUE_NOTIFY: usize = 0x50;
+
+fn notifications(rig: &Rig) -> usize {
+    rig.device.log().writes_to(QUEUE_NOTIFY).len()
+}
+
+#[test]
+fn a_batch_is_one_notification() {
+    for version in VERSIONS {
+        for features in rig::ring_features() {
+            let rig = Rig::new(version);
+            let mut slots = slots::<8>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            for number in 0..8 {
+                echo(&mut queue, number);
+            }
+            assert_eq!(notifications(&rig), 0, "submitting does not notify");
+            assert!(queue.notify());
+            assert!(!queue.notify(), "there is nothing new");
+            assert_eq!(notifications(&rig), 1);
+            assert_eq!(queue.process().unwrap(), 8);
+            rig.stop(device, queue);
+        }
+    }
+}
+
+#[test]
+fn with_the_event_index_the_device_is_notified_exactly_when_it_is_in_the_batch() {
+    for start in [0_u32, 65_520] {
+        let rig = Rig::new(Version::Two);
+        let mut slots = slots::<8>();
+        let (device, mut queue) = rig.start(&mut slots, Features::EVENT_IDX, CONFIG);
+        let send = |queue: &mut EchoQueue<'_>, count| {
+            for number in 0..count {
+                echo(queue, number);
+            }
+        };
+        let collect = |queue: &mut EchoQueue<'_>| {
+            queue.process().unwrap();
+            while let Some(token) = queue.next_done() {
+                queue.take::<[u8; 4]>(token).unwrap();
+            }
+        };
+        for _ in 0..start {
+            send(&mut queue, 1);
+            queue.notify();
+            collect(&mut queue);
+        }
+        rig.device
+            .behave(|behaviour| behaviour.suppression = Suppression::Frozen);
+        // Batches of four indices each, so that one of them goes over the end of the index.
+        for (batch, event) in (0..8_u16).chain(0..8).enumerate() {
+            let first = (start as u16).wrapping_add(4 * batch as u16);
+            rig.device
+                .set_available_event(0, first.wrapping_add(event).wrapping_sub(2));
+            // With EVENT_IDX the flag means nothing.
+            rig.device.set_used_flags(0, 1);
+            send(&mut queue, 4);
+            assert_eq!(
+                queue.notify(),
+                (2..6).contains(&event),
+                "first {first}, event {event}"
+            );
+            rig.device.look_at(0);
+            collect(&mut queue);
+        }
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn without_the_event_index_the_flag_decides_and_the_event_means_nothing() {
+    for version in VERSIONS {
+        let rig = Rig::new(version);
+        rig.device
+            .behave(|behaviour| behaviour.suppression = Suppression::Frozen);
+        let mut slots = slots::<4>();
+        let (device, mut queue) = rig.start(&mut slots, Features::empty(), CONFIG);
+        rig.device.set_available_event(0, 0x1234);
+        rig.device.set_used_flags(0, 1);
+        echo(&mut queue, 0);
+        assert!(!queue.notify());
+        rig.device.set_used_flags(0, 0);
+        echo(&mut queue, 1);
+        assert!(queue.notify());
+        assert_eq!(queue.process().unwrap(), 2, "the device finds both");
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn a_polling_driver_is_not_interrupted() {
+    for version in VERSIONS {
+        for features in rig::ring_features() {
+            let rig = Rig::new(version);
+            let mut slots = slots::<4>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            for number in 0..100 {
+                let token = echo(&mut queue, number);
+                queue.notify();
+                queue.process().unwrap();
+                queue.take::<[u8; 4]>(token).unwrap();
+            }
+            assert_eq!(
+                rig.device.interrupts_raised(),
+                0,
+                "{version:?} {features:?}"
+            );
+            rig.stop(device, queue);
+        }
+    }
+}
+
+#[test]
+fn a_driver_that_wants_interrupts_gets_one_for_each_used_buffer_it_waits_for() {
+    for version in VERSIONS {
+        for features in rig::ring_features() {
+            let rig = Rig::new(version);
+            let mut slots = slots::<4>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            let interrupt = device.transport().interrupt();
+            queue.set_used_notifications(true);
+            queue.process().unwrap();
+            for number in 0..5 {
+                let token = echo(&mut queue, number);
+                queue.notify();
+                assert!(
+                    rig.device.is_interrupting(),
+                    "{version:?} {features:?} {number}"
+                );
+                assert_eq!(interrupt.acknowledge(), InterruptStatus::USED_BUFFER);
+                assert!(!rig.device.is_interrupting());
+                assert_eq!(queue.process().unwrap(), 1);
+                queue.take::<[u8; 4]>(token).unwrap();
+            }
+            queue.set_used_notifications(false);
+            echo(&mut queue, 5);
+            queue.notify();
+            assert!(!rig.device.is_interrupting());
+            rig.stop(device, queue);
+        }
+    }
+}
+
+#[test]
+fn what_was_used_before_interrupts_were_wanted_is_not_lost() {
+    let rig = Rig::new(Version::Two);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let mut slots = slots::<4>();
+    let (device, mut queue) = rig.start(&mut slots, Features::EVENT_IDX, CONFIG);
+    echo(&mut queue, 0);
+    queue.notify();
+    rig.device.release_one();
+    queue.set_used_notifications(true);
+    assert_eq!(queue.process().unwrap(), 1);
+    rig.stop(device, queue);
+}
+
+#[test]
+fn an_interrupt_for_nothing_and_undefined_bits_do_no_harm() {
+    for version in VERSIONS {
+        let rig = Rig::new(version);
+        let mut slots = slots::<1>();
+        let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+        let interrupt = device.transport().interrupt();
+        assert_eq!(interrupt.acknowledge(), InterruptStatus::empty());
+        assert!(
+            rig.device.log().writes_to(0x64).is_empty(),
+            "nothing to acknowledge"
+        );
+        rig.device.raise_interrupt(0xffff_ffff);
+        assert_eq!(interrupt.acknowledge(), InterruptStatus::all());
+        assert_eq!(
+            rig.device.log().writes_to(0x64),
+            [3],
+            "undefined bits are not acknowledged"
+        );
+        assert_eq!(queue.process().unwrap(), 0);
+        rig.stop(device, queue);
+    }
+}
