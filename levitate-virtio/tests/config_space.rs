@@ -8,7 +8,7 @@
     reason = "a test may panic"
 )]
 
-#[expect(
+#[allow(
     clippy::panic,
     dead_code,
     unreachable_pub,
