@@ -1,9 +1,11 @@
 //! The MMIO transport as its device has it, in both versions (§4.2): [`MmioDevice`].
 
+mod builder;
 mod handle;
 mod recorder;
 mod registers;
 mod transport;
 
-pub use handle::{MmioBuilder, MmioDevice, Version};
+pub use builder::{MmioBuilder, Version};
+pub use handle::MmioDevice;
 pub use recorder::{Access, AccessLog, Operation};

@@ -1,16 +1,18 @@
 //! The device's side of a split virtqueue, read from and written to as §2.7 has it: [`DeviceQueue`].
 
 mod chain;
+mod error;
+mod notification;
 mod request;
+mod used;
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
-
 use crate::device::Violations;
-use crate::dma::{AccessKind, DeviceMemory, Exposure, StrayAccess};
+use crate::dma::{AccessKind, DeviceMemory, Exposure};
 
 pub use chain::{Buffer, Chain};
+pub use error::RingError;
 pub use request::Request;
 pub(crate) use request::scatter;
 
@@ -20,72 +22,6 @@ const DESCRIPTOR_BYTES: u64 = 16;
 const USED_ELEMENT_BYTES: u64 = 8;
 /// `VIRTQ_AVAIL_F_NO_INTERRUPT`.
 const AVAILABLE_NO_INTERRUPT: u16 = 1;
-
-/// Why a device stopped looking at a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum RingError {
-    /// The ring, or a table in it, is not where the device can reach it.
-    #[error("a part of the queue is out of reach: {0}")]
-    Unreachable(#[from] StrayAccess),
-    /// The available index ran away.
-    #[error("the available index went from {from} to {to}, but the queue has {size} entries")]
-    AvailableIndex {
-        /// As of the last look.
-        from: u16,
-        /// Now.
-        to: u16,
-        /// The queue size.
-        size: u16,
-    },
-    /// A head or `next` names no descriptor.
-    #[error("descriptor {index} of a table of {table} entries")]
-    DescriptorIndex {
-        /// The index.
-        index: u16,
-        /// Entries of the table.
-        table: u64,
-    },
-    /// The chain does not end within the queue size; it may be a loop.
-    #[error("the chain from {head} has more descriptors than the queue, {size}")]
-    ChainTooLong {
-        /// Its first descriptor.
-        head: u16,
-        /// The queue size.
-        size: u16,
-    },
-    /// A descriptor has no bytes.
-    #[error("descriptor {index} has no bytes")]
-    EmptyBuffer {
-        /// Its index.
-        index: u16,
-    },
-    /// An indirect table has no bytes, or not whole descriptors.
-    #[error("an indirect table of {len_bytes} bytes")]
-    IndirectLength {
-        /// Its length.
-        len_bytes: u32,
-    },
-    /// Flags that no device can follow: INDIRECT where it must not be.
-    #[error("descriptor {index} has flags {flags:#x}")]
-    Flags {
-        /// Its index.
-        index: u16,
-        /// Its flags.
-        flags: u16,
-    },
-    /// A device-readable buffer comes after a device-writable one.
-    #[error("descriptor {index} is readable after a writable one")]
-    ReadableAfterWritable {
-        /// Its index.
-        index: u16,
-    },
-    /// A chain was made available again while the device has it.
-    #[error("the chain from {head} is already in flight")]
-    HeadInFlight {
-        /// Its first descriptor.
-        head: u16,
-    },
-}
 
 /// What a device has agreed on that matters to its queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +52,7 @@ pub struct DeviceQueue {
     last_available: u16,
     used_index: u16,
     signalled: u16,
+    notified: u16,
     in_flight: BTreeSet<u16>,
     exposures: Vec<Exposure>,
 }
@@ -157,6 +94,17 @@ impl DeviceQueue {
         self.last_available
     }
 
+    /// Says whether the descriptors of a chain in flight are still what they were.
+    pub(crate) fn is_unchanged(
+        &self,
+        chain: &Chain,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> bool {
+        let mut unheard = Violations::default();
+        chain::walk(self, chain.head, memory, features, &mut unheard).is_ok_and(|now| now == *chain)
+    }
+
     /// Begins to use the queue; what is wrong with it is noted, and `memory_rule` is the rule for its memory being zeroed.
     pub(crate) fn enable(
         &mut self,
@@ -172,6 +120,13 @@ impl DeviceQueue {
             is_enabled: true,
             ..Self::default()
         };
+        // Room for every offset within a queue, so that no sum below wraps.
+        let last = areas.descriptor.max(areas.driver).max(areas.device);
+        if last > u64::MAX - (1 << 20) {
+            self.is_enabled = false;
+            violations.add(memory_rule, format!("an area at {last:#x}"));
+            return;
+        }
         if !size.is_power_of_two() || size > 32768 {
             violations.add("SPLIT-28", format!("queue size {size}"));
         }
@@ -293,91 +248,5 @@ impl DeviceQueue {
             return Err(RingError::HeadInFlight { head });
         }
         Ok(Some(chain))
-    }
-
-    /// Writes one element of the used ring, and the index after it; true if the driver wants to be notified.
-    pub(crate) fn push(
-        &mut self,
-        id: u32,
-        len_bytes: u32,
-        memory: &DeviceMemory,
-    ) -> Result<(), StrayAccess> {
-        self.write_element(self.areas.device, id, len_bytes, memory)?;
-        self.used_index = self.used_index.wrapping_add(1);
-        memory.store_u16(self.areas.device + 2, self.used_index)
-    }
-
-    /// Writes an element and the index after it to a ring at `at`, which need not be where the driver looks.
-    pub(crate) fn push_at(
-        &mut self,
-        at: u64,
-        id: u32,
-        len_bytes: u32,
-        memory: &DeviceMemory,
-    ) -> Result<(), StrayAccess> {
-        self.write_element(at, id, len_bytes, memory)?;
-        self.used_index = self.used_index.wrapping_add(1);
-        memory.store_u16(at + 2, self.used_index)
-    }
-
-    fn write_element(
-        &self,
-        ring: u64,
-        id: u32,
-        len_bytes: u32,
-        memory: &DeviceMemory,
-    ) -> Result<(), StrayAccess> {
-        let slot = u64::from(self.used_index % self.size.max(1));
-        let mut element = [0; 8];
-        element[..4].copy_from_slice(&id.to_le_bytes());
-        element[4..].copy_from_slice(&len_bytes.to_le_bytes());
-        memory.write(ring + 4 + USED_ELEMENT_BYTES * slot, &element)
-    }
-
-    /// Moves the used index by `by` without a word about what was used.
-    pub(crate) fn jump(&mut self, by: u16, memory: &DeviceMemory) -> Result<(), StrayAccess> {
-        self.used_index = self.used_index.wrapping_add(by);
-        memory.store_u16(self.areas.device + 2, self.used_index)
-    }
-
-    /// Notes that the device has done with the chain that begins at `head`.
-    pub(crate) fn land(&mut self, head: u16) {
-        self.in_flight.remove(&head);
-    }
-
-    /// Says whether what was pushed since the last time calls for a notification (§2.7.7.2).
-    pub(crate) fn wants_interrupt(
-        &mut self,
-        memory: &DeviceMemory,
-        features: RingFeatures,
-    ) -> Result<bool, StrayAccess> {
-        let (old, new) = (self.signalled, self.used_index);
-        self.signalled = new;
-        if !features.event_index {
-            let flags = memory.load_u16(self.areas.driver)?;
-            return Ok(flags & AVAILABLE_NO_INTERRUPT == 0);
-        }
-        let event = memory.load_u16(self.areas.driver + 4 + 2 * u64::from(self.size))?;
-        let passed = new.wrapping_sub(event).wrapping_sub(1);
-        Ok(passed < new.wrapping_sub(old))
-    }
-
-    /// Writes `avail_event`.
-    pub(crate) fn set_available_event(
-        &self,
-        value: u16,
-        memory: &DeviceMemory,
-    ) -> Result<(), StrayAccess> {
-        let offset = 4 + USED_ELEMENT_BYTES * u64::from(self.size);
-        memory.store_u16(self.areas.device + offset, value)
-    }
-
-    /// Writes `used.flags`.
-    pub(crate) fn set_used_flags(
-        &self,
-        value: u16,
-        memory: &DeviceMemory,
-    ) -> Result<(), StrayAccess> {
-        memory.store_u16(self.areas.device, value)
     }
 }

@@ -58,6 +58,8 @@ pub struct Behaviour {
     pub completion: Completion,
     /// What it says about notifications.
     pub suppression: Suppression,
+    /// InterruptStatus stays 0 whatever happens: notifications are lost on the way.
+    pub lose_interrupts: bool,
     /// The configuration never holds still: the generation, or in version 1 the first byte, changes with every look.
     pub config_never_still: bool,
     /// Bytes that the configuration space shows in place of the model's, by offset.
@@ -82,6 +84,7 @@ impl Default for Behaviour {
             ignore_queue_setup: false,
             completion: Completion::Inline,
             suppression: Suppression::Follow,
+            lose_interrupts: false,
             config_never_still: false,
             config_override: Vec::new(),
             config_len_bytes: None,

@@ -57,6 +57,14 @@ impl<M: DeviceModel> Core<M> {
         if self.behaviour.completion == Completion::Deaf {
             return None;
         }
+        let features = self.ring_features();
+        if let Some(ring) = self.queues.get_mut(usize::from(queue))
+            && ring.is_enabled()
+            && let Err(stray) =
+                ring.check_notification(&self.memory, features, &mut self.violations)
+        {
+            self.break_down(RingError::Unreachable(stray));
+        }
         self.look(queue)
     }
 
@@ -179,6 +187,13 @@ impl<M: DeviceModel> Core<M> {
 
     fn answer(&mut self, request: Pending) {
         let Pending { queue, chain, .. } = &request;
+        let ring_features = self.ring_features();
+        if let Some(ring) = self.queues.get(usize::from(*queue))
+            && !ring.is_unchanged(chain, &self.memory, ring_features)
+        {
+            let what = format!("the chain from {} was changed while in flight", chain.head);
+            self.violations.add("CLEAN-01", what);
+        }
         let fault = self.faults.pop_front().or(self.constant_fault);
         let features = self.negotiated();
         let mut served = Request::new(&self.memory, chain, &mut self.violations, features);

@@ -240,6 +240,16 @@ fn memory_given_back_while_exposed_is_found() {
     memory.conceal(exposure);
     drop(mapped);
     assert_eq!(pool.misuses(), []);
+    let mapped = Mapped::new(&pool, vec![0_u8; 4], Direction::Both).unwrap();
+    memory.expose(mapped.device_addr().get() + 3, 1);
+    drop(mapped);
+    assert!(matches!(
+        pool.take_misuses()[..],
+        [Misuse::StillExposed {
+            operation: "unmap",
+            ..
+        }]
+    ));
 }
 
 #[test]

@@ -5,22 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use levitate_hal::{Instant, Mmio};
 
+use super::builder::MmioBuilder;
 use super::recorder::AccessLog;
 use super::transport::Transport;
 use crate::clock::VirtualClock;
-use crate::device::{Behaviour, Core, DeviceModel, Family, Fault, Violation};
-use crate::dma::Pool;
+use crate::device::{Behaviour, DeviceModel, Fault, Violation};
 use crate::queue::{Areas, RingError};
 use crate::sync::lock;
-
-/// Which register set a device has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    /// The legacy one, as QEMU's `virt` machines have by default (§4.2.4).
-    One,
-    /// The one of the specification (§4.2.2).
-    Two,
-}
 
 /// A device behind MMIO registers, for a driver to drive and for a test to look into.
 ///
@@ -40,55 +31,16 @@ impl<M: DeviceModel> Clone for MmioDevice<M> {
     }
 }
 
-/// How a device shall be; made by [`MmioDevice::builder`].
-#[must_use]
-pub struct MmioBuilder<M> {
-    model: M,
-    version: Version,
-    behaviour: Behaviour,
-}
-
-impl<M: DeviceModel> MmioBuilder<M> {
-    /// Chooses the register set; it is that of version 2 if nobody chooses.
-    pub const fn version(mut self, version: Version) -> Self {
-        self.version = version;
-        self
-    }
-
-    /// Sets switches that must be right before the driver's first access.
-    pub fn behave(mut self, change: impl FnOnce(&mut Behaviour)) -> Self {
-        change(&mut self.behaviour);
-        self
-    }
-
-    /// Plugs the device in.
-    #[must_use]
-    pub fn build(self, pool: &Pool, clock: &VirtualClock) -> MmioDevice<M> {
-        let family = match self.version {
-            Version::One => Family::Legacy,
-            Version::Two => Family::Modern,
-        };
-        let core = Core::new(
-            self.model,
-            family,
-            pool.device_memory(),
-            clock.clone(),
-            self.behaviour,
-        );
-        MmioDevice {
-            transport: Arc::new(Mutex::new(Transport::new(core, self.version))),
-            clock: clock.clone(),
-        }
-    }
-}
-
 impl<M: DeviceModel> MmioDevice<M> {
     /// Chooses how a device shall be.
     pub fn builder(model: M) -> MmioBuilder<M> {
-        MmioBuilder {
-            model,
-            version: Version::Two,
-            behaviour: Behaviour::default(),
+        MmioBuilder::new(model)
+    }
+
+    pub(super) fn plug_in(transport: Transport<M>, clock: &VirtualClock) -> Self {
+        Self {
+            transport: Arc::new(Mutex::new(transport)),
+            clock: clock.clone(),
         }
     }
 
@@ -237,6 +189,23 @@ impl<M: DeviceModel> MmioDevice<M> {
     #[must_use]
     pub fn log(&self) -> AccessLog {
         self.with(|transport| transport.log.clone())
+    }
+
+    /// Returns how many chains were made available in `queue` that the device has not looked at: 0 unless it lacks a notification.
+    ///
+    /// # Panics
+    ///
+    /// If the available ring is out of reach.
+    #[must_use]
+    pub fn unseen(&self, queue: u16) -> u16 {
+        self.with(|Transport { core, .. }| {
+            core.queues
+                .get(usize::from(queue))
+                .filter(|queue| queue.is_enabled())
+                .map_or(0, |queue| {
+                    queue.unseen(&core.memory).expect("the ring is there")
+                })
+        })
     }
 
     /// Forgets the accesses so far.

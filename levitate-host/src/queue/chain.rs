@@ -39,7 +39,8 @@ struct Descriptor {
 
 impl Descriptor {
     fn read(table: u64, index: u16, memory: &DeviceMemory) -> Result<Self, StrayAccess> {
-        let bytes = memory.read_array::<16>(table + DESCRIPTOR_BYTES * u64::from(index))?;
+        let bytes =
+            memory.read_array::<16>(table.saturating_add(DESCRIPTOR_BYTES * u64::from(index)))?;
         let [
             a0,
             a1,

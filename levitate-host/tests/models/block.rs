@@ -90,6 +90,7 @@ fn a_write_is_durable_at_once_if_it_cannot_be_flushed() {
 #[test]
 fn what_the_disk_cannot_do_is_refused() {
     let mut rig = disk(BlockModel::patterned(8), Version::Two);
+    assert_eq!(request(&mut rig, 0, 7, &[], 512).0, 0, "the last one");
     assert_eq!(request(&mut rig, 0, 8, &[], 512).0, 1, "past the end");
     assert_eq!(request(&mut rig, 0, u64::MAX, &[], 512).0, 1);
     assert_eq!(request(&mut rig, 1, 7, &[0; 1024], 0).0, 1);
@@ -184,4 +185,31 @@ fn a_legacy_request_has_its_parts_in_descriptors_of_their_own() {
         let ids: Vec<_> = rig.device.violations().iter().map(|one| one.id).collect();
         assert_eq!(ids, wanted);
     }
+}
+
+#[test]
+fn a_request_has_a_header_and_a_status_and_data_one_way() {
+    let mut rig = disk(BlockModel::patterned(8), Version::Two);
+    let (_buffer, at) = rig.buffer(&[0; 2048]);
+    let (read, write) = (at, at + 1024);
+    rig.send(0, &[(read, 15, false), (write, 1, true)]);
+    rig.send(0, &[(read, 16, false)]);
+    rig.send(
+        0,
+        &[
+            (read, 16, false),
+            (read, 512, false),
+            (write, 512, true),
+            (write, 1, true),
+        ],
+    );
+    let ids: Vec<_> = rig
+        .device
+        .take_violations()
+        .iter()
+        .map(|one| one.id)
+        .collect();
+    assert_eq!(ids, ["BLK-40"; 3]);
+    request(&mut rig, 1, 0, &[1; 512], 512);
+    assert_eq!(rig.device.violations()[0].id, "BLK-40", "a write with room");
 }

@@ -73,8 +73,8 @@ fn the_status_goes_up_one_step_at_a_time() {
     assert_eq!(ids(&rig), ["STATUS-02"]);
     rig.set_status(0x83);
     assert_eq!(ids(&rig), [""; 0]);
-    rig.set_status(0x8b);
-    assert_eq!(ids(&rig), ["STATUS-03"]);
+    rig.set_status(0x87);
+    assert_eq!(ids(&rig), ["STATUS-03", "INIT-01", "INIT-05"]);
     rig.device.write32(0x070, 0x100);
     assert_eq!(ids(&rig), ["STATUS-01"]);
 }
@@ -104,7 +104,7 @@ fn features_have_their_time_and_limits() {
     rig.device.write32(0x100, 1);
     assert_eq!(ids(&rig), ["MMIO-02", "INIT-03"]);
     rig.set_status(0xb);
-    assert_eq!(ids(&rig), ["FEAT-01", "LEG-16"]);
+    assert_eq!(ids(&rig), ["FEAT-01", "LEG-16", "RSVD-01"]);
     assert_eq!(rig.status() & 8, 0, "refused");
     rig.negotiate(VERSION_1);
     rig.device.write32(0x020, 0);
@@ -117,6 +117,7 @@ fn features_ok_is_read_back_and_is_no_step_of_version_1() {
     rig.set_status(1);
     rig.set_status(3);
     rig.set_status(0xb);
+    assert_eq!(ids(&rig), ["RSVD-01"], "no features were written");
     rig.set_up_queue(0, 8);
     assert_eq!(ids(&rig), ["INIT-05"]);
     rig.set_status(0xf);
@@ -167,9 +168,10 @@ fn a_legacy_queue_is_sized_aligned_and_in_pages() {
     rig.negotiate(0);
     rig.device.write32(0x040, 5);
     let found = ids(&rig);
-    assert_eq!(found[..3], ["LMMIO-02", "LMMIO-07", "LMMIO-05"]);
+    let order = ["LMMIO-02", "LMMIO-03", "LMMIO-04", "LMMIO-07", "LMMIO-05"];
+    assert_eq!(found[..5], order);
     assert!(
-        found[3..].contains(&"LMMIO-06"),
+        found[5..].contains(&"LMMIO-06"),
         "nothing is there: {found:?}"
     );
     rig.device.read32(0x034);
@@ -187,6 +189,8 @@ fn enable(
     fill(&region);
     let at = region.device_addr().get();
     rig.device.write32(0x030, 0);
+    rig.device.read32(0x044);
+    rig.device.read32(0x034);
     rig.device.write32(0x038, 8);
     for (register, offset) in [0x080, 0x090, 0x0a0].into_iter().zip(offsets) {
         rig.device.write32(register, (at + offset) as u32);
@@ -235,4 +239,23 @@ fn configuration_fields_are_read_whole_and_only_if_they_are_there() {
     assert_eq!(ids(&rig), ["MMIO-01"], "past the end");
     rig.device.write32(0x100, 1);
     assert_eq!(ids(&rig), ["MMIO-02"]);
+}
+
+#[test]
+fn a_queue_is_looked_at_before_it_is_enabled() {
+    let rig = fresh(Version::Two);
+    rig.negotiate(VERSION_1);
+    rig.device.write32(0x044, 1);
+    let found = ids(&rig);
+    assert_eq!(found[..3], ["MMIO-31"; 3], "in use, maximum, size");
+}
+
+#[test]
+fn features_of_other_transports_are_left_alone() {
+    let rig = Rig::plug(BlockModel::patterned(8), Version::Two, |behaviour| {
+        behaviour.offer = 1 << 37 | 1 << 41;
+    });
+    rig.probe();
+    rig.negotiate(u64::MAX);
+    assert_eq!(ids(&rig), ["MMIO-33", "RSVD-10"]);
 }

@@ -69,10 +69,7 @@ fn answers_can_be_short_of_another_type_or_with_another_status() {
     assert_eq!(liar.answer(), b"abcwwwwww");
     assert_eq!(liar.used(0).1, 3);
     let liar = lie(Version::Two, Fault::AnswerType(0x6463_4241));
-    assert_eq!(
-        liar.answer(),
-        b"ABcdefgh\0".map(|byte| if byte == b'c' { b'c' } else { byte })
-    );
+    assert_eq!(liar.answer(), b"ABcdefgh\0");
     let liar = lie(Version::Two, Fault::LastByte(0xfe));
     assert_eq!(liar.answer(), b"abcdefgh\xfe");
 }

@@ -12,6 +12,7 @@
 mod block;
 mod conformance;
 mod faults;
+mod gpu;
 mod registers;
 mod rig;
 mod ring;

@@ -153,6 +153,8 @@ fn refused_features_do_not_stick() {
     rig.reset();
     rig.set_status(1);
     rig.set_status(3);
+    rig.device.write32(0x024, 1);
+    rig.device.write32(0x020, 1);
     rig.set_status(0xb);
     assert_eq!(rig.status(), 3);
     rig.device.assert_clean();
@@ -442,4 +444,25 @@ fn the_configuration_can_be_absurd_or_short() {
         .behave(|behaviour| behaviour.config_len_bytes = Some(8));
     assert_eq!(rig.device.read32(0x104), u32::MAX);
     assert_eq!(rig.device.read32(0x100), u32::MAX);
+}
+
+#[test]
+fn the_alignment_of_a_queue_outlives_a_reset() {
+    let rig = plug(Version::One);
+    rig.device.write32(0x03c, 64);
+    rig.negotiate(0);
+    rig.device.write32(0x038, 16);
+    rig.device.write32(0x040, 0x1000);
+    let (_, areas) = rig.device.queue(0).unwrap();
+    assert_eq!(areas.device - areas.descriptor, 320);
+}
+
+#[test]
+fn a_guest_page_size_of_0_is_none() {
+    let rig = plug(Version::One);
+    rig.negotiate(0);
+    rig.device.write32(0x028, 0);
+    rig.device.write32(0x038, 16);
+    rig.device.write32(0x040, 0x1000);
+    assert_eq!(rig.device.queue(0).unwrap().1.descriptor, 0x1000);
 }

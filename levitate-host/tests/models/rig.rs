@@ -117,6 +117,11 @@ impl<M: DeviceModel> Rig<M> {
             device.write32(0x028, 4096);
         }
         device.write32(0x030, index);
+        let in_use = match self.version {
+            Version::One => 0x040,
+            Version::Two => 0x044,
+        };
+        assert_eq!(device.read32(in_use), 0);
         assert!(device.read32(0x034) >= u32::from(size));
         device.write32(0x038, u32::from(size));
         match self.version {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levitate_hal::Clock;
+use levitate_hal::{Clock, Mmio};
 use levitate_host::block::pattern;
 use levitate_host::device::Suppression;
 use levitate_host::queue::RingError;
@@ -107,8 +107,6 @@ fn indirect_tables_have_their_rules() {
     }
 }
 
-use levitate_hal::Mmio;
-
 #[test]
 fn a_loop_ends_at_the_queue_size() {
     let mut rig = disk(0);
@@ -185,6 +183,12 @@ fn what_no_device_can_follow_is_an_error() {
         break_it(&mut rig, at);
         rig.notify(0);
         assert_eq!(rig.device.ring_errors(), [wanted]);
+        let rule = match wanted {
+            RingError::ReadableAfterWritable { .. } => &["SPLIT-02"][..],
+            RingError::AvailableIndex { .. } => &["SPLIT-11"],
+            _ => &[],
+        };
+        assert_eq!(ids(&rig), rule);
         assert_eq!(rig.rings[0].used_index(), 0);
         rig.send(0, &flush(at));
         assert_eq!(rig.rings[0].used_index(), 0, "and then nothing more");
@@ -211,6 +215,7 @@ fn a_chain_in_flight_is_not_made_available_again() {
     rig.rings[0].publish(head);
     rig.notify(0);
     assert_eq!(rig.device.ring_errors(), [RingError::HeadInFlight { head }]);
+    rig.bring_down();
 }
 
 #[test]
@@ -373,4 +378,127 @@ fn a_reset_drops_what_waits() {
     rig.clock.advance(delay * 2);
     rig.pool.assert_no_leaks();
     rig.pool.assert_no_stray_accesses();
+}
+
+#[test]
+fn notifications_nobody_asked_for_break_a_rule() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.device
+        .behave(|behaviour| behaviour.suppression = Suppression::Frozen);
+    rig.send(0, &flush(at));
+    rig.device.set_available_event(0, 1234);
+    rig.send(0, &flush(at));
+    assert_eq!(
+        ids(&rig),
+        [""; 0],
+        "avail_event is nothing without EVENT_IDX"
+    );
+    rig.device.set_used_flags(0, 1);
+    rig.send(0, &flush(at));
+    assert_eq!(ids(&rig), ["SPLIT-21"]);
+
+    let mut rig = disk(EVENT_IDX);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.device
+        .behave(|behaviour| behaviour.suppression = Suppression::Frozen);
+    rig.send(0, &flush(at));
+    rig.device.set_used_flags(0, 1);
+    rig.device.set_available_event(0, 2);
+    for _ in 0..2 {
+        let head = rig.rings[0].write_chain(&flush(at));
+        rig.rings[0].publish(head);
+    }
+    rig.notify(0);
+    assert_eq!(ids(&rig), [""; 0], "the batch reaches past 2");
+    rig.send(0, &flush(at));
+    assert_eq!(ids(&rig), ["SPLIT-25"]);
+    rig.notify(0);
+    assert_eq!(ids(&rig), ["SPLIT-25", "SPLIT-25"], "nothing new");
+}
+
+#[test]
+fn a_missing_notification_can_be_seen() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    let head = rig.rings[0].write_chain(&flush(at));
+    rig.rings[0].publish(head);
+    assert_eq!(rig.device.unseen(0), 1);
+    rig.notify(0);
+    assert_eq!((rig.device.unseen(0), rig.device.unseen(7)), (0, 0));
+}
+
+#[test]
+fn descriptors_in_flight_are_left_alone() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.send(0, &flush(at));
+    rig.send(0, &flush(at));
+    rig.rings[0].write_descriptor(1, at, 1, WRITE, 0);
+    rig.device.release_all();
+    assert_eq!(ids(&rig), ["CLEAN-01"]);
+    assert_eq!(rig.rings[0].used_index(), 2, "served as it was taken");
+}
+
+#[test]
+fn a_chain_has_at_most_2_to_the_32_bytes() {
+    let mut rig = disk(0);
+    rig.send(0, &[(0, u32::MAX, true), (0, 1, true)]);
+    assert_eq!(ids(&rig), [""; 0], "just so many");
+    assert!(matches!(
+        rig.device.ring_errors()[..],
+        [RingError::Unreachable(_)]
+    ));
+    let mut rig = disk(0);
+    rig.send(0, &[(0, u32::MAX, true), (0, 2, true)]);
+    assert_eq!(ids(&rig), ["SPLIT-04"]);
+}
+
+#[test]
+fn an_interrupt_can_be_lost() {
+    let mut rig = disk(0);
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.device
+        .behave(|behaviour| behaviour.lose_interrupts = true);
+    rig.send(0, &flush(at));
+    assert_eq!(rig.rings[0].used_index(), 1);
+    assert_eq!(
+        (rig.device.read32(0x060), rig.device.interrupts_raised()),
+        (0, 0)
+    );
+}
+
+#[test]
+fn an_indirect_chain_is_no_longer_than_the_queue() {
+    for (entries, wanted) in [(SIZE, &[""; 0][..]), (SIZE + 1, &["SPLIT-08"])] {
+        let mut rig = disk(INDIRECT_DESC);
+        let (_buffer, at) = rig.buffer(&FLUSH);
+        let mut table = Vec::new();
+        for index in 0..entries {
+            let is_last = index + 1 == entries;
+            table.extend(
+                (if is_last {
+                    at + 16
+                } else {
+                    at + u64::from(index)
+                })
+                .to_le_bytes(),
+            );
+            table.extend((if index == 0 { 16_u32 } else { 1 }).to_le_bytes());
+            table.extend((if is_last { WRITE } else { NEXT }).to_le_bytes());
+            table.extend((index + 1).to_le_bytes());
+        }
+        let (_table, table_at) = rig.buffer(&table);
+        rig.rings[0].write_descriptor(0, table_at, table.len() as u32, INDIRECT, 0);
+        rig.rings[0].publish(0);
+        rig.notify(0);
+        let split: Vec<_> = ids(&rig)
+            .into_iter()
+            .filter(|id| id.starts_with("SPLIT"))
+            .collect();
+        assert_eq!(split, wanted);
+        assert_eq!(rig.device.ring_errors().len(), wanted.len());
+    }
 }

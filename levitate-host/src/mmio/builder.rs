@@ -1,0 +1,63 @@
+//! The choices a test has about a device before it is plugged in: [`MmioBuilder`].
+
+use super::handle::MmioDevice;
+use super::transport::Transport;
+use crate::clock::VirtualClock;
+use crate::device::{Behaviour, Core, DeviceModel, Family};
+use crate::dma::Pool;
+
+/// Which register set a device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The legacy one, as QEMU's `virt` machines have by default (§4.2.4).
+    One,
+    /// The one of the specification (§4.2.2).
+    Two,
+}
+
+/// How a device shall be; made by [`MmioDevice::builder`].
+#[must_use]
+pub struct MmioBuilder<M> {
+    model: M,
+    version: Version,
+    behaviour: Behaviour,
+}
+
+impl<M: DeviceModel> MmioBuilder<M> {
+    pub(super) fn new(model: M) -> Self {
+        Self {
+            model,
+            version: Version::Two,
+            behaviour: Behaviour::default(),
+        }
+    }
+
+    /// Chooses the register set; it is that of version 2 if nobody chooses.
+    pub const fn version(mut self, version: Version) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Sets switches that must be right before the driver's first access.
+    pub fn behave(mut self, change: impl FnOnce(&mut Behaviour)) -> Self {
+        change(&mut self.behaviour);
+        self
+    }
+
+    /// Plugs the device in.
+    #[must_use]
+    pub fn build(self, pool: &Pool, clock: &VirtualClock) -> MmioDevice<M> {
+        let family = match self.version {
+            Version::One => Family::Legacy,
+            Version::Two => Family::Modern,
+        };
+        let core = Core::new(
+            self.model,
+            family,
+            pool.device_memory(),
+            clock.clone(),
+            self.behaviour,
+        );
+        MmioDevice::plug_in(Transport::new(core, self.version), clock)
+    }
+}

@@ -1,0 +1,71 @@
+//! What no device can follow: [`RingError`].
+
+use thiserror::Error;
+
+use crate::dma::StrayAccess;
+
+/// Why a device stopped looking at a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RingError {
+    /// The ring, or a table in it, is not where the device can reach it.
+    #[error("a part of the queue is out of reach: {0}")]
+    Unreachable(#[from] StrayAccess),
+    /// The available index ran away.
+    #[error("the available index went from {from} to {to}, but the queue has {size} entries")]
+    AvailableIndex {
+        /// As of the last look.
+        from: u16,
+        /// Now.
+        to: u16,
+        /// The queue size.
+        size: u16,
+    },
+    /// A head or `next` names no descriptor.
+    #[error("descriptor {index} of a table of {table} entries")]
+    DescriptorIndex {
+        /// The index.
+        index: u16,
+        /// Entries of the table.
+        table: u64,
+    },
+    /// The chain does not end within the queue size; it may be a loop.
+    #[error("the chain from {head} has more descriptors than the queue, {size}")]
+    ChainTooLong {
+        /// Its first descriptor.
+        head: u16,
+        /// The queue size.
+        size: u16,
+    },
+    /// A descriptor has no bytes.
+    #[error("descriptor {index} has no bytes")]
+    EmptyBuffer {
+        /// Its index.
+        index: u16,
+    },
+    /// An indirect table has no bytes, or not whole descriptors.
+    #[error("an indirect table of {len_bytes} bytes")]
+    IndirectLength {
+        /// Its length.
+        len_bytes: u32,
+    },
+    /// Flags that no device can follow: INDIRECT where it must not be.
+    #[error("descriptor {index} has flags {flags:#x}")]
+    Flags {
+        /// Its index.
+        index: u16,
+        /// Its flags.
+        flags: u16,
+    },
+    /// A device-readable buffer comes after a device-writable one.
+    #[error("descriptor {index} is readable after a writable one")]
+    ReadableAfterWritable {
+        /// Its index.
+        index: u16,
+    },
+    /// A chain was made available again while the device has it.
+    #[error("the chain from {head} is already in flight")]
+    HeadInFlight {
+        /// Its first descriptor.
+        head: u16,
+    },
+}

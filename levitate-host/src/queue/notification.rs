@@ -1,0 +1,81 @@
+//! Who has to notify whom, and when not to (§2.7.7, §2.7.10).
+
+use super::{AVAILABLE_NO_INTERRUPT, DeviceQueue, RingFeatures, USED_ELEMENT_BYTES};
+use crate::device::Violations;
+use crate::dma::{DeviceMemory, StrayAccess};
+
+/// `VIRTQ_USED_F_NO_NOTIFY`.
+const USED_NO_NOTIFY: u16 = 1;
+
+impl DeviceQueue {
+    /// Returns how many chains were made available that the device has not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`StrayAccess`] if the available ring is out of reach.
+    pub fn unseen(&self, memory: &DeviceMemory) -> Result<u16, StrayAccess> {
+        let published = memory.load_u16(self.areas.driver + 2)?;
+        Ok(published.wrapping_sub(self.last_available))
+    }
+
+    /// Checks that a notification that has come was one the device had asked for (§2.7.10.1).
+    pub(crate) fn check_notification(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+        violations: &mut Violations,
+    ) -> Result<(), StrayAccess> {
+        let new = memory.load_u16(self.areas.driver + 2)?;
+        let old = std::mem::replace(&mut self.notified, new);
+        if features.event_index {
+            let event = memory.load_u16(self.available_event_addr())?;
+            if new.wrapping_sub(event).wrapping_sub(1) >= new.wrapping_sub(old) {
+                let what =
+                    format!("notified for indices from {old} to {new}, avail_event is {event}");
+                violations.add("SPLIT-25", what);
+            }
+        } else if memory.load_u16(self.areas.device)? & USED_NO_NOTIFY != 0 {
+            violations.add("SPLIT-21", "notified while used.flags is 1".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Says whether what was pushed since the last time calls for a notification (§2.7.7.2).
+    pub(crate) fn wants_interrupt(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Result<bool, StrayAccess> {
+        let (old, new) = (self.signalled, self.used_index);
+        self.signalled = new;
+        if !features.event_index {
+            let flags = memory.load_u16(self.areas.driver)?;
+            return Ok(flags & AVAILABLE_NO_INTERRUPT == 0);
+        }
+        let event = memory.load_u16(self.areas.driver + 4 + 2 * u64::from(self.size))?;
+        let passed = new.wrapping_sub(event).wrapping_sub(1);
+        Ok(passed < new.wrapping_sub(old))
+    }
+
+    /// Writes `avail_event`.
+    pub(crate) fn set_available_event(
+        &self,
+        value: u16,
+        memory: &DeviceMemory,
+    ) -> Result<(), StrayAccess> {
+        memory.store_u16(self.available_event_addr(), value)
+    }
+
+    /// Writes `used.flags`.
+    pub(crate) fn set_used_flags(
+        &self,
+        value: u16,
+        memory: &DeviceMemory,
+    ) -> Result<(), StrayAccess> {
+        memory.store_u16(self.areas.device, value)
+    }
+
+    const fn available_event_addr(&self) -> u64 {
+        self.areas.device + 4 + USED_ELEMENT_BYTES * self.size as u64
+    }
+}
