@@ -56,9 +56,9 @@ impl Capabilities {
         if config.seg_max == Some(0) {
             log::warn!("block device has seg_max 0, taken for 1");
         }
-        let seg_max = config
-            .seg_max
-            .map_or(u16::MAX, |seg_max| u16::try_from(seg_max).unwrap_or(u16::MAX));
+        let seg_max = config.seg_max.map_or(u16::MAX, |seg_max| {
+            u16::try_from(seg_max).unwrap_or(u16::MAX)
+        });
         // Buffers are contiguous: more than one descriptor is needed only where the device limits the length of each.
         let max_segments = match config.size_max {
             Some(_) => seg_max.min(max_segments).max(1),
@@ -206,7 +206,11 @@ mod tests {
         assert_eq!(limits(256, Some(2)), Ok((2, 512)));
         assert_eq!(limits(4096, Some(1_000_000)), Ok((14, 14 * 4096)));
         assert_eq!(limits(u32::MAX, None), Ok((14, 1 << 30)));
-        assert_eq!(limits(512, Some(0)), Ok((1, 512)), "seg_max 0 is taken for 1");
+        assert_eq!(
+            limits(512, Some(0)),
+            Ok((1, 512)),
+            "seg_max 0 is taken for 1"
+        );
     }
 
     #[test]

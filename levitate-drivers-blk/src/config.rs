@@ -183,15 +183,9 @@ impl Config {
         };
         Ok(Self {
             capacity_sectors: Self::read_capacity(space)?,
-            size_max: optional(
-                BlkFeatures::SIZE_MAX,
-                offset_of!(ConfigLayout, size_max),
-            )?,
+            size_max: optional(BlkFeatures::SIZE_MAX, offset_of!(ConfigLayout, size_max))?,
             seg_max: optional(BlkFeatures::SEG_MAX, offset_of!(ConfigLayout, seg_max))?,
-            blk_size: optional(
-                BlkFeatures::BLK_SIZE,
-                offset_of!(ConfigLayout, blk_size),
-            )?,
+            blk_size: optional(BlkFeatures::BLK_SIZE, offset_of!(ConfigLayout, blk_size))?,
         })
     }
 
@@ -253,10 +247,7 @@ mod tests {
         assert_eq!(bytes[12..16], [0x14, 0x13, 0x12, 0x11]);
         assert_eq!(bytes[34..36], [0x22, 0x21]);
         assert_eq!(
-            ConfigLayout::read_from_bytes(bytes)
-                .unwrap()
-                .capacity
-                .get(),
+            ConfigLayout::read_from_bytes(bytes).unwrap().capacity.get(),
             0x0102_0304_0506_0708
         );
     }

@@ -3,13 +3,14 @@
 use core::fmt;
 
 use levitate_hal::{Dma, DmaBuffer, DmaError, DmaSlice, Platform};
-use levitate_virtio::{ConfigError, Token, Transport};
+use levitate_virtio::{ConfigError, Transport};
 
 use crate::capabilities::{Capabilities, check_capacity};
 use crate::config::Config;
 use crate::error::{InitError, SubmitError};
 use crate::options::Options;
 use crate::storage::BlkStorage;
+use crate::token::Token;
 
 mod batch;
 mod blocking;
@@ -63,7 +64,7 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
         storage: &'s mut BlkStorage<P::Dma, N>,
         options: Options,
     ) -> Result<Self, InitError> {
-        let started = Life::start(transport, &platform, &mut storage.slots, &options, None)?;
+        let started = Life::start(transport, &platform, &mut storage.slots, &options, 0)?;
         Ok(Self {
             life: Some(started.life),
             bounce: Some(started.bounce),
@@ -186,9 +187,14 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
             && let Some(completion) = life.take(token)
         {
             self.abandoned = None;
-            if completion.buffer.is_some() {
-                self.bounce = completion.buffer;
-            }
+            self.keep_bounce(completion.buffer);
+        }
+    }
+
+    /// Keeps the bounce buffer that a request of the driver's own gave back, if it carried it.
+    fn keep_bounce(&mut self, buffer: Option<DmaBuffer<P::Dma>>) {
+        if buffer.is_some() {
+            self.bounce = buffer;
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod id;
 pub mod options;
 pub mod request;
 pub mod storage;
+pub mod token;
 
 pub use capabilities::{CacheMode, Capabilities, SECTOR_BYTES};
 pub use device::Blk;
@@ -31,7 +32,7 @@ pub use error::{
 };
 pub use features::BlkFeatures;
 pub use id::DeviceId;
-pub use levitate_virtio::Token;
 pub use options::Options;
 pub use request::{Completion, Reclaimed, RequestError, RequestKind};
 pub use storage::BlkStorage;
+pub use token::Token;

@@ -3,11 +3,13 @@
 use core::mem::{align_of, offset_of, size_of};
 
 use levitate_hal::{Dma, DmaBuffer};
-use levitate_virtio::{Completed, Data, Token};
+use levitate_virtio::{Completed, Data};
 use static_assertions::{assert_impl_all, const_assert_eq};
 use thiserror::Error;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::token::Token;
 
 /// The device-readable beginning of every request (§5.2.6).
 #[doc(alias = "virtio_blk_req")]
@@ -118,7 +120,9 @@ pub enum RequestError {
     #[error("device returned the request without writing a status")]
     NoStatus,
     /// It answered `VIRTIO_BLK_S_OK` and says that it wrote less than that takes.
-    #[error("device answered OK and wrote {written_bytes} bytes, status included, of {expected_bytes}")]
+    #[error(
+        "device answered OK and wrote {written_bytes} bytes, status included, of {expected_bytes}"
+    )]
     Short {
         /// Bytes the device says it wrote.
         written_bytes: usize,
@@ -177,6 +181,7 @@ pub(crate) enum Owner {
 
 /// Translates what the virtqueue gives back; nothing of it is believed that the device does not vouch for.
 pub(crate) fn completion<D: Dma>(
+    token: Token,
     completed: Completed<RequestStatus, DmaBuffer<D>, Context>,
 ) -> Completion<D> {
     let expected_bytes = match &completed.data {
@@ -184,7 +189,7 @@ pub(crate) fn completion<D: Dma>(
         Data::Readable(_) | Data::None => 0,
     };
     Completion {
-        token: completed.token,
+        token,
         kind: completed.context.kind,
         sector: completed.context.sector,
         result: outcome(
@@ -252,7 +257,10 @@ mod tests {
         assert_eq!(u32::from(RequestStatus::IOERR.0), c::VIRTIO_BLK_S_IOERR);
         assert_eq!(u32::from(RequestStatus::UNSUPP.0), c::VIRTIO_BLK_S_UNSUPP);
         assert_eq!(crate::id::ID_BYTES, c::VIRTIO_BLK_ID_BYTES as usize);
-        assert_eq!(size_of::<RequestHeader>(), size_of::<c::virtio_blk_outhdr>());
+        assert_eq!(
+            size_of::<RequestHeader>(),
+            size_of::<c::virtio_blk_outhdr>()
+        );
         assert_eq!(
             offset_of!(RequestHeader, sector),
             offset_of!(c::virtio_blk_outhdr, sector)

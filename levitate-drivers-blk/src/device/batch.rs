@@ -1,12 +1,13 @@
 //! Requests that are submitted now and collected later, as many at a time as there are slots.
 
 use levitate_hal::{DmaBuffer, Platform};
-use levitate_virtio::{Data, Token, Transport};
+use levitate_virtio::{Data, Transport};
 
 use super::life::Life;
 use super::{Access, Blk};
-use crate::error::{PollError, Rejected, SubmitError};
+use crate::error::{Error, PollError, Rejected, SubmitError};
 use crate::request::{Completion, Owner, RequestKind};
+use crate::token::Token;
 
 impl<T: Transport, P: Platform> Blk<'_, T, P> {
     /// Submits a read of whole sectors, from `sector` on, into the window of `buffer`; [`notify`](Self::notify) makes the device look.
@@ -64,7 +65,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     ///
     /// [`PollError`], once all that was done properly is taken.
     pub fn poll(&mut self) -> Result<Option<Completion<P::Dma>>, PollError> {
-        self.collect(|life| life.queue.next_done())
+        self.collect(|life| life.next_done())
     }
 
     /// Returns the request of this token if the device is done with it; `None` if it is not, or was returned before.
@@ -74,6 +75,22 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     /// [`PollError`].
     pub fn take(&mut self, token: Token) -> Result<Option<Completion<P::Dma>>, PollError> {
         self.collect(|_| Some(token))
+    }
+
+    /// Waits for a submitted request and returns it; `None` if the token names none, for instance because it was returned before.
+    ///
+    /// The wait ends after the timeout of the [`Options`](crate::Options), counted from this call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] with the reason, [`Error::NeedsReset`] or [`Error::Fault`]; the request stays in flight.
+    pub fn wait(&mut self, token: Token) -> Result<Option<Completion<P::Dma>>, Error> {
+        let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
+        if !life.knows(token) {
+            return Ok(None);
+        }
+        let clock = self.platform.clock();
+        life.wait(clock, self.options.timeout, token).map(Some)
     }
 
     /// Looks at the queue, takes the driver's own late request out of the way, and returns the request that `choose` names.
@@ -100,7 +117,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     ) -> Result<Token, Rejected<P::Dma>> {
         let checked = self.check_one(sector, buffer.len_bytes(), access);
         match (checked, &mut self.life) {
-            (Ok(()), Some(life)) => life.submit_buffer(access, sector, buffer, Owner::User),
+            (Ok(()), Some(life)) => life.submit_buffer(access, sector, buffer),
             (Ok(()), None) => Err(Rejected {
                 error: SubmitError::NotRunning,
                 buffer,

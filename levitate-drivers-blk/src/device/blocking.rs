@@ -1,6 +1,8 @@
 //! Calls that wait for the device themselves.
 
-use levitate_hal::{DmaBuffer, Platform};
+use core::ops::Range;
+
+use levitate_hal::{Dma, DmaBuffer, Platform};
 use levitate_virtio::{Data, Transport};
 
 use super::{Access, Blk, sectors};
@@ -24,12 +26,12 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise a beginning of `data` may have been read.
     pub fn read(&mut self, sector: u64, data: &mut [u8]) -> Result<(), Error> {
         self.check(sector, data.len(), Access::Read)?;
-        let chunk_bytes = self.bounce_chunk()?;
+        let chunk_bytes = self.bounce_chunk_bytes()?;
         let mut sector = sector;
         for chunk in data.chunks_mut(chunk_bytes) {
             let bounce = self.take_bounce(chunk.len())?;
             self.run(RequestKind::Read, sector, Data::Writable(bounce))?;
-            chunk.copy_from_slice(self.bounced(chunk.len())?);
+            chunk.copy_from_slice(self.bounced()?);
             sector = sector.saturating_add(sectors(chunk.len()));
         }
         Ok(())
@@ -45,7 +47,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise a beginning of `data` may have been written.
     pub fn write(&mut self, sector: u64, data: &[u8]) -> Result<(), Error> {
         self.check(sector, data.len(), Access::Write)?;
-        let chunk_bytes = self.bounce_chunk()?;
+        let chunk_bytes = self.bounce_chunk_bytes()?;
         let mut sector = sector;
         for chunk in data.chunks(chunk_bytes) {
             let mut bounce = self.take_bounce(chunk.len())?;
@@ -67,7 +69,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         if !self.has_flush() {
             return Ok(());
         }
-        self.settle()?;
+        self.settle_late()?;
         self.run(RequestKind::Flush, 0, Data::None)
     }
 
@@ -77,10 +79,11 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     ///
     /// [`Error`]; [`RequestError::Unsupported`](crate::RequestError::Unsupported) from a device that has none.
     pub fn id(&mut self) -> Result<DeviceId, Error> {
+        self.settle_late()?;
         let bounce = self.take_bounce(ID_BYTES)?;
         self.run(RequestKind::GetId, 0, Data::Writable(bounce))?;
         let mut id = [0; ID_BYTES];
-        id.copy_from_slice(self.bounced(ID_BYTES)?);
+        id.copy_from_slice(self.bounced()?);
         Ok(DeviceId::new(id))
     }
 
@@ -134,25 +137,128 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         let mut sector = first;
         while start < window.end {
             let end = start.saturating_add(chunk_bytes).min(window.end);
-            let (result, returned) = self.transfer_chunk(access, sector, start..end, buffer);
-            let Some(mut returned) = returned else {
-                return Err(BufferError {
-                    error: result.err().unwrap_or(SubmitError::NotRunning.into()),
-                    buffer: None,
-                });
-            };
-            if let Err(error) = result {
-                restore(&mut returned, window);
-                return Err(BufferError {
-                    error,
-                    buffer: Some(returned),
-                });
+            match self.transfer_chunk(access, sector, start..end, buffer) {
+                Ok(returned) => buffer = returned,
+                Err(mut error) => {
+                    if let Some(buffer) = &mut error.buffer {
+                        restore(buffer, window);
+                    }
+                    return Err(error);
+                }
             }
-            buffer = returned;
             sector = sector.saturating_add(sectors(end.saturating_sub(start)));
             start = end;
         }
         restore(&mut buffer, window);
         Ok(buffer)
     }
+
+    /// Reads or writes what one request can carry.
+    fn transfer_chunk(
+        &mut self,
+        access: Access,
+        sector: u64,
+        chunk: Range<usize>,
+        mut buffer: DmaBuffer<P::Dma>,
+    ) -> Result<DmaBuffer<P::Dma>, BufferError<P::Dma>> {
+        restore(&mut buffer, chunk);
+        let Some(life) = &mut self.life else {
+            return Err(BufferError {
+                error: SubmitError::NotRunning.into(),
+                buffer: Some(buffer),
+            });
+        };
+        let token = match life.submit_buffer(access, sector, buffer) {
+            Ok(token) => token,
+            Err(rejected) => {
+                return Err(BufferError {
+                    error: rejected.error.into(),
+                    buffer: Some(rejected.buffer),
+                });
+            }
+        };
+        life.queue.notify();
+        let completion = life
+            .wait(self.platform.clock(), self.options.timeout, token)
+            .map_err(|error| BufferError {
+                error,
+                buffer: None,
+            })?;
+        match (completion.result, completion.buffer) {
+            (Ok(()), Some(buffer)) => Ok(buffer),
+            (Err(error), buffer) => Err(BufferError {
+                error: error.into(),
+                buffer,
+            }),
+            (Ok(()), None) => unreachable!("a queue gives back the data it was handed"),
+        }
+    }
+
+    /// Makes one request of the driver's own and waits for it; a buffer in `data` is the bounce buffer, and returns there.
+    fn run(
+        &mut self,
+        kind: RequestKind,
+        sector: u64,
+        data: Data<DmaBuffer<P::Dma>>,
+    ) -> Result<(), Error> {
+        let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
+        let token = match life.submit(kind, sector, data, Owner::Driver) {
+            Ok(token) => token,
+            Err(rejected) => {
+                self.keep_bounce(rejected.data.into_inner());
+                return Err(SubmitError::from(rejected.error).into());
+            }
+        };
+        life.queue.notify();
+        // Until it is taken back: an error of the wait leaves it with the device.
+        self.abandoned = Some(token);
+        self.settle()
+    }
+
+    /// Waits for the request of the driver's own that is on its way, if there is one; returns how it went.
+    fn settle(&mut self) -> Result<(), Error> {
+        let Some(token) = self.abandoned else {
+            return Ok(());
+        };
+        let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
+        let completion = life.wait(self.platform.clock(), self.options.timeout, token)?;
+        self.abandoned = None;
+        self.keep_bounce(completion.buffer);
+        Ok(completion.result?)
+    }
+
+    /// Waits for an earlier call's request that was not answered in time; how it went, nobody asks any more.
+    fn settle_late(&mut self) -> Result<(), Error> {
+        match self.settle() {
+            Err(Error::Request(_)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Returns how much of a borrowed slice goes through the bounce buffer at a time.
+    fn bounce_chunk_bytes(&mut self) -> Result<usize, Error> {
+        self.settle_late()?;
+        let bounce = self.bounce.as_ref().ok_or(SubmitError::NotRunning)?;
+        let limit = usize::try_from(self.max_request_bytes()).unwrap_or(usize::MAX);
+        Ok(bounce.capacity_bytes().min(limit))
+    }
+
+    /// Returns what the device put into the bounce buffer.
+    fn bounced(&self) -> Result<&[u8], Error> {
+        let bounce = self.bounce.as_ref().ok_or(SubmitError::NotRunning)?;
+        Ok(bounce.as_slice())
+    }
+
+    /// Takes the bounce buffer, with a window of `len_bytes`.
+    fn take_bounce(&mut self, len_bytes: usize) -> Result<DmaBuffer<P::Dma>, Error> {
+        let mut bounce = self.bounce.take().ok_or(SubmitError::NotRunning)?;
+        restore(&mut bounce, 0..len_bytes);
+        Ok(bounce)
+    }
+}
+
+/// Sets a window that is known to lie inside the buffer: it was its window before, or is part of that.
+fn restore<D: Dma>(buffer: &mut DmaBuffer<D>, window: Range<usize>) {
+    let outcome = buffer.set_window(window);
+    debug_assert_eq!(outcome, Ok(()));
 }

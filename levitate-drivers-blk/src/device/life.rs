@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use levitate_hal::{Clock, Deadline, Dma, DmaBuffer, Platform};
 use levitate_virtio::{
-    Data, Device, DeviceType, Queue, QueueConfig, QueueIndex, Rejected, Status, Timeout, Token,
-    Transport, Wanted, stage,
+    Data, Device, DeviceType, Queue, QueueConfig, QueueIndex, Rejected, Status, Timeout, Transport,
+    Wanted, stage,
 };
 
 use super::{Access, new_buffer};
@@ -21,6 +21,7 @@ use crate::request::{
     RequestStatus,
 };
 use crate::storage::RequestSlot;
+use crate::token::Token;
 
 /// The queue for requests; the only one without `VIRTIO_BLK_F_MQ` (§5.2.2).
 const REQUEST_QUEUE: QueueIndex = QueueIndex::new(0);
@@ -32,6 +33,8 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(20);
 pub(super) struct Life<'s, T: Transport, D: Dma> {
     pub(super) device: Device<T, stage::Live>,
     pub(super) queue: RequestQueue<'s, T, D>,
+    /// Which life it is, counted by the driver.
+    pub(super) number: u32,
 }
 
 type RequestQueue<'s, T, D> = Queue<'s, DmaBuffer<D>, Context, D, <T as Transport>::Notifier>;
@@ -43,14 +46,21 @@ pub(super) struct Started<'s, T: Transport, D: Dma> {
     pub(super) bounce: DmaBuffer<D>,
 }
 
+/// What is left of a life.
+pub(super) struct Ended<'s, T, D: Dma> {
+    pub(super) transport: T,
+    /// Room for another life; `None` if the queue was another device's, which `Life` rules out.
+    pub(super) slots: Option<&'s mut [RequestSlot<D>]>,
+}
+
 impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
-    /// Goes through the initialization of §3.1.1; `bounce` is a buffer left from an earlier life.
+    /// Goes through the initialization of §3.1.1.
     pub(super) fn start<P: Platform<Dma = D>>(
         transport: T,
         platform: &P,
         slots: &'s mut [RequestSlot<D>],
         options: &Options,
-        bounce: Option<DmaBuffer<D>>,
+        number: u32,
     ) -> Result<Started<'s, T, D>, InitError> {
         let found = transport.device_type();
         if found != DeviceType::BLOCK {
@@ -65,10 +75,7 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
         let (mut device, features) = device.negotiate(&wanted)?;
         let config = device.read_config(|space| Config::read(space, features.device))?;
         let capabilities = Capabilities::new(&config, features.device, options.max_segments)?;
-        let bounce = match bounce {
-            Some(bounce) => bounce,
-            None => new_buffer(platform.dma(), bounce_bytes(&capabilities, options))?,
-        };
+        let bounce = new_buffer(platform.dma(), bounce_bytes(&capabilities, options))?;
         let queue_config = QueueConfig {
             header_bytes: size_of::<RequestHeader>(),
             footer_bytes: size_of::<RequestStatus>(),
@@ -78,7 +85,11 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
         let queue = device.prepare_queue(platform.dma(), REQUEST_QUEUE, queue_config, slots)?;
         let device = device.go_live();
         let queue = queue.activate(&device);
-        let life = Self { device, queue };
+        let life = Self {
+            device,
+            queue,
+            number,
+        };
         match capabilities.limited_to(life.queue.max_data_bytes()) {
             Ok(capabilities) => Ok(Started {
                 life,
@@ -94,19 +105,17 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
     }
 
     /// Resets the device, takes the queue apart and hands `reclaim` what it still carried, each with its owner.
-    ///
-    /// Returns the transport and the slots for another life, the latter only if the queue could be taken apart.
     pub(super) fn end(
         mut self,
         clock: &impl Clock,
         timeout: Duration,
         mut reclaim: impl FnMut(Reclaimed<D>, Owner),
-    ) -> Result<(T, Option<&'s mut [RequestSlot<D>]>), levitate_virtio::ResetError<T>> {
+    ) -> Result<Ended<'s, T, D>, levitate_virtio::ResetError<T>> {
         // What is done is the driver's, whatever becomes of the device. Each turn takes one of finitely many.
-        while let Some(token) = self.queue.next_done() {
+        while let Some(token) = self.next_done() {
             let owner = self
                 .queue
-                .context(token)
+                .context(token.request)
                 .map_or(Owner::User, |context| context.owner);
             let Some(completion) = self.take(token) else {
                 break;
@@ -133,7 +142,10 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
                 context.owner,
             );
         });
-        Ok((transport, slots.ok()))
+        Ok(Ended {
+            transport,
+            slots: slots.ok(),
+        })
     }
 
     /// Makes a request available, without notifying the device.
@@ -150,23 +162,24 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
             owner,
         };
         let header = kind.header(sector);
+        let life = self.number;
         self.queue
             .submit(&header, data, &RequestStatus::UNWRITTEN, context)
+            .map(|request| Token { request, life })
     }
 
-    /// Makes a read or a write available, without notifying the device.
+    /// Makes a read or a write of the user's available, without notifying the device.
     pub(super) fn submit_buffer(
         &mut self,
         access: Access,
         sector: u64,
         buffer: DmaBuffer<D>,
-        owner: Owner,
     ) -> Result<Token, crate::Rejected<D>> {
         let (kind, data) = match access {
             Access::Read => (RequestKind::Read, Data::Writable(buffer)),
             Access::Write => (RequestKind::Write, Data::Readable(buffer)),
         };
-        self.submit(kind, sector, data, owner)
+        self.submit(kind, sector, data, Owner::User)
             .map_err(|rejected| match rejected.data {
                 Data::Readable(buffer) | Data::Writable(buffer) => crate::Rejected {
                     error: rejected.error.into(),
@@ -178,7 +191,23 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
 
     /// Takes a request back that is done, as of the last look at the queue.
     pub(super) fn take(&mut self, token: Token) -> Option<Completion<D>> {
-        self.queue.take(token).map(request::completion)
+        if token.life != self.number {
+            return None;
+        }
+        let completed = self.queue.take(token.request)?;
+        Some(request::completion(token, completed))
+    }
+
+    /// Says whether the token is that of a request which has not been taken back.
+    pub(super) fn knows(&self, token: Token) -> bool {
+        token.life == self.number && self.queue.context(token.request).is_some()
+    }
+
+    /// Returns the request that has been done for longest.
+    pub(super) fn next_done(&self) -> Option<Token> {
+        let life = self.number;
+        let request = self.queue.next_done()?;
+        Some(Token { request, life })
     }
 
     /// Waits until the request is done and takes it back; others that are done stay for whoever wants them.
@@ -211,7 +240,7 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
             Some(outcome) => outcome,
             None => {
                 let unwritten = RequestStatus::UNWRITTEN;
-                let cause = self.device.diagnose(&self.queue, token, &unwritten);
+                let cause = self.device.diagnose(&self.queue, token.request, &unwritten);
                 Err(Timeout { timeout, cause }.into())
             }
         }

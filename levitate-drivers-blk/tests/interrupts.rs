@@ -1,0 +1,91 @@
+//! Used buffer notifications: sent when wanted, acknowledged by a handle of its own.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use bench::{Bench, Storage, filled, on_every_variant};
+use levitate_host::BlockModel;
+use levitate_virtio::{Interrupt, InterruptStatus};
+
+#[test]
+fn at_first_the_device_does_not_interrupt() {
+    on_every_variant(
+        || BlockModel::patterned(8),
+        |bench| {
+            let mut storage = Storage::<4>::new();
+            let mut blk = bench.drive(&mut storage);
+            for _ in 0..20 {
+                blk.read(0, &mut [0; 512]).unwrap();
+            }
+            assert_eq!(bench.disk.interrupts_raised(), 0);
+        },
+    );
+}
+
+#[test]
+fn when_wanted_each_batch_interrupts_until_it_is_acknowledged() {
+    on_every_variant(
+        || BlockModel::patterned(8),
+        |bench| {
+            let mut storage = Storage::<4>::new();
+            let mut blk = bench.drive(&mut storage);
+            let handler = blk.interrupt().expect("the device is running");
+            assert_eq!(handler.acknowledge(), InterruptStatus::empty());
+            blk.set_used_notifications(true);
+            assert!(blk.poll().unwrap().is_none());
+            for round in 1..=3 {
+                let buffer = filled(&blk, 512, 0);
+                blk.submit_read(0, buffer).unwrap();
+                blk.notify();
+                assert_eq!(bench.disk.interrupts_raised(), round);
+                assert!(bench.disk.is_interrupting());
+                assert_eq!(handler.acknowledge(), InterruptStatus::USED_BUFFER);
+                assert!(!bench.disk.is_interrupting());
+                assert_eq!(blk.poll().unwrap().unwrap().result, Ok(()));
+            }
+            // A blocking call leaves the wish as it was.
+            blk.flush().unwrap();
+            assert_eq!(bench.disk.interrupts_raised(), 4);
+            blk.set_used_notifications(false);
+            blk.flush().unwrap();
+            assert_eq!(bench.disk.interrupts_raised(), 4);
+        },
+    );
+}
+
+#[test]
+fn the_wish_outlives_a_recovery() {
+    let bench = Bench::new(BlockModel::patterned(8));
+    let mut storage = Storage::<4>::new();
+    let mut blk = bench.drive(&mut storage);
+    blk.set_used_notifications(true);
+    blk.recover(|_| ()).unwrap();
+    blk.poll().unwrap();
+    blk.flush().unwrap();
+    assert_eq!(bench.disk.interrupts_raised(), 1);
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn a_change_of_configuration_is_told_apart() {
+    let bench = Bench::new(BlockModel::patterned(8));
+    let mut storage = Storage::<4>::new();
+    let mut blk = bench.drive(&mut storage);
+    let handler = blk.interrupt().unwrap();
+    bench.disk.change_config(|disk| disk.set_capacity(4));
+    assert_eq!(handler.acknowledge(), InterruptStatus::CONFIG_CHANGE);
+    assert_eq!(blk.refresh_capacity(), Ok(4));
+    drop(blk);
+    bench.finish();
+}

@@ -1,0 +1,128 @@
+//! What the tests have in common: a modelled disk, a driver for it, and what must hold in the end.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::time::Duration;
+
+use levitate_drivers_blk::{Blk, BlkStorage, InitError, Options};
+use levitate_hal::DmaBuffer;
+use levitate_host::block::pattern;
+use levitate_host::{Behaviour, BlockModel, MmioDevice, Pool, Version, VirtualClock};
+use levitate_virtio::{Features, MmioTransport};
+
+pub(crate) type Disk = MmioDevice<BlockModel>;
+pub(crate) type Driver<'s> = Blk<'s, MmioTransport<Disk>, (Pool, VirtualClock)>;
+pub(crate) type Storage<const N: usize> = BlkStorage<Pool, N>;
+
+/// `QueueNotify`.
+pub(crate) const NOTIFY: usize = 0x050;
+/// `Status`.
+pub(crate) const STATUS: usize = 0x070;
+
+/// A disk, and the platform of its driver.
+pub(crate) struct Bench {
+    pub(crate) pool: Pool,
+    pub(crate) clock: VirtualClock,
+    pub(crate) disk: Disk,
+    pub(crate) options: Options,
+}
+
+impl Bench {
+    pub(crate) fn new(model: BlockModel) -> Self {
+        Self::with(Version::Two, model, |_| {})
+    }
+
+    pub(crate) fn with(
+        version: Version,
+        model: BlockModel,
+        behave: impl FnOnce(&mut Behaviour),
+    ) -> Self {
+        let pool = Pool::builder().exact_alignment().build();
+        let clock = VirtualClock::new();
+        let disk = MmioDevice::builder(model)
+            .version(version)
+            .behave(behave)
+            .build(&pool, &clock);
+        let options = Options {
+            timeout: Duration::from_millis(100),
+            ..Options::default()
+        };
+        Self {
+            pool,
+            clock,
+            disk,
+            options,
+        }
+    }
+
+    pub(crate) fn transport(&self) -> MmioTransport<Disk> {
+        MmioTransport::probe(self.disk.clone())
+            .expect("there is a VirtIO transport")
+            .expect("there is a device")
+    }
+
+    pub(crate) fn try_drive<'s, const N: usize>(
+        &self,
+        storage: &'s mut Storage<N>,
+    ) -> Result<Driver<'s>, InitError> {
+        let platform = (self.pool.clone(), self.clock.clone());
+        Blk::with_options(self.transport(), platform, storage, self.options)
+    }
+
+    pub(crate) fn drive<'s, const N: usize>(&self, storage: &'s mut Storage<N>) -> Driver<'s> {
+        let driver = self.try_drive(storage).expect("the device comes up");
+        self.disk.clear_log();
+        driver
+    }
+
+    /// Notifications since the driver came up.
+    pub(crate) fn notifications(&self) -> usize {
+        self.disk.log().writes_to(NOTIFY).len()
+    }
+
+    /// Requests the disk has served since they were counted last.
+    pub(crate) fn take_requests(&self) -> Vec<levitate_host::block::BlockRequest> {
+        self.disk.model(BlockModel::take_requests)
+    }
+
+    /// The driver broke no rule, and all memory is back.
+    pub(crate) fn finish(self) {
+        self.disk.assert_clean();
+        self.pool.assert_no_stray_accesses();
+        self.pool.assert_no_leaks();
+    }
+}
+
+/// Runs `test` over both register versions, with and without each of the features of the rings.
+pub(crate) fn on_every_variant(model: impl Fn() -> BlockModel, test: impl Fn(&Bench)) {
+    for version in [Version::One, Version::Two] {
+        for withheld in [
+            Features::empty(),
+            Features::INDIRECT_DESC,
+            Features::EVENT_IDX,
+            Features::INDIRECT_DESC | Features::EVENT_IDX,
+        ] {
+            let bench = Bench::with(version, model(), |behaviour| {
+                behaviour.withhold = withheld.bits();
+            });
+            println!("{version:?} without {withheld:?}");
+            test(&bench);
+            bench.finish();
+        }
+    }
+}
+
+/// What a patterned disk holds at `sector`.
+pub(crate) fn patterned(sector: u64, len_bytes: usize) -> Vec<u8> {
+    let start = sector as usize * 512;
+    (start..start + len_bytes).map(pattern).collect()
+}
+
+/// A buffer with `len_bytes` bytes of `byte`.
+pub(crate) fn filled(driver: &Driver<'_>, len_bytes: usize, byte: u8) -> DmaBuffer<Pool> {
+    let mut buffer = driver
+        .allocate_buffer(len_bytes)
+        .expect("the pool has room");
+    buffer.as_mut_slice().fill(byte);
+    buffer
+}
