@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::error::ResponseFault;
+
 pub(crate) mod display;
 pub(crate) mod edid;
 pub(crate) mod header;
@@ -79,6 +81,11 @@ pub(crate) trait Response {
 
     /// Returns what every response begins with.
     fn header(&self) -> &Header;
+
+    /// Returns how many bytes a device must have written, now that the first [`MIN_BYTES`](Self::MIN_BYTES) are known.
+    fn len_bytes(&self) -> Result<usize, ResponseFault> {
+        Ok(Self::MIN_BYTES)
+    }
 }
 
 /// A command that a fence can be put on.
@@ -87,6 +94,9 @@ pub(crate) trait Command {
     const TYPE: CommandType;
 
     /// Returns what every command begins with.
+    fn header(&self) -> &Header;
+
+    /// Returns what every command begins with, to put a fence on it.
     fn header_mut(&mut self) -> &mut Header;
 }
 
@@ -95,6 +105,10 @@ macro_rules! command {
     ($name:ty, $variant:ident) => {
         impl $crate::protocol::Command for $name {
             const TYPE: $crate::protocol::CommandType = $crate::protocol::CommandType::$variant;
+
+            fn header(&self) -> &$crate::protocol::Header {
+                &self.header
+            }
 
             fn header_mut(&mut self) -> &mut $crate::protocol::Header {
                 &mut self.header
@@ -112,21 +126,57 @@ mod tests {
     #[test]
     fn the_numbers_are_the_ones_of_the_linux_header() {
         for (command, code) in [
-            (CommandType::GetDisplayInfo, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_GET_DISPLAY_INFO),
-            (CommandType::ResourceCreate2d, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_CREATE_2D),
-            (CommandType::ResourceUnref, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_UNREF),
-            (CommandType::SetScanout, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_SET_SCANOUT),
-            (CommandType::ResourceFlush, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_FLUSH),
-            (CommandType::TransferToHost2d, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
-            (CommandType::ResourceAttachBacking, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING),
-            (CommandType::GetEdid, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_GET_EDID),
+            (
+                CommandType::GetDisplayInfo,
+                linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+            ),
+            (
+                CommandType::ResourceCreate2d,
+                linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+            ),
+            (
+                CommandType::ResourceUnref,
+                linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_UNREF,
+            ),
+            (
+                CommandType::SetScanout,
+                linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_SET_SCANOUT,
+            ),
+            (
+                CommandType::ResourceFlush,
+                linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_FLUSH,
+            ),
+            (
+                CommandType::TransferToHost2d,
+                linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+            ),
+            (
+                CommandType::ResourceAttachBacking,
+                linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+            ),
+            (
+                CommandType::GetEdid,
+                linux::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_GET_EDID,
+            ),
         ] {
             assert_eq!(command.code(), code, "{command}");
         }
-        assert_eq!(RESP_OK_NODATA, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_NODATA);
-        assert_eq!(RESP_OK_DISPLAY_INFO, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
-        assert_eq!(RESP_OK_EDID, linux::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_EDID);
-        assert_eq!(FORMAT_B8G8R8X8_UNORM, linux::virtio_gpu_formats_VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM);
+        assert_eq!(
+            RESP_OK_NODATA,
+            linux::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_NODATA
+        );
+        assert_eq!(
+            RESP_OK_DISPLAY_INFO,
+            linux::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_DISPLAY_INFO
+        );
+        assert_eq!(
+            RESP_OK_EDID,
+            linux::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_EDID
+        );
+        assert_eq!(
+            FORMAT_B8G8R8X8_UNORM,
+            linux::virtio_gpu_formats_VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
+        );
         assert_eq!(MAX_SCANOUTS as u32, linux::VIRTIO_GPU_MAX_SCANOUTS);
     }
 }

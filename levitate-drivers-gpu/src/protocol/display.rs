@@ -10,7 +10,9 @@ use super::{CommandType, Header, MAX_SCANOUTS, RESP_OK_DISPLAY_INFO, Response, c
 
 /// A rectangle in pixels.
 #[doc(alias = "virtio_gpu_rect")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C, align(4))]
 pub(crate) struct Rect {
     pub(crate) x: U32,
@@ -132,7 +134,10 @@ mod tests {
         bytes[40] = 3;
         bytes[44..46].copy_from_slice(&[0x08, 0x07]);
         assert_eq!(command.as_bytes(), bytes);
-        assert_eq!(SetScanout::disable(3).as_bytes()[40..], [3, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            SetScanout::disable(3).as_bytes()[40..],
+            [3, 0, 0, 0, 0, 0, 0, 0]
+        );
     }
 
     #[test]

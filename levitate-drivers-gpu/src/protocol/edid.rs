@@ -7,6 +7,7 @@ use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{CommandType, Header, RESP_OK_EDID, Response, command};
+use crate::error::ResponseFault;
 
 /// Bytes of EDID a response has room for.
 pub(crate) const MAX_EDID_BYTES: usize = 1024;
@@ -65,6 +66,15 @@ impl Response for RespEdid {
 
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn len_bytes(&self) -> Result<usize, ResponseFault> {
+        let size_bytes = self.size.get();
+        usize::try_from(size_bytes)
+            .ok()
+            .filter(|size| *size <= MAX_EDID_BYTES)
+            .and_then(|size| size.checked_add(Self::MIN_BYTES))
+            .ok_or(ResponseFault::EdidTooLong { size_bytes })
     }
 }
 

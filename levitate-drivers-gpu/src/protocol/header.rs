@@ -6,7 +6,7 @@ use static_assertions::const_assert_eq;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::{Command, CommandType, RESP_OK_NODATA, Response};
+use super::{CommandType, RESP_OK_NODATA, Response, command};
 
 /// The device answers when the command is done, and copies `fence_id` (`VIRTIO_GPU_FLAG_FENCE`).
 pub(crate) const FLAG_FENCE: u32 = 1 << 0;
@@ -84,13 +84,7 @@ impl GetDisplayInfo {
     }
 }
 
-impl Command for GetDisplayInfo {
-    const TYPE: CommandType = CommandType::GetDisplayInfo;
-
-    fn header_mut(&mut self) -> &mut Header {
-        &mut self.header
-    }
-}
+command!(GetDisplayInfo, GetDisplayInfo);
 
 #[cfg(test)]
 mod tests {

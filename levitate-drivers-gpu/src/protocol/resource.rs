@@ -125,7 +125,9 @@ mod tests {
     fn a_resource_is_created_by_the_bytes_of_the_specification() {
         let mut bytes = [0; 40];
         bytes[..2].copy_from_slice(&[0x01, 0x01]);
-        bytes[24..].copy_from_slice(&[0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0, 0, 5, 0, 0, 0x20, 3, 0, 0]);
+        bytes[24..].copy_from_slice(&[
+            0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0, 0, 5, 0, 0, 0x20, 3, 0, 0,
+        ]);
         let command = ResourceCreate2d::new(0x1122_3344, 1280, 800);
         assert_eq!(command.as_bytes(), bytes);
     }

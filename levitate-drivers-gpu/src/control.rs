@@ -1,0 +1,350 @@
+//! A live device and its control queue: commands out, responses in and checked ([`Control`], §5.7.6).
+
+use levitate_hal::{Deadline, DmaBuffer, Platform};
+use levitate_virtio::{
+    Completed, Data, Device, DeviceFault, Negotiated, Queue, SubmitError, Timeout, Token,
+    Transport, stage,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::config::GpuConfig;
+use crate::damage::Damage;
+use crate::device::Options;
+use crate::error::{CommandError, Error, ResponseFault};
+use crate::features::GpuFeatures;
+use crate::frame::Frame;
+use crate::protocol::transfer::{ResourceFlush, TransferToHost2d};
+use crate::protocol::{Command, CommandType, Header, Response};
+
+/// What is remembered of a command in flight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    command: CommandType,
+    fence: Option<u64>,
+}
+
+/// The control queue, as long as it is.
+pub(crate) type ControlQueue<'s, T, P> = Queue<
+    's,
+    DmaBuffer<<P as Platform>::Dma>,
+    Pending,
+    <P as Platform>::Dma,
+    <T as Transport>::Notifier,
+>;
+
+/// One life of a device, from its initialization to its reset.
+pub(crate) struct Control<'s, T: Transport, P: Platform> {
+    pub(crate) device: Device<T, stage::Live>,
+    pub(crate) queue: ControlQueue<'s, T, P>,
+    pub(crate) frames: &'s mut [Frame],
+    pub(crate) platform: P,
+    pub(crate) options: Options,
+    pub(crate) config: GpuConfig,
+    pub(crate) features: Negotiated<GpuFeatures>,
+    /// Whether the device was asked for its display info, as it should be before a scanout is set (§5.7.5).
+    pub(crate) has_display_info: bool,
+    next_fence: u64,
+    next_serial: u64,
+}
+
+impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
+    pub(crate) fn new(
+        device: Device<T, stage::Live>,
+        queue: ControlQueue<'s, T, P>,
+        frames: &'s mut [Frame],
+        platform: P,
+        options: Options,
+        (config, features): (GpuConfig, Negotiated<GpuFeatures>),
+    ) -> Self {
+        frames.fill(Frame::NONE);
+        Self {
+            device,
+            queue,
+            frames,
+            platform,
+            options,
+            config,
+            features,
+            has_display_info: false,
+            next_fence: 1,
+            next_serial: 1,
+        }
+    }
+
+    /// Returns the deadline of a command sent now.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.platform.clock(), self.options.timeout)
+    }
+
+    /// Sends a command that carries no data and waits for its response.
+    pub(crate) fn run<C, R>(&mut self, command: C) -> Result<R, Error>
+    where
+        C: Command + IntoBytes + Immutable,
+        R: Response + FromBytes + IntoBytes + Immutable,
+    {
+        self.reserve(1)?;
+        let deadline = self.deadline();
+        let token = self.submit::<C, R>(&command, Data::None)?;
+        self.queue.notify();
+        self.wait(token, &deadline)
+    }
+
+    /// Waits until `needed` commands can be submitted.
+    ///
+    /// What is done and belongs to no frame is thrown away: no command is waited for when this is called.
+    pub(crate) fn reserve(&mut self, needed: u16) -> Result<(), Error> {
+        let deadline = self.deadline();
+        let Self {
+            queue,
+            frames,
+            platform,
+            ..
+        } = self;
+        let ready = deadline.poll(platform.clock(), || match sweep::<T, P>(queue, frames) {
+            Ok(()) => (queue.idle_slots() >= needed).then_some(Ok(())),
+            Err(fault) => Some(Err(fault)),
+        });
+        if let Some(ready) = ready {
+            return Ok(ready?);
+        }
+        match self.frames.iter().find_map(Frame::unanswered) {
+            Some(token) => Err(self.timeout::<Header>(token, &deadline)),
+            None => Err(Error::Submit(SubmitError::Full {
+                slots: self
+                    .queue
+                    .idle_slots()
+                    .saturating_add(self.queue.in_flight()),
+            })),
+        }
+    }
+
+    /// Throws away what is done and belongs to no frame; to be called when no command is waited for.
+    pub(crate) fn sweep(&mut self) -> Result<(), DeviceFault> {
+        sweep::<T, P>(&mut self.queue, self.frames)
+    }
+
+    /// Makes a command available to the device, without notifying it.
+    pub(crate) fn submit<C, R>(
+        &mut self,
+        command: &C,
+        data: Data<DmaBuffer<P::Dma>>,
+    ) -> Result<Token, Error>
+    where
+        C: Command + IntoBytes + Immutable,
+        R: Response + FromBytes + IntoBytes + Immutable,
+    {
+        let pending = Pending {
+            command: C::TYPE,
+            fence: command.header().fence(),
+        };
+        // All zero is no response, so one that the device did not write is told from one that it did.
+        self.queue
+            .submit(command, data, &R::new_zeroed(), pending)
+            .map_err(|rejected| rejected.error.into())
+    }
+
+    /// Puts a new fence on a command: the device answers when it has done it, and all before it.
+    pub(crate) fn fenced<C: Command>(&mut self, mut command: C) -> C {
+        command.header_mut().set_fence(self.next_fence);
+        self.next_fence = self.next_fence.wrapping_add(1);
+        command
+    }
+
+    /// Waits for the response to a command.
+    pub(crate) fn wait<R>(&mut self, token: Token, deadline: &Deadline) -> Result<R, Error>
+    where
+        R: Response + FromBytes + IntoBytes + Immutable,
+    {
+        let Self {
+            queue,
+            frames,
+            platform,
+            ..
+        } = self;
+        let completed = deadline.poll(platform.clock(), || match collect::<T, P>(queue, frames) {
+            Ok(()) => queue.take::<R>(token).map(Ok),
+            Err(fault) => Some(Err(fault)),
+        });
+        match completed {
+            Some(completed) => checked(completed?),
+            None => Err(self.timeout::<R>(token, deadline)),
+        }
+    }
+
+    /// Submits the transfer and the flush of each rectangle, and notifies the device once; returns the frame's number.
+    ///
+    /// The caller knows that there are idle slots for all of them.
+    pub(crate) fn submit_frame(
+        &mut self,
+        resource_id: u32,
+        stride_bytes: u64,
+        damage: &Damage,
+    ) -> Result<u64, Error> {
+        let mut frame = Frame {
+            serial: Some(self.next_serial),
+            deadline: Some(self.deadline()),
+            ..Frame::NONE
+        };
+        let mut tokens = frame.tokens.iter_mut();
+        let mut keep = |result: Result<Token, Error>| match (result, tokens.next()) {
+            (Ok(token), Some(place)) => {
+                *place = Some(token);
+                true
+            }
+            (Ok(_), None) => false,
+            (Err(error), _) => {
+                frame.failure = Some(error);
+                false
+            }
+        };
+        let mut is_complete = true;
+        for area in damage.areas() {
+            let offset = u64::from(area.top())
+                .saturating_mul(stride_bytes)
+                .saturating_add(u64::from(area.left()).saturating_mul(4));
+            let command = TransferToHost2d::new(resource_id, area.to_rect(), offset);
+            is_complete = is_complete && keep(self.submit::<_, Header>(&command, Data::None));
+        }
+        for area in damage.areas() {
+            let command = self.fenced(ResourceFlush::new(resource_id, area.to_rect()));
+            is_complete = is_complete && keep(self.submit::<_, Header>(&command, Data::None));
+        }
+        if let (None, Some(error)) = (frame.unanswered(), frame.failure) {
+            return Err(error);
+        }
+        self.queue.notify();
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        if let Some(place) = self.place_for_frame() {
+            *place = frame;
+        }
+        Ok(serial)
+    }
+
+    /// Asks for the outcome of a frame, which is told once; `None` while it is in flight.
+    pub(crate) fn poll_frame(&mut self, serial: u64) -> Result<Option<()>, Error> {
+        let find = |frame: &&mut Frame| frame.serial == Some(serial);
+        let deadline = self
+            .frames
+            .iter_mut()
+            .find(find)
+            .and_then(|frame| frame.deadline);
+        let deadline = deadline.ok_or(Error::FrameForgotten)?;
+        // Looked at before the queue is: what arrived until now is in time.
+        let is_missed = deadline.is_missed(self.platform.clock());
+        let collected = self.sweep();
+        let frame = self
+            .frames
+            .iter_mut()
+            .find(find)
+            .ok_or(Error::FrameForgotten)?;
+        let unanswered = frame.unanswered();
+        let failure = frame.failure;
+        if collected.is_ok() && unanswered.is_some() && !is_missed {
+            return Ok(None);
+        }
+        *frame = Frame::NONE;
+        collected?;
+        match (unanswered, failure) {
+            (Some(token), _) => Err(self.timeout::<Header>(token, &deadline)),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(Some(())),
+        }
+    }
+
+    /// Returns a place for a new frame: a free one, else that of the oldest frame that is done and nobody asked for.
+    fn place_for_frame(&mut self) -> Option<&mut Frame> {
+        self.frames
+            .iter_mut()
+            .filter(|frame| frame.unanswered().is_none())
+            .min_by_key(|frame| frame.serial)
+    }
+
+    /// Looks for the reason why a command was not answered.
+    fn timeout<R>(&mut self, token: Token, deadline: &Deadline) -> Error
+    where
+        R: Response + FromBytes + IntoBytes + Immutable,
+    {
+        Error::Timeout(Timeout {
+            timeout: deadline.timeout(),
+            cause: self.device.diagnose(&self.queue, token, &R::new_zeroed()),
+        })
+    }
+}
+
+/// Collects what the device is done with, and takes out what belongs to frames.
+fn collect<T: Transport, P: Platform>(
+    queue: &mut ControlQueue<'_, T, P>,
+    frames: &mut [Frame],
+) -> Result<(), DeviceFault> {
+    if queue.process()? == 0 {
+        return Ok(());
+    }
+    for frame in frames {
+        for place in &mut frame.tokens {
+            let Some(completed) = place.and_then(|token| queue.take::<Header>(token)) else {
+                continue;
+            };
+            *place = None;
+            if let Err(error) = checked(completed) {
+                frame.failure.get_or_insert(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Collects what the device is done with, and throws away what belongs to no frame: answers that came too late.
+fn sweep<T: Transport, P: Platform>(
+    queue: &mut ControlQueue<'_, T, P>,
+    frames: &mut [Frame],
+) -> Result<(), DeviceFault> {
+    collect::<T, P>(queue, frames)?;
+    while let Some(token) = queue.next_done() {
+        if queue.take::<Header>(token).is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a response is one, and the one that the command asks for.
+fn checked<R: Response, B>(completed: Completed<R, B, Pending>) -> Result<R, Error> {
+    let Pending { command, fence } = completed.context;
+    let header = completed.footer.header();
+    let kind = header.kind.get();
+    let written_bytes = completed.footer_bytes;
+    let wrong = |fault| Error::Response { command, fault };
+    let too_short = |expected_bytes| {
+        wrong(ResponseFault::TooShort {
+            written_bytes,
+            expected_bytes,
+        })
+    };
+    if written_bytes < size_of::<Header>() {
+        return Err(too_short(size_of::<Header>()));
+    }
+    if let Some(error) = CommandError::from_response(kind) {
+        return Err(Error::Command { command, error });
+    }
+    if kind != R::TYPE {
+        return Err(wrong(ResponseFault::UnexpectedType {
+            found: kind,
+            expected: R::TYPE,
+        }));
+    }
+    if written_bytes < R::MIN_BYTES {
+        return Err(too_short(R::MIN_BYTES));
+    }
+    let expected_bytes = completed.footer.len_bytes().map_err(wrong)?;
+    if written_bytes < expected_bytes {
+        return Err(too_short(expected_bytes));
+    }
+    if let Some(expected) = fence {
+        let found = header.fence();
+        if found != Some(expected) {
+            return Err(wrong(ResponseFault::UnexpectedFence { found, expected }));
+        }
+    }
+    Ok(completed.footer)
+}

@@ -1,0 +1,343 @@
+//! Frames in flight: submitted, asked for, failed and repeated.
+
+use std::time::Duration;
+
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use levitate_drivers_gpu::{
+    CommandError, CommandType, Error, GpuStorage, Presented, ResponseFault,
+};
+use levitate_host::{Completion, Fault, GpuModel, Version};
+use levitate_virtio::SubmitError;
+
+use crate::picture::{Picture, card};
+use crate::rig::{BOTH, Rig, chunks};
+
+fn spot(n: i32) -> Rectangle {
+    Rectangle::new(Point::new(5 + n, 9), Size::new(4, 3))
+}
+
+#[test]
+fn a_frame_is_seen_with_its_flush_and_done_with_its_answer() {
+    for version in BOTH {
+        let rig = Rig::new(version, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        let mut chunks = chunks(3);
+        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        let mut expected = Picture::black(64, 48);
+        card(&mut picture).unwrap();
+        card(&mut expected).unwrap();
+
+        rig.device
+            .behave(|behaviour| behaviour.completion = Completion::Held);
+        let _ = rig.notifications();
+        let frame = gpu.submit_present(&mut picture).unwrap();
+        assert_eq!(rig.notifications(), 1);
+        assert_eq!(rig.device.waiting().len(), 2);
+        assert_eq!(gpu.poll_present(&mut picture, frame), Ok(None));
+
+        // The transfer alone shows nothing: this is what a frame without its flush would come to.
+        assert!(rig.device.release_one());
+        rig.resource().assert_same(&expected);
+        rig.visible().assert_same(&Picture::black(64, 48));
+        assert_eq!(gpu.poll_present(&mut picture, frame), Ok(None));
+
+        assert!(rig.device.release_one());
+        rig.visible().assert_same(&expected);
+        let presented = Presented {
+            pixels: 64 * 48,
+            commands: 2,
+        };
+        assert_eq!(gpu.poll_present(&mut picture, frame), Ok(Some(presented)));
+        assert_eq!(
+            gpu.poll_present(&mut picture, frame),
+            Err(Error::FrameForgotten)
+        );
+        assert_eq!(rig.notifications(), 0, "asking does not notify");
+
+        rig.device
+            .behave(|behaviour| behaviour.completion = Completion::Inline);
+        gpu.destroy_framebuffer(picture).unwrap();
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn drawing_goes_on_while_a_frame_is_in_flight() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(3);
+    let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    gpu.present(&mut picture).unwrap();
+    let mut expected = Picture::black(64, 48);
+
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    picture.fill_solid(&spot(0), Rgb888::RED).unwrap();
+    expected.fill_solid(&spot(0), Rgb888::RED).unwrap();
+    let first = gpu.submit_present(&mut picture).unwrap();
+    picture.fill_solid(&spot(40), Rgb888::BLUE).unwrap();
+    assert_eq!(gpu.submit_present(&mut picture), Err(Error::FrameInFlight));
+    assert_eq!(rig.device.release_all(), 2);
+    assert_eq!(
+        gpu.poll_present(&mut picture, first)
+            .unwrap()
+            .unwrap()
+            .pixels,
+        12
+    );
+    rig.visible().assert_same(&expected);
+
+    expected.fill_solid(&spot(40), Rgb888::BLUE).unwrap();
+    let second = gpu.submit_present(&mut picture).unwrap();
+    // The flush before its transfer: the answers come in any order.
+    assert!(rig.device.release_at(1));
+    assert_eq!(gpu.poll_present(&mut picture, second), Ok(None));
+    assert!(rig.device.release_one());
+    assert_eq!(gpu.wait_present(&mut picture, second).unwrap().pixels, 12);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    picture.mark_damage(&spot(40));
+    gpu.present(&mut picture).unwrap();
+    rig.visible().assert_same(&expected);
+    gpu.destroy_framebuffer(picture).unwrap();
+}
+
+#[test]
+fn presenting_waits_for_a_slow_device_and_for_the_frame_before() {
+    for version in BOTH {
+        let rig = Rig::new(version, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        rig.device.behave(|behaviour| {
+            behaviour.completion = Completion::After(Duration::from_millis(900))
+        });
+        let mut chunks = chunks(3);
+        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        let mut expected = Picture::black(64, 48);
+        let _first = gpu.submit_present(&mut picture).unwrap();
+        card(&mut picture).unwrap();
+        card(&mut expected).unwrap();
+        let presented = gpu.present(&mut picture).unwrap();
+        assert_eq!(presented.pixels, 64 * 48);
+        rig.visible().assert_same(&expected);
+        gpu.destroy_framebuffer(picture).unwrap();
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn two_pictures_and_a_question_can_be_in_flight_together() {
+    let model = GpuModel::new(64, 48).with_scanout(32, 24);
+    let rig = Rig::plug(model, Version::Two, |_| ());
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let (mut chunks_a, mut chunks_b) = (chunks(2), chunks(2));
+    let mut a = gpu.create_framebuffer(0, 64, 48, &mut chunks_a).unwrap();
+    let mut b = gpu.create_framebuffer(1, 32, 24, &mut chunks_b).unwrap();
+    let (mut expected_a, mut expected_b) = (Picture::black(64, 48), Picture::black(32, 24));
+    card(&mut a).unwrap();
+    card(&mut b).unwrap();
+    card(&mut expected_a).unwrap();
+    card(&mut expected_b).unwrap();
+
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::After(Duration::from_millis(40)));
+    let frame_a = gpu.submit_present(&mut a).unwrap();
+    let frame_b = gpu.submit_present(&mut b).unwrap();
+    assert_eq!(rig.device.waiting().len(), 4);
+    // Its answer comes after theirs; it takes nothing that belongs to them.
+    assert_eq!(gpu.display_info().unwrap().displays().len(), 2);
+    assert_eq!(
+        gpu.poll_present(&mut b, frame_b).unwrap().unwrap().pixels,
+        32 * 24
+    );
+    assert_eq!(
+        gpu.poll_present(&mut a, frame_a).unwrap().unwrap().pixels,
+        64 * 48
+    );
+    rig.visible().assert_same(&expected_a);
+    let second = rig.device.model(|gpu| gpu.visible(1)).unwrap();
+    Picture::from(&second).assert_same(&expected_b);
+    assert_eq!(
+        gpu.poll_present(&mut a, frame_b),
+        Err(Error::FrameForgotten)
+    );
+
+    gpu.destroy_framebuffer(a).unwrap();
+    gpu.destroy_framebuffer(b).unwrap();
+    drop(gpu);
+    rig.assert_tidy();
+}
+
+#[test]
+fn with_little_room_rectangles_are_merged_and_all_is_seen() {
+    for version in BOTH {
+        let rig = Rig::new(version, 160, 120);
+        let mut storage = GpuStorage::<_, 3>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        let mut chunks = chunks(5);
+        let mut picture = gpu.create_framebuffer(0, 160, 120, &mut chunks).unwrap();
+        gpu.present(&mut picture).unwrap();
+        let mut expected = Picture::black(160, 120);
+        for corner in [(0, 0), (140, 0), (0, 100), (140, 100)] {
+            let area = Rectangle::new(corner.into(), Size::new(20, 20));
+            picture.fill_solid(&area, Rgb888::GREEN).unwrap();
+            expected.fill_solid(&area, Rgb888::GREEN).unwrap();
+        }
+        let presented = gpu.present(&mut picture).unwrap();
+        assert_eq!(
+            presented,
+            Presented {
+                pixels: 160 * 120,
+                commands: 2
+            }
+        );
+        rig.visible().assert_same(&expected);
+        gpu.destroy_framebuffer(picture).unwrap();
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn without_room_a_frame_is_refused_and_nothing_is_lost() {
+    let model = GpuModel::new(64, 48).with_scanout(32, 24);
+    let rig = Rig::plug(model, Version::Two, |_| ());
+    let mut storage = GpuStorage::<_, 3>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let (mut chunks_a, mut chunks_b) = (chunks(2), chunks(2));
+    let mut a = gpu.create_framebuffer(0, 64, 48, &mut chunks_a).unwrap();
+    let mut b = gpu.create_framebuffer(1, 32, 24, &mut chunks_b).unwrap();
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let frame = gpu.submit_present(&mut a).unwrap();
+    let full = Error::Submit(SubmitError::Full { slots: 3 });
+    assert_eq!(gpu.submit_present(&mut b), Err(full));
+    assert_eq!(rig.device.release_all(), 2);
+    assert_eq!(gpu.wait_present(&mut a, frame).unwrap().commands, 2);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    assert_eq!(gpu.present(&mut b).unwrap().pixels, 32 * 24);
+    gpu.destroy_framebuffer(a).unwrap();
+    gpu.destroy_framebuffer(b).unwrap();
+}
+
+#[test]
+fn a_frame_that_failed_is_repeated_by_the_next_one() {
+    // The faults hit the transfer, or the flush, the second answer.
+    for honest_before in [0, 1] {
+        for version in BOTH {
+            let rig = Rig::new(version, 64, 48);
+            let mut storage = GpuStorage::<_>::new();
+            let mut gpu = rig.gpu(&mut storage);
+            let mut chunks = chunks(3);
+            let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+            gpu.present(&mut picture).unwrap();
+            picture.fill_solid(&spot(0), Rgb888::RED).unwrap();
+            let mut expected = Picture::black(64, 48);
+            expected.fill_solid(&spot(0), Rgb888::RED).unwrap();
+
+            rig.device
+                .behave(|behaviour| behaviour.completion = Completion::Held);
+            let frame = gpu.submit_present(&mut picture).unwrap();
+            for _ in 0..honest_before {
+                rig.device.release_one();
+            }
+            rig.device.inject(Fault::AnswerType(0x1205));
+            rig.device.release_all();
+            let command =
+                [CommandType::TransferToHost2d, CommandType::ResourceFlush][honest_before];
+            let error = CommandError::InvalidParameter;
+            assert_eq!(
+                gpu.poll_present(&mut picture, frame),
+                Err(Error::Command { command, error })
+            );
+            assert_eq!(picture.damage().collect::<Vec<_>>(), [spot(0)]);
+
+            rig.device
+                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            let _ = rig.take_requests();
+            assert_eq!(gpu.present(&mut picture).unwrap().pixels, 12);
+            assert_eq!(rig.take_requests().len(), 2);
+            rig.visible().assert_same(&expected);
+            gpu.destroy_framebuffer(picture).unwrap();
+            drop(gpu);
+            rig.assert_tidy();
+        }
+    }
+}
+
+#[test]
+fn what_was_drawn_meanwhile_is_added_to_what_failed() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(3);
+    let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    gpu.present(&mut picture).unwrap();
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let mut expected = Picture::black(64, 48);
+    for n in [0, 50] {
+        picture.fill_solid(&spot(n), Rgb888::RED).unwrap();
+        expected.fill_solid(&spot(n), Rgb888::RED).unwrap();
+        if n == 0 {
+            let _frame = gpu.submit_present(&mut picture).unwrap();
+        }
+    }
+    rig.device.inject(Fault::AnswerType(0x1100 - 1));
+    rig.device.release_all();
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    // Nobody asked for the outcome of the first frame, so the second one is told.
+    let fault = ResponseFault::UnexpectedType {
+        found: 0x10ff,
+        expected: 0x1100,
+    };
+    let error = Error::Response {
+        command: CommandType::TransferToHost2d,
+        fault,
+    };
+    assert_eq!(gpu.submit_present(&mut picture), Err(error));
+    assert_eq!(gpu.present(&mut picture).unwrap().commands, 2);
+    rig.visible().assert_same(&expected);
+    gpu.destroy_framebuffer(picture).unwrap();
+}
+
+#[test]
+fn frames_nobody_asks_for_use_nothing_up() {
+    let rig = Rig::new(Version::Two, 32, 32);
+    let mut storage = GpuStorage::<_, 4>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    for _ in 0..20 {
+        let mut chunks = chunks(2);
+        let mut picture = gpu.create_framebuffer(0, 32, 32, &mut chunks).unwrap();
+        let _frame = gpu.submit_present(&mut picture).unwrap();
+        // Dropped with its frame on its way; the chunks still know whose they are.
+        drop(picture);
+        gpu.reclaim(&mut chunks).unwrap();
+    }
+    drop(gpu);
+    rig.assert_tidy();
+}
+
+#[test]
+fn a_frame_with_nothing_to_do_is_done_at_once() {
+    let rig = Rig::new(Version::Two, 32, 32);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(2);
+    let mut picture = gpu.create_framebuffer(0, 32, 32, &mut chunks).unwrap();
+    gpu.present(&mut picture).unwrap();
+    let frame = gpu.submit_present(&mut picture).unwrap();
+    let nothing = Presented::default();
+    assert_eq!(gpu.poll_present(&mut picture, frame), Ok(Some(nothing)));
+    assert_eq!(gpu.wait_present(&mut picture, frame), Ok(nothing));
+    gpu.destroy_framebuffer(picture).unwrap();
+}

@@ -1,0 +1,176 @@
+//! Bringing a device up, and what is refused.
+
+use levitate_drivers_gpu::{GpuStorage, InitError};
+use levitate_host::{BlockModel, Completion, GpuModel, MmioDevice, Version};
+use levitate_virtio::{ConfigError, DeviceType, QueueError};
+
+use crate::rig::{BOTH, Rig};
+
+const STATUS: usize = 0x070;
+
+#[test]
+fn a_device_is_brought_up_in_order_and_reset_at_the_end() {
+    for (version, expected) in BOTH
+        .into_iter()
+        .zip([&[0, 1, 3, 7, 0][..], &[0, 1, 3, 0xb, 0xf, 0]])
+    {
+        let rig = Rig::new(version, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let gpu = rig.gpu(&mut storage);
+        assert_eq!(gpu.config().unwrap().num_scanouts, 1);
+        assert_eq!(
+            rig.device.log().writes_to(0x050),
+            [],
+            "nothing is notified before a command"
+        );
+        drop(gpu);
+        assert_eq!(rig.device.log().writes_to(STATUS), expected);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn another_kind_of_device_is_left_alone() {
+    let rig = Rig::plug(BlockModel::patterned(8), Version::Two, |_| ());
+    let mut storage = GpuStorage::<_>::new();
+    let error = rig.try_gpu(&mut storage).unwrap_err();
+    assert_eq!(
+        error,
+        InitError::WrongDeviceType {
+            found: DeviceType::BLOCK
+        }
+    );
+    assert_eq!(rig.device.log().writes_to(STATUS), []);
+}
+
+#[test]
+fn a_number_of_scanouts_no_device_may_have_is_refused() {
+    for version in BOTH {
+        for found in [0_u32, 17, u32::MAX] {
+            let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+                behaviour.config_override = vec![(8, found.to_le_bytes().to_vec())];
+            });
+            let mut storage = GpuStorage::<_>::new();
+            let error = rig.try_gpu(&mut storage).unwrap_err();
+            assert_eq!(error, InitError::ScanoutCount { found });
+            assert_eq!(
+                rig.device.status() & 0x80,
+                0x80,
+                "the device is marked FAILED"
+            );
+            rig.pool.assert_no_leaks();
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_never_holds_still_is_refused() {
+    for version in BOTH {
+        let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+            behaviour.config_never_still = true;
+            // In version 1, it is the first byte that changes, and that is not looked at when the device is brought up.
+            behaviour.config_len_bytes = Some(16);
+        });
+        let mut storage = GpuStorage::<_>::new();
+        match (version, rig.try_gpu(&mut storage)) {
+            (Version::Two, result) => {
+                let error = InitError::Config(ConfigError::NeverStable { attempts: 64 });
+                assert_eq!(result.map(drop), Err(error));
+            }
+            (Version::One, result) => {
+                let gpu = result.unwrap();
+                assert_eq!(
+                    gpu.pending_events(),
+                    Err(ConfigError::NeverStable { attempts: 64 })
+                );
+            }
+        }
+        rig.pool.assert_no_leaks();
+    }
+}
+
+#[test]
+fn a_queue_too_small_for_a_picture_is_refused() {
+    for version in BOTH {
+        for queue_size_max in [1, 2] {
+            let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+                behaviour.queue_size_max = queue_size_max;
+            });
+            let mut storage = GpuStorage::<_>::new();
+            let error = rig.try_gpu(&mut storage).unwrap_err();
+            let is_expected = match error {
+                InitError::Queue(QueueError::TooSmall { max, .. }) => max == queue_size_max,
+                InitError::TooFewSlots { slots, needed } => slots < needed,
+                _ => false,
+            };
+            assert!(is_expected, "{error:?}");
+            rig.pool.assert_no_leaks();
+        }
+    }
+}
+
+#[test]
+fn too_few_slots_are_refused() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_, 2>::new();
+    let error = rig.try_gpu(&mut storage).unwrap_err();
+    assert_eq!(
+        error,
+        InitError::TooFewSlots {
+            slots: 2,
+            needed: 3
+        }
+    );
+    rig.assert_tidy();
+    let mut storage = GpuStorage::<_, 0>::new();
+    let error = rig.try_gpu(&mut storage).unwrap_err();
+    assert_eq!(error, InitError::Queue(QueueError::Empty));
+    rig.pool.assert_no_leaks();
+}
+
+#[test]
+fn a_device_that_refuses_its_own_features_is_not_used() {
+    let rig = Rig::plug(GpuModel::new(64, 48), Version::Two, |behaviour| {
+        behaviour.refuse_features = true;
+    });
+    let mut storage = GpuStorage::<_>::new();
+    let error = rig.try_gpu(&mut storage).unwrap_err();
+    let refused = matches!(
+        error,
+        InitError::Init(levitate_virtio::InitError::FeaturesRefused { .. })
+    );
+    assert!(refused, "{error:?}");
+    assert_eq!(rig.device.log().writes_to(STATUS), [0, 1, 3, 0xb, 0x8b]);
+    rig.pool.assert_no_leaks();
+}
+
+#[test]
+fn of_all_features_only_those_that_are_implemented_are_accepted() {
+    for version in BOTH {
+        let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+            behaviour.offer = 0x3d; // VIRGL, RESOURCE_UUID and the others besides EDID
+        });
+        let mut storage = GpuStorage::<_>::new();
+        let gpu = rig.gpu(&mut storage);
+        assert_eq!(rig.device.negotiated() & 0xff_ffff, 2);
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn a_driver_can_be_sent_to_another_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    is_send(&gpu);
+    is_send(&rig);
+    let mut chunks = crate::rig::chunks(2);
+    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    is_send(&picture);
+    gpu.destroy_framebuffer(picture).unwrap();
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    let _: &MmioDevice<GpuModel> = &rig.device;
+}

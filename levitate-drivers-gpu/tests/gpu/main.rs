@@ -1,0 +1,19 @@
+//! The driver against the device model of `levitate-host`, as a kernel would use it.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
+
+mod bad_answers;
+mod drawing;
+mod events;
+mod frames;
+mod lifecycle;
+mod memory;
+mod modes;
+mod picture;
+mod rig;
+mod timeouts;

@@ -1,0 +1,403 @@
+//! Whose memory it is: divided into chunks, kept while the device may read it, and given back.
+
+use embedded_graphics::prelude::*;
+use levitate_drivers_gpu::{CommandError, CommandType, Error, GpuStorage, InitError};
+use levitate_hal::DmaError;
+use levitate_host::gpu::Command;
+use levitate_host::{Fault, GpuModel, Version};
+use levitate_virtio::QueueError;
+
+use crate::picture::{Picture, card};
+use crate::rig::{BOTH, Rig, chunks};
+
+/// Lengths of the backing's entries in bytes.
+fn entry_bytes(commands: &[Command]) -> Vec<u32> {
+    let entries = commands.iter().find_map(|command| match command {
+        Command::AttachBacking {
+            announced, entries, ..
+        } => {
+            assert_eq!(*announced as usize, entries.len());
+            Some(entries)
+        }
+        _ => None,
+    });
+    entries.unwrap().iter().map(|(_, len)| *len).collect()
+}
+
+#[test]
+fn rows_are_divided_evenly_and_never_cut() {
+    let row = 37 * 4;
+    for (count, expected) in [
+        (1, vec![10]),
+        (2, vec![5, 5]),
+        (3, vec![4, 4, 2]),
+        (4, vec![3, 3, 3, 1]),
+        // With three rows in each, the fifth chunk and those after it would have nothing.
+        (6, vec![2, 2, 2, 2, 2]),
+        (7, vec![2, 2, 2, 2, 2]),
+        (9, vec![2, 2, 2, 2, 2]),
+        (10, vec![1; 10]),
+        (1000, vec![1; 10]),
+    ] {
+        // QEMU wants scanouts of at least 16 rows; the division does not care what the device says to that.
+        let rig = Rig::new(Version::Two, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        let mut chunks = chunks(count);
+        let _ = gpu.create_framebuffer(0, 37, 10, &mut chunks);
+        let expected: Vec<u32> = expected.iter().map(|rows| rows * row).collect();
+        assert_eq!(
+            entry_bytes(&rig.take_commands()),
+            expected,
+            "{count} chunks"
+        );
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn a_picture_is_created_with_one_notification() {
+    for version in BOTH {
+        let rig = Rig::new(version, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        let mode = gpu.preferred_mode(0).unwrap();
+        let mut chunks = chunks(48);
+        let _ = rig.notifications();
+        let _ = rig.take_requests();
+        let picture = gpu
+            .create_framebuffer(0, mode.width, mode.height, &mut chunks)
+            .unwrap();
+        assert_eq!(rig.notifications(), 1);
+        assert_eq!(rig.take_requests().len(), 3);
+        assert_eq!((picture.size(), picture.scanout()), (Size::new(64, 48), 0));
+        gpu.destroy_framebuffer(picture).unwrap();
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn a_picture_is_destroyed_on_the_device_before_its_memory_is_freed() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(4);
+    let before = rig.pool.live();
+    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    let _ = rig.take_requests();
+    let given_back = gpu.destroy_framebuffer(picture).unwrap();
+    assert!(given_back.iter().all(|chunk| !chunk.is_in_use()));
+    assert_eq!(rig.pool.live(), before);
+    assert_eq!(rig.device.model(|gpu| gpu.resources()), []);
+    assert!(rig.device.model(|gpu| gpu.visible(0)).is_none());
+    let requests = rig.take_requests();
+    assert!(matches!(
+        requests[0].command,
+        Command::SetScanout {
+            scanout: 0,
+            resource: 0,
+            ..
+        }
+    ));
+    assert_eq!(requests[1].command, Command::Unref { resource: 1 });
+    assert!(
+        requests[1].fence.is_some(),
+        "the answer says that the device is done with it"
+    );
+    assert_eq!(requests.len(), 2);
+}
+
+#[test]
+fn out_of_memory_at_any_moment_leaves_nothing_behind() {
+    for version in BOTH {
+        let mut refused = 0;
+        for successes in 0.. {
+            let rig = Rig::new(version, 64, 48);
+            let mut storage = GpuStorage::<_>::new();
+            rig.pool.fail_allocation_after(successes);
+            let mut gpu = match rig.try_gpu(&mut storage) {
+                Ok(gpu) => gpu,
+                Err(error) => {
+                    let out_of_memory = DmaError::OutOfMemory {
+                        size_bytes: 0,
+                        align_bytes: 0,
+                    };
+                    let InitError::Queue(QueueError::Dma(found)) = error else {
+                        panic!("{error:?}");
+                    };
+                    assert_eq!(
+                        std::mem::discriminant(&found),
+                        std::mem::discriminant(&out_of_memory)
+                    );
+                    rig.pool.assert_no_leaks();
+                    refused += 1;
+                    continue;
+                }
+            };
+            let mut chunks = chunks(4);
+            match gpu.create_framebuffer(0, 64, 48, &mut chunks) {
+                Ok(picture) => {
+                    gpu.destroy_framebuffer(picture).unwrap();
+                    // Two pieces for the queue, four chunks and the list of them.
+                    assert_eq!((successes, refused), (7, 7));
+                    break;
+                }
+                Err(Error::Dma(DmaError::OutOfMemory { .. })) => refused += 1,
+                Err(error) => panic!("{error:?}"),
+            }
+            assert!(chunks.iter().all(|chunk| !chunk.is_in_use()));
+            assert_eq!(rig.device.model(|gpu| gpu.resources()), []);
+            // It works once there is memory.
+            let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+            gpu.present(&mut picture).unwrap();
+            gpu.destroy_framebuffer(picture).unwrap();
+            drop(gpu);
+            rig.assert_tidy();
+        }
+    }
+}
+
+#[test]
+fn whichever_command_the_device_refuses_all_is_undone() {
+    let commands = [
+        CommandType::ResourceCreate2d,
+        CommandType::ResourceAttachBacking,
+        CommandType::SetScanout,
+    ];
+    for version in BOTH {
+        for (position, command) in commands.into_iter().enumerate() {
+            let rig = Rig::new(version, 64, 48);
+            let mut storage = GpuStorage::<_>::new();
+            let mut gpu = rig.gpu(&mut storage);
+            gpu.display_info().unwrap();
+            let before = rig.pool.live();
+            let mut chunks = chunks(4);
+            for _ in 0..position {
+                rig.device.inject(Fault::AnswerType(0x1100));
+            }
+            rig.device.inject(Fault::AnswerType(0x1201));
+            let error = CommandError::OutOfMemory;
+            let refused = gpu.create_framebuffer(0, 64, 48, &mut chunks);
+            assert_eq!(refused.map(drop), Err(Error::Command { command, error }));
+            assert_eq!(rig.pool.live(), before);
+            assert_eq!(rig.device.model(|gpu| gpu.resources()), []);
+
+            let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+            gpu.present(&mut picture).unwrap();
+            gpu.destroy_framebuffer(picture).unwrap();
+            drop(gpu);
+            rig.assert_tidy();
+        }
+    }
+}
+
+#[test]
+fn a_picture_too_large_for_the_device_is_its_error_and_not_a_leak() {
+    let model = GpuModel::new(64, 48).host_memory(64 * 48 * 4);
+    let rig = Rig::plug(model, Version::Two, |_| ());
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(2);
+    let command = CommandType::ResourceCreate2d;
+    let error = CommandError::OutOfMemory;
+    let refused = gpu.create_framebuffer(0, 65, 48, &mut chunks);
+    assert_eq!(refused.map(drop), Err(Error::Command { command, error }));
+    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    gpu.destroy_framebuffer(picture).unwrap();
+    drop(gpu);
+    rig.assert_tidy();
+}
+
+#[test]
+fn sizes_no_picture_has_are_refused_before_anything_is_sent() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(1);
+    for (width, height) in [
+        (0, 48),
+        (64, 0),
+        (16385, 48),
+        (64, 16385),
+        (u32::MAX, u32::MAX),
+    ] {
+        let refused = gpu.create_framebuffer(0, width, height, &mut chunks);
+        assert_eq!(refused.map(drop), Err(Error::InvalidSize { width, height }));
+    }
+    let refused = gpu.create_framebuffer(0, 64, 48, &mut []);
+    assert_eq!(refused.map(drop), Err(Error::NoChunks));
+    assert_eq!(rig.take_requests(), []);
+}
+
+#[test]
+fn a_picture_the_device_does_not_let_go_stays_until_it_does() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(2);
+    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    let live = rig.pool.live();
+    // SET_SCANOUT is answered as it should be, RESOURCE_UNREF is not.
+    rig.device.inject(Fault::AnswerType(0x1100));
+    rig.device.inject(Fault::AnswerType(0x1200));
+    let command = CommandType::ResourceUnref;
+    let error = CommandError::Unspecified;
+    let refused = gpu.destroy_framebuffer(picture);
+    assert_eq!(refused.map(drop), Err(Error::Command { command, error }));
+    assert_eq!(rig.pool.live(), live);
+    // The device knows it no longer, and says so: that is as good.
+    gpu.reclaim(&mut chunks).unwrap();
+    drop(gpu);
+    rig.assert_tidy();
+}
+
+#[test]
+fn chunks_and_pictures_of_another_device_are_refused() {
+    let (rig_a, rig_b) = (
+        Rig::new(Version::Two, 64, 48),
+        Rig::new(Version::Two, 64, 48),
+    );
+    let (mut storage_a, mut storage_b) = (GpuStorage::<_>::new(), GpuStorage::<_>::new());
+    let mut gpu_a = rig_a.gpu(&mut storage_a);
+    let mut gpu_b = rig_b.gpu(&mut storage_b);
+    let mut chunks = chunks(2);
+    let mut picture = gpu_a.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    assert_eq!(gpu_b.present(&mut picture), Err(Error::ForeignFramebuffer));
+    assert_eq!(
+        gpu_b.submit_present(&mut picture),
+        Err(Error::ForeignFramebuffer)
+    );
+    assert_eq!(gpu_b.attach(&mut picture), Err(Error::ForeignFramebuffer));
+    assert_eq!(gpu_b.show(&picture), Err(Error::ForeignFramebuffer));
+    let (_, stopped_b) = gpu_b.stop().unwrap();
+    let picture = picture.release(&stopped_b).unwrap_err();
+    drop(picture);
+    assert!(
+        !chunks[0].release(&stopped_b),
+        "the device that has it was not stopped"
+    );
+
+    let mut storage_b = GpuStorage::<_>::new();
+    let mut gpu_b = rig_b.gpu(&mut storage_b);
+    assert_eq!(gpu_b.reclaim(&mut chunks), Err(Error::ChunkInUse));
+    let refused = gpu_b.create_framebuffer(0, 64, 48, &mut chunks);
+    assert_eq!(refused.map(drop), Err(Error::ChunkInUse));
+    gpu_a.reclaim(&mut chunks).unwrap();
+    let picture = gpu_b.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    assert_eq!(
+        gpu_a.destroy_framebuffer(picture).map(drop),
+        Err(Error::ForeignFramebuffer)
+    );
+    gpu_b.reclaim(&mut chunks).unwrap();
+    drop((gpu_a, gpu_b));
+    rig_a.assert_tidy();
+    rig_b.assert_tidy();
+}
+
+#[test]
+fn chunks_of_several_pictures_are_reclaimed_together() {
+    let model = GpuModel::new(64, 48).with_scanout(64, 48);
+    let rig = Rig::plug(model, Version::Two, |_| ());
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(6);
+    let (first, second) = chunks.split_at_mut(3);
+    drop(gpu.create_framebuffer(0, 64, 48, first).unwrap());
+    drop(gpu.create_framebuffer(1, 64, 48, second).unwrap());
+    assert_eq!(rig.device.model(|gpu| gpu.resources()), [1, 2]);
+    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    assert_eq!(rig.device.model(|gpu| gpu.resources()), [3]);
+    gpu.destroy_framebuffer(picture).unwrap();
+    drop(gpu);
+    rig.assert_tidy();
+}
+
+#[test]
+fn chunks_dropped_too_early_leak_and_are_never_reused() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let before = rig.pool.live();
+    let mut chunks = chunks(3);
+    let _ = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    drop(chunks);
+    assert_ne!(rig.pool.live(), before);
+    drop(gpu);
+    assert_eq!(rig.pool.misuses(), []);
+    rig.pool.allow_leaks();
+}
+
+#[test]
+fn a_stopped_device_gives_back_everything() {
+    for version in BOTH {
+        let rig = Rig::new(version, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        let mut chunks = chunks(3);
+        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        gpu.present(&mut picture).unwrap();
+        let (transport, stopped) = gpu.stop().unwrap();
+        assert_eq!(rig.device.status(), 0);
+        // It can be drawn on, though nobody looks.
+        card(&mut picture).unwrap();
+        picture.release(&stopped).unwrap();
+        rig.assert_tidy();
+
+        // The way to the device is still good.
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu =
+            levitate_drivers_gpu::Gpu::new(transport, rig.platform(), &mut storage).unwrap();
+        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        let mut expected = Picture::black(64, 48);
+        card(&mut picture).unwrap();
+        card(&mut expected).unwrap();
+        gpu.present(&mut picture).unwrap();
+        rig.visible().assert_same(&expected);
+        gpu.destroy_framebuffer(picture).unwrap();
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn a_picture_lost_in_a_reset_gives_back_its_memory_without_a_command() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(3);
+    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    gpu.reset().unwrap();
+    let _ = rig.take_requests();
+    gpu.destroy_framebuffer(picture).unwrap();
+    assert_eq!(rig.take_requests(), []);
+    drop(gpu);
+    rig.assert_tidy();
+}
+
+#[test]
+fn of_two_pictures_the_one_that_is_shown_is_seen() {
+    for version in BOTH {
+        let rig = Rig::new(version, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        let (mut chunks_a, mut chunks_b) = (chunks(2), chunks(3));
+        let mut a = gpu.create_framebuffer(0, 64, 48, &mut chunks_a).unwrap();
+        card(&mut a).unwrap();
+        gpu.present(&mut a).unwrap();
+        let mut b = gpu.create_framebuffer(0, 64, 48, &mut chunks_b).unwrap();
+        gpu.present(&mut b).unwrap();
+        rig.visible().assert_same(&Picture::black(64, 48));
+        gpu.show(&a).unwrap();
+        let mut expected = Picture::black(64, 48);
+        card(&mut expected).unwrap();
+        rig.visible().assert_same(&expected);
+        // The one that is not seen goes without a blink.
+        gpu.destroy_framebuffer(b).unwrap();
+        rig.visible().assert_same(&expected);
+        gpu.destroy_framebuffer(a).unwrap();
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}

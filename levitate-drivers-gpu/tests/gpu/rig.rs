@@ -1,0 +1,130 @@
+//! A device, its memory and its time: [`Rig`].
+
+use std::time::Duration;
+
+use levitate_drivers_gpu::{Chunk, Gpu, GpuStorage, InitError, Options};
+use levitate_host::device::DeviceModel;
+use levitate_host::gpu::{Command, GpuRequest};
+use levitate_host::{Behaviour, GpuModel, MmioDevice, Pool, Version, VirtualClock};
+use levitate_virtio::{Features, MmioTransport};
+
+use crate::picture::Picture;
+
+pub(crate) const BOTH: [Version; 2] = [Version::One, Version::Two];
+pub(crate) const QUEUE_NOTIFY: usize = 0x050;
+
+pub(crate) type Transport<M> = MmioTransport<MmioDevice<M>>;
+pub(crate) type Platform = (Pool, VirtualClock);
+pub(crate) type TestGpu<'s, M = GpuModel> = Gpu<'s, Transport<M>, Platform>;
+
+pub(crate) struct Rig<M: DeviceModel = GpuModel> {
+    pub(crate) pool: Pool,
+    pub(crate) clock: VirtualClock,
+    pub(crate) device: MmioDevice<M>,
+}
+
+impl Rig {
+    /// A device with one screen.
+    pub(crate) fn new(version: Version, width: u32, height: u32) -> Self {
+        Self::plug(GpuModel::new(width, height), version, |_| ())
+    }
+
+    /// What the first screen shows.
+    pub(crate) fn visible(&self) -> Picture {
+        let image = self.device.model(|gpu| gpu.visible(0)).expect("on");
+        Picture::from(&image)
+    }
+
+    /// What the resource holds, of which there is one.
+    pub(crate) fn resource(&self) -> Picture {
+        let image = self.device.model(|gpu| {
+            let id = gpu.resources()[0];
+            gpu.resource_image(id)
+        });
+        Picture::from(&image.expect("there"))
+    }
+
+    pub(crate) fn take_requests(&self) -> Vec<GpuRequest> {
+        self.device.model(GpuModel::take_requests)
+    }
+
+    pub(crate) fn take_commands(&self) -> Vec<Command> {
+        let requests = self.take_requests();
+        requests
+            .into_iter()
+            .map(|request| request.command)
+            .collect()
+    }
+}
+
+impl<M: DeviceModel> Rig<M> {
+    pub(crate) fn plug(model: M, version: Version, change: impl FnOnce(&mut Behaviour)) -> Self {
+        // A millisecond a look: a missed deadline of 5 s takes 5000 of them.
+        let clock = VirtualClock::with_step(Duration::from_millis(1));
+        let pool = Pool::builder().exact_alignment().build();
+        let device = MmioDevice::builder(model)
+            .version(version)
+            .behave(change)
+            .build(&pool, &clock);
+        Self {
+            pool,
+            clock,
+            device,
+        }
+    }
+
+    pub(crate) fn transport(&self) -> Transport<M> {
+        MmioTransport::probe(self.device.clone())
+            .expect("probed")
+            .expect("a device")
+    }
+
+    pub(crate) fn platform(&self) -> Platform {
+        (self.pool.clone(), self.clock.clone())
+    }
+
+    pub(crate) fn try_gpu<'s, const N: usize>(
+        &self,
+        storage: &'s mut GpuStorage<Pool, N>,
+    ) -> Result<TestGpu<'s, M>, InitError> {
+        Gpu::new(self.transport(), self.platform(), storage)
+    }
+
+    pub(crate) fn gpu<'s, const N: usize>(
+        &self,
+        storage: &'s mut GpuStorage<Pool, N>,
+    ) -> TestGpu<'s, M> {
+        self.try_gpu(storage).expect("up")
+    }
+
+    pub(crate) fn gpu_with<'s>(
+        &self,
+        storage: &'s mut GpuStorage<Pool>,
+        common_features: Features,
+    ) -> TestGpu<'s, M> {
+        let options = Options {
+            common_features,
+            ..Options::default()
+        };
+        Gpu::with_options(self.transport(), self.platform(), storage, options).expect("up")
+    }
+
+    /// How often the device was notified since the last call.
+    pub(crate) fn notifications(&self) -> usize {
+        let count = self.device.log().writes_to(QUEUE_NOTIFY).len();
+        self.device.clear_log();
+        count
+    }
+
+    /// Checks that nothing is left over, and that both sides kept the rules.
+    pub(crate) fn assert_tidy(&self) {
+        self.device.assert_clean();
+        self.pool.assert_no_stray_accesses();
+        self.pool.assert_no_leaks();
+    }
+}
+
+/// Chunks without memory.
+pub(crate) fn chunks(count: usize) -> Vec<Chunk<Pool>> {
+    (0..count).map(|_| Chunk::new()).collect()
+}
