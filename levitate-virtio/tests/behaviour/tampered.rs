@@ -2,15 +2,15 @@
 
 use levitate_hal::Mmio;
 
-use super::rig::Registers;
+use crate::rig::Registers;
 
 /// What to do with 32-bit accesses.
 #[derive(Clone, Copy, Debug)]
-pub struct Tampering {
+pub(crate) struct Tampering {
     /// What a read returns, given its offset and what the device says.
-    pub read: fn(usize, u32) -> u32,
+    pub(crate) read: fn(usize, u32) -> u32,
     /// What is written, if anything, given offset and value.
-    pub write: fn(usize, u32) -> Option<u32>,
+    pub(crate) write: fn(usize, u32) -> Option<u32>,
 }
 
 impl Default for Tampering {
@@ -23,7 +23,7 @@ impl Default for Tampering {
 }
 
 #[derive(Clone, Debug)]
-pub struct Tampered(pub Registers, pub Tampering);
+pub(crate) struct Tampered(pub(crate) Registers, pub(crate) Tampering);
 
 impl Mmio for Tampered {
     fn len_bytes(&self) -> usize {

@@ -1,28 +1,11 @@
 //! The initialization sequence and what ends it (§3.1.1, §2.1, §2.2, §2.4).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[allow(
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
-#[path = "support/rig.rs"]
-mod rig;
-
 use levitate_host::Version;
 use levitate_host::mmio::{Access, Operation};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{Device, DeviceFeatures, Features, InitError, Status, Wanted};
 
-use rig::{CONFIG, Rig, TIMEOUT, VERSIONS, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, VERSIONS, slots};
 
 const STATUS: usize = 0x70;
 
@@ -189,7 +172,7 @@ fn a_device_that_offers_nothing_is_driven_in_a_reduced_mode() {
         let rig = Rig::with(|device| device.version(version).behave(|b| b.withhold = !(1 << 32)));
         let mut slots = slots::<2>();
         let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
-        let token = rig::echo(&mut queue, 7);
+        let token = crate::rig::echo(&mut queue, 7);
         queue.notify();
         assert!(rig.wait(&mut queue, token));
         rig.stop(device, queue);

@@ -1,27 +1,10 @@
 //! Finding out what is behind a register region (§4.2.2.2, §4.2.3.1.1).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[allow(
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
-#[path = "support/rig.rs"]
-mod rig;
-
 use levitate_host::Version;
 use levitate_virtio::transport::MmioError;
 use levitate_virtio::{DeviceType, Interface, MmioTransport, Transport};
 
-use rig::{Registers, Rig};
+use crate::rig::{Registers, Rig};
 
 fn probe(rig: &Rig) -> Result<Option<MmioTransport<Registers>>, MmioError> {
     MmioTransport::probe(rig.device.clone())

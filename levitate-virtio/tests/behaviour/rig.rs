@@ -16,9 +16,9 @@ use levitate_virtio::{
 
 /// Answers what it is sent, over and over until the answer's room is full; its configuration counts up.
 #[derive(Default)]
-pub struct Echo {
-    pub served: Vec<Vec<u8>>,
-    pub config: [u8; 16],
+pub(crate) struct Echo {
+    pub(crate) served: Vec<Vec<u8>>,
+    pub(crate) config: [u8; 16],
 }
 
 impl DeviceModel for Echo {
@@ -72,31 +72,31 @@ impl DeviceModel for Echo {
     fn reset(&mut self) {}
 }
 
-pub type Registers = MmioDevice<Echo>;
-pub type Live = Device<MmioTransport<Registers>, stage::Live>;
-pub type EchoQueue<'s> = Queue<'s, DmaBuffer<Pool>, u32, Pool, MmioNotifier<Registers>>;
-pub type EchoSlot = Slot<DmaBuffer<Pool>, u32>;
+pub(crate) type Registers = MmioDevice<Echo>;
+pub(crate) type Live = Device<MmioTransport<Registers>, stage::Live>;
+pub(crate) type EchoQueue<'s> = Queue<'s, DmaBuffer<Pool>, u32, Pool, MmioNotifier<Registers>>;
+pub(crate) type EchoSlot = Slot<DmaBuffer<Pool>, u32>;
 
-pub const TIMEOUT: Duration = Duration::from_millis(100);
-pub const CONFIG: QueueConfig = QueueConfig {
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(100);
+pub(crate) const CONFIG: QueueConfig = QueueConfig {
     header_bytes: 16,
     footer_bytes: 16,
     max_segments: 4,
     max_segment_bytes: 4096,
 };
 
-pub struct Rig {
-    pub pool: Pool,
-    pub clock: VirtualClock,
-    pub device: Registers,
+pub(crate) struct Rig {
+    pub(crate) pool: Pool,
+    pub(crate) clock: VirtualClock,
+    pub(crate) device: Registers,
 }
 
 impl Rig {
-    pub fn new(version: Version) -> Self {
+    pub(crate) fn new(version: Version) -> Self {
         Self::with(|builder| builder.version(version))
     }
 
-    pub fn with(change: impl FnOnce(MmioBuilder<Echo>) -> MmioBuilder<Echo>) -> Self {
+    pub(crate) fn with(change: impl FnOnce(MmioBuilder<Echo>) -> MmioBuilder<Echo>) -> Self {
         let pool = Pool::builder().exact_alignment().build();
         let clock = VirtualClock::new();
         let device = change(MmioDevice::builder(Echo::default())).build(&pool, &clock);
@@ -107,12 +107,12 @@ impl Rig {
         }
     }
 
-    pub fn transport(&self) -> MmioTransport<Registers> {
+    pub(crate) fn transport(&self) -> MmioTransport<Registers> {
         MmioTransport::probe(self.device.clone()).unwrap().unwrap()
     }
 
     /// Brings the device up with one queue.
-    pub fn start<'s>(
+    pub(crate) fn start<'s>(
         &self,
         slots: &'s mut [EchoSlot],
         common: Features,
@@ -133,7 +133,7 @@ impl Rig {
     }
 
     /// Resets the device and gives everything back; nothing may be left.
-    pub fn stop(&self, device: Live, queue: EchoQueue<'_>) {
+    pub(crate) fn stop(&self, device: Live, queue: EchoQueue<'_>) {
         let (_, quiesced) = device.reset(&self.clock, TIMEOUT).unwrap();
         queue.release(&quiesced, |data, _| drop(data)).unwrap();
         self.device.assert_clean();
@@ -141,14 +141,14 @@ impl Rig {
         self.pool.assert_no_leaks();
     }
 
-    pub fn buffer(&self, bytes: &[u8]) -> DmaBuffer<Pool> {
+    pub(crate) fn buffer(&self, bytes: &[u8]) -> DmaBuffer<Pool> {
         let mut slice = DmaSlice::new_zeroed(&self.pool, bytes.len()).unwrap();
         slice.copy_from_slice(bytes);
         slice.into()
     }
 
     /// Waits for the answer to `token`.
-    pub fn wait(&self, queue: &mut EchoQueue<'_>, token: Token) -> bool {
+    pub(crate) fn wait(&self, queue: &mut EchoQueue<'_>, token: Token) -> bool {
         Deadline::after(&self.clock, TIMEOUT)
             .poll(&self.clock, || {
                 queue.process().unwrap();
@@ -159,18 +159,18 @@ impl Rig {
 }
 
 /// Submits a header and expects it back in the footer.
-pub fn echo(queue: &mut EchoQueue<'_>, number: u32) -> Token {
+pub(crate) fn echo(queue: &mut EchoQueue<'_>, number: u32) -> Token {
     queue
         .submit(&number.to_le_bytes(), Data::None, &[0_u8; 4], number)
         .unwrap_or_else(|rejected| panic!("{}", rejected.error))
 }
 
-pub fn slots<const N: usize>() -> [EchoSlot; N] {
+pub(crate) fn slots<const N: usize>() -> [EchoSlot; N] {
     [const { Slot::new() }; N]
 }
 
 /// Every combination of ring features this crate has.
-pub fn ring_features() -> impl Iterator<Item = Features> {
+pub(crate) fn ring_features() -> impl Iterator<Item = Features> {
     [
         Features::empty(),
         Features::INDIRECT_DESC,
@@ -180,4 +180,4 @@ pub fn ring_features() -> impl Iterator<Item = Features> {
     .into_iter()
 }
 
-pub const VERSIONS: [Version; 2] = [Version::One, Version::Two];
+pub(crate) const VERSIONS: [Version; 2] = [Version::One, Version::Two];

@@ -2,27 +2,6 @@
 //!
 //! The driver is the real one; its mistakes are made for it by registers that tamper with what it writes.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[allow(
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
-#[path = "support/rig.rs"]
-mod rig;
-
-#[expect(unreachable_pub, reason = "a module of this test only")]
-#[path = "support/tampered.rs"]
-mod tampered;
-
 use levitate_hal::{Clock, Deadline, DmaAddr, DmaBuffer};
 use levitate_host::{Completion, Fault, Pool, Version};
 use levitate_virtio::features::NoFeatures;
@@ -33,8 +12,8 @@ use levitate_virtio::{
     Slot, Status, TimeoutCause, Transport, Wanted, stage,
 };
 
-use rig::{CONFIG, EchoQueue, Live, Rig, TIMEOUT, echo, slots};
-use tampered::{Tampered, Tampering};
+use crate::rig::{CONFIG, EchoQueue, Live, Rig, TIMEOUT, echo, slots};
+use crate::tampered::{Tampered, Tampering};
 
 const QUEUE: QueueIndex = QueueIndex::new(0);
 
@@ -151,7 +130,7 @@ fn a_page_size_that_was_never_written_is_named() {
 
 #[test]
 fn a_lost_notification_is_named() {
-    for version in rig::VERSIONS {
+    for version in crate::rig::VERSIONS {
         let no_notify = Tampering {
             write: |offset, value| (offset != 0x50).then_some(value),
             ..Tampering::default()

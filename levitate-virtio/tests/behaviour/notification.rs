@@ -1,28 +1,11 @@
 //! When the device is notified, and when it notifies (§2.7.7, §2.7.10).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[allow(
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
-#[path = "support/rig.rs"]
-mod rig;
-
 use levitate_host::device::Suppression;
 use levitate_host::{Completion, Version};
 use levitate_virtio::Features;
 use levitate_virtio::transport::{Interrupt, InterruptStatus, Transport};
 
-use rig::{CONFIG, EchoQueue, Rig, VERSIONS, echo, slots};
+use crate::rig::{CONFIG, EchoQueue, Rig, VERSIONS, echo, slots};
 
 const QUEUE_NOTIFY: usize = 0x50;
 
@@ -33,7 +16,7 @@ fn notifications(rig: &Rig) -> usize {
 #[test]
 fn a_batch_is_one_notification() {
     for version in VERSIONS {
-        for features in rig::ring_features() {
+        for features in crate::rig::ring_features() {
             let rig = Rig::new(version);
             let mut slots = slots::<8>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
@@ -117,7 +100,7 @@ fn without_the_event_index_the_flag_decides_and_the_event_means_nothing() {
 #[test]
 fn a_polling_driver_is_not_interrupted() {
     for version in VERSIONS {
-        for features in rig::ring_features() {
+        for features in crate::rig::ring_features() {
             let rig = Rig::new(version);
             let mut slots = slots::<4>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
@@ -140,7 +123,7 @@ fn a_polling_driver_is_not_interrupted() {
 #[test]
 fn a_driver_that_wants_interrupts_gets_one_for_each_used_buffer_it_waits_for() {
     for version in VERSIONS {
-        for features in rig::ring_features() {
+        for features in crate::rig::ring_features() {
             let rig = Rig::new(version);
             let mut slots = slots::<4>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);

@@ -1,26 +1,9 @@
 //! Requests through a split virtqueue, over both register versions and with each ring feature (§2.7).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[allow(
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
-#[path = "support/rig.rs"]
-mod rig;
-
 use levitate_host::{Completion, Version};
 use levitate_virtio::{Data, Features, QueueConfig, SubmitError};
 
-use rig::{CONFIG, Rig, VERSIONS, echo, ring_features, slots};
+use crate::rig::{CONFIG, Rig, VERSIONS, echo, ring_features, slots};
 
 #[test]
 fn header_data_and_footer_arrive_in_order_and_come_back() {

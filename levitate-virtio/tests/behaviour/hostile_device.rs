@@ -1,29 +1,12 @@
 //! Devices that lie about what they used: an error each, and everything back after a reset (§2.7.8).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[allow(
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
-#[path = "support/rig.rs"]
-mod rig;
-
 use levitate_host::{Completion, Fault, Version};
 use levitate_virtio::{Data, DeviceFault, Features, QueueError, SubmitError};
 use levitate_virtio::{
     Device, QueueIndex, Wanted, features::NoFeatures, transport::EnableQueueError,
 };
 
-use rig::{CONFIG, Rig, TIMEOUT, ring_features, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, ring_features, slots};
 
 /// Runs three requests, the first of which is answered with `fault`; returns what the queue says.
 fn lie(version: Version, fault: Fault) -> (Rig, Result<u16, DeviceFault>) {
@@ -64,7 +47,7 @@ fn lie(version: Version, fault: Fault) -> (Rig, Result<u16, DeviceFault>) {
 
 #[test]
 fn an_id_beyond_the_table_is_a_fault() {
-    for version in rig::VERSIONS {
+    for version in crate::rig::VERSIONS {
         let (_, outcome) = lie(version, Fault::UsedIdOutOfRange);
         assert!(
             matches!(outcome, Err(DeviceFault::UnknownId { .. })),
@@ -75,7 +58,7 @@ fn an_id_beyond_the_table_is_a_fault() {
 
 #[test]
 fn an_id_that_is_not_in_flight_is_a_fault() {
-    for version in rig::VERSIONS {
+    for version in crate::rig::VERSIONS {
         let (_, outcome) = lie(version, Fault::UsedIdNotInFlight);
         assert!(
             matches!(
@@ -89,7 +72,7 @@ fn an_id_that_is_not_in_flight_is_a_fault() {
 
 #[test]
 fn a_chain_used_twice_is_a_fault_and_given_back_once() {
-    for version in rig::VERSIONS {
+    for version in crate::rig::VERSIONS {
         let (_, outcome) = lie(version, Fault::UsedTwice);
         assert!(
             matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
@@ -120,7 +103,7 @@ fn the_length_means_nothing_on_a_legacy_device() {
 
 #[test]
 fn a_used_index_that_jumps_is_a_fault() {
-    for version in rig::VERSIONS {
+    for version in crate::rig::VERSIONS {
         for jump in [3, 100, 0x8000, u16::MAX - 1] {
             let (_, outcome) = lie(version, Fault::UsedIndexJump(jump));
             assert!(
@@ -155,7 +138,7 @@ fn bytes_beyond_the_reported_length_are_not_counted() {
 
 #[test]
 fn a_queue_the_device_does_not_have_is_an_error() {
-    for version in rig::VERSIONS {
+    for version in crate::rig::VERSIONS {
         let rig = Rig::new(version);
         let mut slots = slots::<1>();
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
@@ -174,7 +157,7 @@ fn a_queue_the_device_does_not_have_is_an_error() {
 
 #[test]
 fn a_queue_is_not_set_up_twice() {
-    for version in rig::VERSIONS {
+    for version in crate::rig::VERSIONS {
         let rig = Rig::new(version);
         let (mut first, mut second) = (slots::<1>(), slots::<1>());
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();

@@ -1,26 +1,9 @@
 //! Reading a configuration space that changes meanwhile (§2.5).
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[allow(
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
-#[path = "support/rig.rs"]
-mod rig;
-
 use levitate_host::Version;
 use levitate_virtio::{ConfigError, Device};
 
-use rig::{Rig, TIMEOUT, VERSIONS};
+use crate::rig::{Rig, TIMEOUT, VERSIONS};
 
 #[test]
 fn fields_are_read_at_their_width() {

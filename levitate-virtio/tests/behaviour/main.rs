@@ -1,0 +1,21 @@
+//! The crate through its public interface, against the device models of `levitate-host`, one module a behaviour.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+mod config_space;
+mod handshake;
+mod hostile_device;
+mod linux_headers;
+mod notification;
+mod probe;
+mod rig;
+mod split_queue;
+mod tampered;
+mod timeout_causes;
