@@ -1,19 +1,6 @@
 //! What must not be sent is refused: the device sees no request and no notification.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
-use bench::{Bench, Driver, Storage, filled};
+use crate::bench::{Bench, Driver, Storage, filled};
 use levitate_drivers_blk::{Error, SubmitError};
 use levitate_host::{BlockModel, Version};
 
@@ -119,7 +106,7 @@ fn a_read_only_disk_is_read_and_flushed() {
     let mut blk = bench.drive(&mut storage);
     let mut data = [0; 512];
     blk.read(1, &mut data).unwrap();
-    assert_eq!(data[..], bench::patterned(1, 512));
+    assert_eq!(data[..], crate::bench::patterned(1, 512));
     blk.flush().unwrap();
     drop(blk);
     bench.finish();

@@ -1,19 +1,6 @@
 //! A device that breaks the rules of the virtqueue gets an error, nothing of the caller's, and a reset.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
-use bench::{Bench, Storage, filled, patterned};
+use crate::bench::{Bench, Storage, filled, patterned};
 use levitate_drivers_blk::{Error, PollError, RequestError, SubmitError};
 use levitate_host::{BlockModel, Completion, Fault, Version};
 use levitate_virtio::DeviceFault;

@@ -1,19 +1,6 @@
 //! SIZE_MAX and SEG_MAX: what is longer than one request may be is split, and no limit is exceeded.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
-use bench::{Bench, Storage, filled, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
 use levitate_drivers_blk::{BufferError, Error, InitError, RequestError};
 use levitate_host::{BlockModel, Version};
 use levitate_virtio::Features;

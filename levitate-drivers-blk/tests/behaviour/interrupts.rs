@@ -1,19 +1,6 @@
 //! Used buffer notifications: sent when wanted, acknowledged by a handle of its own.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
-use bench::{Bench, Storage, filled, on_every_variant};
+use crate::bench::{Bench, Storage, filled, on_every_variant};
 use levitate_host::BlockModel;
 use levitate_virtio::{Interrupt, InterruptStatus};
 

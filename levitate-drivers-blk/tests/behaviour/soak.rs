@@ -1,21 +1,8 @@
 //! Thousands of requests against a device that lies at random: what is reported as success is true, and nothing gets lost.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
 use std::time::Duration;
 
-use bench::{Bench, Driver, Storage, filled};
+use crate::bench::{Bench, Driver, Storage, filled};
 use levitate_drivers_blk::{Error, RequestKind};
 use levitate_host::{BlockModel, Completion, Fault, Version};
 use levitate_virtio::Features;

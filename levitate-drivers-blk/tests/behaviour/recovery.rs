@@ -1,21 +1,8 @@
 //! Reset and recovery: every request ends, all memory comes back, and a device that does not reset keeps its own.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
 use std::time::Duration;
 
-use bench::{Bench, Storage, filled, patterned};
+use crate::bench::{Bench, Storage, filled, patterned};
 use levitate_drivers_blk::{
     Error, PollError, RecoverError, RequestError, RequestKind, ResetError, SubmitError,
 };

@@ -1,21 +1,8 @@
 //! A device that does not answer: the wait ends at its deadline with a named cause, and a late answer does no harm.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
 use std::time::Duration;
 
-use bench::{Bench, STATUS, Storage, filled, patterned};
+use crate::bench::{Bench, STATUS, Storage, filled, patterned};
 use levitate_drivers_blk::{Error, RequestKind};
 use levitate_hal::Mmio;
 use levitate_host::{BlockModel, Completion, Fault, Version};

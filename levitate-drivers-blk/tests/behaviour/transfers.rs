@@ -1,19 +1,6 @@
 //! Blocking calls: what is read is what the disk has, and what is written arrives.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
-use bench::{Bench, Storage, filled, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
 use levitate_drivers_blk::CacheMode;
 use levitate_host::BlockModel;
 use levitate_host::block::Kind;

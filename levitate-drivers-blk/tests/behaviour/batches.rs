@@ -1,21 +1,8 @@
 //! Submitted requests: many in flight, done in any order, collected by polling or by token.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
 use std::time::Duration;
 
-use bench::{Bench, Storage, filled, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
 use levitate_drivers_blk::{Error, RequestError, RequestKind, SubmitError};
 use levitate_host::{BlockModel, Completion};
 use levitate_virtio::{Features, Timeout, TimeoutCause};

@@ -1,19 +1,6 @@
 //! What a device says of itself, and what comes of it when it says something odd.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
-
-#[path = "support/bench.rs"]
-mod bench;
-
-use bench::{Bench, STATUS, Storage, on_every_variant};
+use crate::bench::{Bench, STATUS, Storage, on_every_variant};
 use levitate_drivers_blk::{Blk, InitError};
 use levitate_host::{BlockModel, MmioDevice, Version};
 use levitate_virtio::{ConfigError, DeviceType, Features, QueueError};
@@ -396,7 +383,7 @@ fn the_default_options_bring_a_device_up() {
     let mut blk = Blk::new(bench.transport(), platform, &mut storage).unwrap();
     let mut data = vec![0; 256 * 512];
     blk.read(0, &mut data).unwrap();
-    assert_eq!(data, bench::patterned(0, 256 * 512));
+    assert_eq!(data, crate::bench::patterned(0, 256 * 512));
     assert_eq!(bench.take_requests().len(), 2, "64 KiB each");
     drop(blk);
     bench.finish();

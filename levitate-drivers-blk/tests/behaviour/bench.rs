@@ -1,7 +1,5 @@
 //! What the tests have in common: a modelled disk, a driver for it, and what must hold in the end.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use std::time::Duration;
 
 use levitate_drivers_blk::{Blk, BlkStorage, InitError, Options};

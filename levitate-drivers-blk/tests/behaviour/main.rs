@@ -1,0 +1,25 @@
+//! The driver through its public API, against modelled disks: a module for each behaviour.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod bench;
+
+mod batches;
+mod configuration;
+mod hostile;
+mod interrupts;
+mod limits;
+mod recovery;
+mod refusals;
+mod request_errors;
+mod soak;
+mod timeouts;
+mod transfers;
