@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use crate::address::DmaAddr;
-use crate::dma::Dma;
+use crate::dma::{Direction, Dma};
 use crate::mapped::Mapped;
 use crate::owner::DmaSlice;
 use crate::region::OutOfRange;
@@ -27,6 +27,11 @@ pub struct Segment {
 pub unsafe trait Segments {
     /// Returns the segment at `index`, in the order the data has.
     fn segment(&self, index: usize) -> Option<Segment>;
+
+    /// Returns which way the device may use the memory.
+    fn direction(&self) -> Direction {
+        Direction::Both
+    }
 
     /// Called before the device gets the memory.
     fn sync_for_device(&mut self) {}
@@ -175,6 +180,10 @@ unsafe impl<D: Dma> Segments for DmaBuffer<D> {
             addr,
             len_bytes: self.len_bytes(),
         })
+    }
+
+    fn direction(&self) -> Direction {
+        with_memory!(&self.memory, coherent _slice => Direction::Both, mapped mapped => mapped.direction())
     }
 
     fn sync_for_device(&mut self) {

@@ -94,8 +94,24 @@ pub struct ResetError<T> {
     pub timeout: Duration,
     /// What the status read last.
     pub status: Status,
-    /// The transport, to try again.
+    /// The transport.
     pub transport: T,
+    identity: Identity,
+}
+
+impl<T: Transport> ResetError<T> {
+    /// Resets the device once more and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Device::reset`].
+    pub fn retry(
+        self,
+        clock: &impl Clock,
+        timeout: Duration,
+    ) -> Result<(T, Quiesced), ResetError<T>> {
+        quiesce(self.transport, self.identity, clock, timeout)
+    }
 }
 
 /// A device at one stage of its initialization (§3.1.1).
@@ -306,14 +322,24 @@ impl<T: Transport, Stage> Device<T, Stage> {
         clock: &impl Clock,
         timeout: Duration,
     ) -> Result<(T, Quiesced), ResetError<T>> {
-        let mut transport = self.guard.into_transport();
-        match reset(&mut transport, clock, timeout) {
-            Ok(()) => Ok((transport, Quiesced(self.identity))),
-            Err(status) => Err(ResetError {
-                timeout,
-                status,
-                transport,
-            }),
-        }
+        quiesce(self.guard.into_transport(), self.identity, clock, timeout)
+    }
+}
+
+/// Ends one life of a device, and proves it.
+fn quiesce<T: Transport>(
+    mut transport: T,
+    identity: Identity,
+    clock: &impl Clock,
+    timeout: Duration,
+) -> Result<(T, Quiesced), ResetError<T>> {
+    match reset(&mut transport, clock, timeout) {
+        Ok(()) => Ok((transport, Quiesced(identity))),
+        Err(status) => Err(ResetError {
+            timeout,
+            status,
+            transport,
+            identity,
+        }),
     }
 }

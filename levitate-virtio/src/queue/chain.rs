@@ -13,6 +13,8 @@ use crate::transport::Notify;
 /// What the chains of a queue have in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChainShape {
+    /// Slots in use; there may be more of them than the device's queue has room for.
+    pub(super) slots: u16,
     /// Most descriptors for data.
     pub(super) max_segments: u16,
     /// Most bytes in one descriptor of data.
@@ -72,7 +74,7 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
-        let slots = self.shape_slots();
+        let slots = self.shape.slots;
         let slot = self.idle.first().ok_or(SubmitError::Full { slots })?;
         let data_bytes = self.check_data(data)?;
         let header_len = u32::try_from(size_of::<H>()).map_err(|_| SubmitError::TooLong)?;
@@ -132,6 +134,7 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
             max_segments,
             max_segment_bytes,
         };
+        data.check_direction()?;
         let mut total = 0_u32;
         let mut descriptors = 0_u64;
         let mut index = 0_usize;
@@ -158,10 +161,6 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
             .into());
         }
         Ok(())
-    }
-
-    fn shape_slots(&self) -> u16 {
-        u16::try_from(self.slots.len()).unwrap_or(u16::MAX)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong with a virtqueue: [`QueueError`], [`SubmitError`], [`DeviceFault`].
 
-use levitate_hal::{DmaError, OutOfRange};
+use levitate_hal::{Direction, DmaError, OutOfRange};
 use thiserror::Error;
 
 use super::size::QueueIndex;
@@ -46,6 +46,14 @@ pub enum SubmitError {
     /// The request has neither header nor footer nor data.
     #[error("request is empty")]
     Empty,
+    /// The data was mapped for the other direction.
+    #[error("request data goes {wanted:?}, its memory is mapped {direction:?}")]
+    WrongDirection {
+        /// Which way the data goes.
+        wanted: Direction,
+        /// Which way the memory is mapped for.
+        direction: Direction,
+    },
     /// The data does not fit into the descriptors a request may have.
     #[error("request needs more than {max_segments} segments of at most {max_segment_bytes} bytes")]
     TooManySegments {

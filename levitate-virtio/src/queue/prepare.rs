@@ -89,7 +89,6 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
             QueueSize::at_least(slots.len().saturating_mul(stride).max(usize::from(chain)));
         let size = wanted.unwrap_or(QueueSize::MAX).min(limit);
         let slot_count = size.as_usize().wrapping_shr(stride_log2).min(slots.len());
-        let (slots, _) = slots.split_at_mut(slot_count);
         let count = u16::try_from(slot_count).map_err(|_| too_small)?;
         if count == 0 {
             return Err(too_small);
@@ -120,7 +119,12 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
         let mut idle = List::EMPTY;
         for slot in slots.iter_mut() {
             // An earlier, leaked queue may have left data here that a device still has: its owner never drops it.
-            *slot = Slot::new();
+            // A token from an earlier life names nothing in this one.
+            let generation = slot.generation.wrapping_add(1);
+            *slot = Slot {
+                generation,
+                ..Slot::new()
+            };
         }
         for number in 0..count {
             idle.push(slots, number);
@@ -136,6 +140,7 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
             return Err(error.into());
         }
         let shape = ChainShape {
+            slots: count,
             max_segments,
             max_segment_bytes: config.max_segment_bytes,
             is_indirect,

@@ -2,7 +2,9 @@
 
 use core::mem::ManuallyDrop;
 
-use levitate_hal::{Segment, Segments};
+use levitate_hal::{Direction, Segment, Segments};
+
+use super::SubmitError;
 
 /// Names one request from its submission until it is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +39,20 @@ impl<B: Segments> Data<B> {
         match self {
             Self::None => None,
             Self::Readable(buffer) | Self::Writable(buffer) => buffer.segment(index),
+        }
+    }
+
+    /// Refuses memory that was mapped for the other direction.
+    pub(super) fn check_direction(&self) -> Result<(), SubmitError> {
+        let (wanted, direction) = match self {
+            Self::None => return Ok(()),
+            Self::Readable(buffer) => (Direction::ToDevice, buffer.direction()),
+            Self::Writable(buffer) => (Direction::FromDevice, buffer.direction()),
+        };
+        if direction == wanted || direction == Direction::Both {
+            Ok(())
+        } else {
+            Err(SubmitError::WrongDirection { wanted, direction })
         }
     }
 

@@ -209,3 +209,17 @@ fn a_status_is_never_taken_back_bit_by_bit() {
     );
     rig.stop(device, queue);
 }
+
+#[test]
+fn a_reset_that_was_not_done_in_time_can_be_tried_again() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<2>();
+    let (device, queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    rig.device
+        .behave(|behaviour| behaviour.reset_reads = u32::MAX);
+    let error = device.reset(&rig.clock, TIMEOUT).unwrap_err();
+    rig.device.behave(|behaviour| behaviour.reset_reads = 3);
+    let (_, quiesced) = error.retry(&rig.clock, TIMEOUT).unwrap();
+    queue.release(&quiesced, |_, _| {}).unwrap();
+    rig.pool.assert_no_leaks();
+}

@@ -1,5 +1,6 @@
 //! Requests through a split virtqueue, over both register versions and with each ring feature (§2.7).
 
+use levitate_hal::{Direction, Mapped};
 use levitate_host::{Completion, Version};
 use levitate_virtio::{Data, Features, QueueConfig, SubmitError};
 
@@ -233,4 +234,59 @@ fn a_small_device_queue_means_fewer_slots_and_segments() {
         );
         rig.stop(device, queue);
     }
+}
+
+#[test]
+fn memory_mapped_for_the_other_direction_is_refused() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<1>();
+    let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    for (mapped_for, wanted) in [
+        (Direction::ToDevice, Direction::FromDevice),
+        (Direction::FromDevice, Direction::ToDevice),
+    ] {
+        let bytes: &'static mut [u8] = Box::leak(vec![0; 8].into());
+        let mapped = Mapped::new(&rig.pool, bytes, mapped_for).unwrap();
+        let data = match wanted {
+            Direction::FromDevice => Data::Writable(mapped.into()),
+            _ => Data::Readable(mapped.into()),
+        };
+        let rejected = queue.submit(&[0_u8; 4], data, &[0_u8; 4], 0).unwrap_err();
+        assert_eq!(
+            rejected.error,
+            SubmitError::WrongDirection {
+                wanted,
+                direction: mapped_for
+            }
+        );
+    }
+    rig.stop(device, queue);
+}
+
+#[test]
+fn a_token_of_an_earlier_life_names_nothing() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<2>();
+    let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    let old = echo(&mut queue, 1);
+    let (_, quiesced) = device.reset(&rig.clock, crate::rig::TIMEOUT).unwrap();
+    let slots = queue.release(&quiesced, |_, _| {}).unwrap();
+    assert_eq!(slots.len(), 2, "all of them come back");
+    let (device, mut queue) = rig.start(slots, Features::IMPLEMENTED, CONFIG);
+    let new = echo(&mut queue, 2);
+    queue.notify();
+    assert!(rig.wait(&mut queue, new));
+    assert!(queue.take::<[u8; 4]>(old).is_none());
+    assert_eq!(queue.take::<[u8; 4]>(new).unwrap().context, 2);
+    rig.stop(device, queue);
+}
+
+#[test]
+fn slots_the_device_has_no_room_for_come_back_too() {
+    let rig = Rig::with(|device| device.behave(|behaviour| behaviour.queue_size_max = 8));
+    let mut slots = slots::<8>();
+    let (device, queue) = rig.start(&mut slots, Features::empty(), CONFIG);
+    assert_eq!(queue.idle_slots(), 1);
+    let (_, quiesced) = device.reset(&rig.clock, crate::rig::TIMEOUT).unwrap();
+    assert_eq!(queue.release(&quiesced, |_, _| {}).unwrap().len(), 8);
 }
