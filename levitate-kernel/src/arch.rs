@@ -6,7 +6,11 @@
 //! - `interrupt_controller`, `timer` and `masking`: interrupts and how to wait for one;
 //! - `memory_map`: maps what the machine has, and no more;
 //! - `power`: ends the machine, with an exit status if there is somebody to tell;
-//! - `uart`: the serial port.
+//! - `uart`: the serial port;
+//! - `vector_registers`: a test of what an interrupt must leave alone.
+
+#[cfg(not(target_arch = "aarch64"))]
+compile_error!("the kernel runs on aarch64 only: build it with `cargo xtask run`");
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;

@@ -1,14 +1,15 @@
 //! The order in which the kernel comes up.
 
-use alloc::boxed::Box;
-use core::error::Error;
-
 use levitate_kernel::command_line::{self, Options};
 use log::{error, info, warn};
+use thiserror::Error;
 
-use crate::arch::{interrupt_controller, masking, power, uart};
-use crate::device_tree::{DeviceTree, InterruptController};
-use crate::devices::{self, Devices};
+use crate::arch::interrupt_controller::{self, ControllerError};
+use crate::arch::{masking, power, uart};
+use crate::device_tree::{DeviceTree, DeviceTreeError, InterruptController};
+use crate::devices::Devices;
+use crate::interrupts::InterruptError;
+use crate::memory::MemoryError;
 use crate::{cases, logger, memory, screen, serial, session, timer};
 
 /// The exit status of a kernel that could not come up.
@@ -19,7 +20,6 @@ pub(crate) fn start(device_tree: usize) -> ! {
     serial::start();
     logger::start();
     screen::set_title(format_args!("Levitate {}", env!("CARGO_PKG_VERSION")));
-    info!("levitate {}", env!("CARGO_PKG_VERSION"));
     match bring_up(device_tree) {
         Ok((options, mut devices)) => run(&options, &mut devices),
         Err(error) => {
@@ -29,11 +29,25 @@ pub(crate) fn start(device_tree: usize) -> ! {
     }
 }
 
-fn bring_up(device_tree: usize) -> Result<(Options, Devices), Box<dyn Error>> {
+/// Why the kernel did not come up; it has to be told without a heap.
+#[derive(Debug, Error)]
+enum BootError {
+    #[error(transparent)]
+    DeviceTree(#[from] DeviceTreeError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    #[error(transparent)]
+    InterruptController(#[from] ControllerError),
+    #[error(transparent)]
+    Interrupt(#[from] InterruptError),
+}
+
+fn bring_up(device_tree: usize) -> Result<(Options, Devices), BootError> {
     // SAFETY: the address is QEMU's; it lies in the first GiB of memory, which is mapped, and nobody writes there:
     // the tree is taken out of the free pages.
     let tree = unsafe { DeviceTree::at(device_tree) }?;
     let options = read_command_line(&tree);
+    info!("levitate {}", env!("CARGO_PKG_VERSION"));
     info!("device tree at {device_tree:#x}");
     info!("1 CPU in use of {}", tree.cpus());
     // SAFETY: QEMU describes its own machine, and nothing ran on it before; called once.
@@ -58,7 +72,7 @@ fn bring_up(device_tree: usize) -> Result<(Options, Devices), Box<dyn Error>> {
     serial::enable_receiving(port.interrupt)?;
     masking::unmask();
 
-    let mut devices = devices::discover(&tree, &options);
+    let mut devices = Devices::discover(&tree, &options);
     devices.update_screen();
     Ok((options, devices))
 }

@@ -1,4 +1,8 @@
 //! The self-tests that need the machine.
+#![allow(
+    clippy::result_large_err,
+    reason = "an outcome has its reason inside, for it must not need the heap; there is one for each test"
+)]
 
 mod block;
 mod causes;
@@ -6,11 +10,15 @@ mod display;
 mod machine;
 
 use core::fmt::{self, Write};
+use core::time::Duration;
 
+use levitate_hal::Deadline;
 use levitate_kernel::command_line::Suite;
 use levitate_kernel::selftest::{Outcome, Run, Totals};
 
+use crate::arch::masking;
 use crate::devices::Devices;
+use crate::platform::KernelClock;
 
 /// What a case is written as: `?` makes any error a failure.
 type Result<T = ()> = core::result::Result<T, Outcome>;
@@ -46,6 +54,27 @@ macro_rules! ensure {
     };
 }
 use ensure;
+
+/// Long enough for an interrupt on a machine that is very busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits, asleep, until `condition` holds.
+fn wait_until(mut condition: impl FnMut() -> bool) -> Result {
+    let deadline = Deadline::after(&KernelClock, PATIENCE);
+    while !condition() {
+        ensure!(
+            !deadline.is_missed(&KernelClock),
+            "nothing within {PATIENCE:?}"
+        );
+        let before = masking::mask();
+        // Masked, so that an interrupt that comes after this look ends the wait; the timer ends it in any case.
+        if !condition() {
+            masking::wait_for_interrupt();
+        }
+        masking::restore(before);
+    }
+    Ok(())
+}
 
 /// Makes a failure of what a driver said.
 fn driver(error: crate::drivers::DriverError) -> Outcome {

@@ -13,6 +13,9 @@ use crate::cases;
 use crate::devices::Devices;
 use crate::drivers::DriverError;
 
+/// The exit status of a shutdown that may have lost what was written to a disk.
+const STATUS_NOT_FLUSHED: u8 = 1;
+
 /// Why a command was not, or not completely, obeyed.
 #[derive(Debug, Error)]
 pub(crate) enum CommandError {
@@ -93,8 +96,10 @@ pub(crate) fn execute(
         Command::GpuFill { area, colour } => gpu::fill(devices, area, colour)?,
         Command::Selftest(suite) => drop(cases::run(suite, devices, out)?),
         Command::Shutdown => {
-            blk::flush_all(devices)?;
-            power::off()
+            if blk::flush_all(devices, out)? {
+                power::off()
+            }
+            power::exit(STATUS_NOT_FLUSHED)
         }
     }
     Ok(())

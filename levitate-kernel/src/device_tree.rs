@@ -14,6 +14,9 @@ use crate::interrupts::{Line, Trigger};
 /// The first four bytes of a device tree.
 const MAGIC: [u8; 4] = [0xd0, 0x0d, 0xfe, 0xed];
 
+/// The longest tree that is believed in: as much as lies before the kernel. QEMU's is half as long.
+const MAX_BYTES: u32 = 2 << 20;
+
 /// Bytes of one cell of a property.
 const CELL: usize = 4;
 
@@ -87,13 +90,18 @@ impl DeviceTree {
     /// Memory at `address`, as long as a tree there says it is, is mapped and never written again.
     pub(crate) unsafe fn at(address: usize) -> Result<Self, DeviceTreeError> {
         let start = address as *const u8;
-        if !start.is_aligned_to_cell() {
+        if start.is_null() || !address.is_multiple_of(CELL) {
             return Err(DeviceTreeError::Missing { address });
         }
         // SAFETY: mapped memory, says the caller; any four bytes are an array of bytes.
         let magic = unsafe { start.cast::<[u8; 4]>().read() };
         if magic != MAGIC {
             return Err(DeviceTreeError::Missing { address });
+        }
+        // SAFETY: mapped memory, for a tree has a header, of which this is the second field; any four bytes are an array of bytes.
+        let total_size = unsafe { start.wrapping_add(CELL).cast::<[u8; 4]>().read() };
+        if u32::from_be_bytes(total_size) > MAX_BYTES {
+            return Err(DeviceTreeError::Damaged { address });
         }
         // SAFETY: there is a tree, and the caller says that all of it is mapped and stays as it is.
         let fdt = unsafe { Fdt::from_raw(start) };
@@ -153,7 +161,8 @@ impl DeviceTree {
             what: "interrupt controller (GICv2 or GICv3)",
         };
         for node in self.nodes() {
-            let is_v2 = node.is_compatible("arm,cortex-a15-gic") || node.is_compatible("arm,gic-400");
+            let is_v2 =
+                node.is_compatible("arm,cortex-a15-gic") || node.is_compatible("arm,gic-400");
             let is_v3 = node.is_compatible("arm,gic-v3");
             if !is_v2 && !is_v3 {
                 continue;
@@ -184,7 +193,9 @@ impl DeviceTree {
     pub(crate) fn timer_interrupt(&self) -> Result<Line, DeviceTreeError> {
         /// The order is: secure physical, physical, virtual, hypervisor.
         const VIRTUAL: usize = 2;
-        let timer = self.nodes().find(|node| node.is_compatible("arm,armv8-timer"));
+        let timer = self
+            .nodes()
+            .find(|node| node.is_compatible("arm,armv8-timer"));
         timer
             .and_then(|node| interrupt(node, VIRTUAL))
             .ok_or(DeviceTreeError::Incomplete { what: "timer" })
@@ -222,16 +233,6 @@ impl DeviceTree {
     /// Returns the root's children: on `virt`, every device has its node there.
     fn nodes(&self) -> impl Iterator<Item = FdtNode<'static>> + use<> {
         self.fdt.root().children()
-    }
-}
-
-trait IsAlignedToCell {
-    fn is_aligned_to_cell(self) -> bool;
-}
-
-impl IsAlignedToCell for *const u8 {
-    fn is_aligned_to_cell(self) -> bool {
-        self.addr().is_multiple_of(CELL) && !self.is_null()
     }
 }
 

@@ -1,20 +1,24 @@
 //! The VirtIO devices of the machine, and who drives them: [`Devices`].
 
 mod discovery;
+mod start;
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use levitate_virtio::{DeviceType, Interface};
+use levitate_kernel::command_line::Options;
+use levitate_virtio::{DeviceType, Interface, MmioTransport};
 use log::error;
 
 use crate::drivers::block::BlockDevice;
 use crate::interrupts::{self, Line};
+use crate::platform::Registers;
 use crate::screen::Screen;
 
-pub(crate) use discovery::{KernelTransport, discover};
+/// The way to every device of this machine.
+pub(crate) type KernelTransport = MmioTransport<Registers>;
 
 /// What has become of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub(crate) enum State {
     Off,
     /// No driver knows this type.
     Unknown,
+    /// Its driver was taken off it.
+    Stopped,
     /// Its driver gave up on it.
     Failed {
         /// The driver's crate.
@@ -44,6 +50,8 @@ pub(crate) enum State {
 pub(crate) struct Entry {
     /// Where its registers are.
     pub(crate) address: usize,
+    /// Its registers.
+    pub(crate) registers: Registers,
     /// Its interrupt.
     pub(crate) interrupt: Line,
     /// Its register version.
@@ -57,6 +65,8 @@ pub(crate) struct Entry {
 /// All devices, and the interfaces of those that are driven.
 #[derive(Default)]
 pub(crate) struct Devices {
+    /// Who is to drive what.
+    options: Options,
     /// One for each slot with a device, in ascending order of addresses.
     pub(crate) entries: Vec<Entry>,
     /// The display, if there is one.
@@ -96,19 +106,30 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:#010x}  version {}  {:<8}  ",
+            "{:#x}  version {}  {:<8}  {}",
             self.address,
             version(self.interface),
-            self.device_type
+            self.device_type,
+            self.state
         )?;
-        match &self.state {
-            State::Driven { driver, role } => {
+        match self.state {
+            State::Driven { .. } => {
                 let count = interrupts::count(self.interrupt.number);
-                write!(f, "{driver}  {role}, {count} interrupts")
+                write!(f, "; interrupts: {count}")
             }
-            State::Off => write!(f, "-  switched off on the kernel command line"),
-            State::Unknown => write!(f, "-  not driven: no driver for this type"),
-            State::Failed { driver, reason } => write!(f, "{driver}  failed: {reason}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Driven { driver, role } => write!(f, "{driver}: {role}"),
+            Self::Off => f.write_str("not driven: off on the kernel command line"),
+            Self::Unknown => f.write_str("not driven: no driver for this type"),
+            Self::Stopped => f.write_str("not driven: its driver was taken off"),
+            Self::Failed { driver, reason } => write!(f, "{driver}: failed: {reason}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![allow(
     clippy::arithmetic_side_effects,
-    reason = "sizes are clamped and numbers range-checked before they are added; device input never comes here"
+    reason = "what is added or multiplied is clamped or range-checked first: sizes of displays, numbers that are typed"
 )]
 #![cfg_attr(
     test,

@@ -24,10 +24,6 @@ unsafe impl Sync for MaskingLock {}
 
 // SAFETY: `is_held` goes from false to true for one caller at a time, and back in `unlock` alone.
 unsafe impl lock_api::RawMutex for MaskingLock {
-    #[expect(
-        clippy::declare_interior_mutable_const,
-        reason = "the trait asks for a constant to start from"
-    )]
     const INIT: Self = Self {
         is_held: AtomicBool::new(false),
         before: UnsafeCell::new(Masked::NOTHING),

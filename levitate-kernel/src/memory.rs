@@ -47,10 +47,7 @@ pub(crate) unsafe fn start(tree: &DeviceTree) -> Result<(), MemoryError> {
     frames::with_memory(arch::memory_map::activate)?;
     frames::with_memory(|ranges| {
         for Range { start, end } in ranges {
-            info!(
-                "memory {start:#x}..{end:#x} ({} MiB)",
-                (end - start) >> 20
-            );
+            info!("memory {start:#x}..{end:#x} ({} MiB)", (end - start) >> 20);
         }
     });
     info!("heap {} MiB", heap::SIZE_BYTES >> 20);

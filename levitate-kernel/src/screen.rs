@@ -1,5 +1,6 @@
 //! The boot log on the display: [`Screen`].
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,17 +40,27 @@ enum Shows {
 
 /// A display and what is on it.
 pub(crate) struct Screen {
-    display: &'static mut dyn Display,
+    address: usize,
+    display: Box<dyn Display>,
     shows: Shows,
 }
 
 impl Screen {
-    /// Takes a display, to show the log on it.
-    pub(crate) fn new(display: &'static mut dyn Display) -> Self {
+    /// Takes the display whose registers are at `address`, to show the log on it.
+    pub(crate) fn new(address: usize, display: Box<dyn Display>) -> Self {
+        // Another display may have shown some of the log.
+        CONSOLE.lock().invalidate();
+        HAS_NEWS.store(true, Ordering::Relaxed);
         Self {
+            address,
             display,
             shows: Shows::Log,
         }
+    }
+
+    /// Returns where the display's registers are.
+    pub(crate) const fn address(&self) -> usize {
+        self.address
     }
 
     /// Brings the log up to date, if it is what the display shows.
@@ -68,7 +79,9 @@ impl Screen {
         }
         // An error is logged, which is news again: without this the log would grow for ever.
         let presented = self.display.present();
-        presented.map(drop).inspect_err(|_| self.shows = Shows::Picture)
+        presented
+            .map(drop)
+            .inspect_err(|_| self.shows = Shows::Picture)
     }
 
     /// Shows the log again.
@@ -86,11 +99,11 @@ impl Screen {
     /// Lends the display for a picture, which stays on it.
     pub(crate) fn picture(&mut self) -> &mut dyn Display {
         self.shows = Shows::Picture;
-        self.display
+        &mut *self.display
     }
 
     /// Lends the display without changing what it shows.
     pub(crate) fn display(&mut self) -> &mut dyn Display {
-        self.display
+        &mut *self.display
     }
 }

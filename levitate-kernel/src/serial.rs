@@ -7,7 +7,7 @@ use crate::arch::uart::Uart;
 use crate::interrupts::{self, InterruptError, Line};
 use crate::lock::Mutex;
 
-/// Bytes that are kept until somebody reads them; later ones are dropped.
+/// Bytes that are kept until somebody reads them.
 const RECEIVE_BYTES: usize = 1024;
 
 struct Serial {
@@ -45,9 +45,7 @@ pub(crate) fn enable_receiving(line: Line) -> Result<(), InterruptError> {
     interrupts::handle(line, handle_interrupt)?;
     let serial = &mut *SERIAL.lock();
     serial.interrupt = Some(line.number);
-    if let Some(uart) = &mut serial.uart {
-        uart.enable_receive_interrupt();
-    }
+    serial.take_in();
     Ok(())
 }
 
@@ -61,19 +59,32 @@ pub(crate) fn is_pl011() -> bool {
     SERIAL.lock().uart.as_ref().is_some_and(Uart::is_pl011)
 }
 
-/// Keeps what was received.
+impl Serial {
+    /// Keeps what was received, as long as there is room.
+    ///
+    /// Without room the rest stays in the port, which makes the sender wait, and interrupts no more until there is.
+    fn take_in(&mut self) {
+        let Some(uart) = &mut self.uart else {
+            return;
+        };
+        while self.count < RECEIVE_BYTES {
+            let Some(byte) = uart.receive() else {
+                break;
+            };
+            self.received[(self.first + self.count) % RECEIVE_BYTES] = byte;
+            self.count += 1;
+        }
+        uart.enable_receive_interrupt(self.count < RECEIVE_BYTES);
+    }
+}
+
 fn handle_interrupt() {
     let serial = &mut *SERIAL.lock();
-    let Some(uart) = &mut serial.uart else {
-        return;
-    };
-    uart.acknowledge();
-    while let Some(byte) = uart.receive() {
-        if serial.count < RECEIVE_BYTES {
-            serial.received[(serial.first + serial.count) % RECEIVE_BYTES] = byte;
-            serial.count += 1;
-        }
+    if let Some(uart) = &mut serial.uart {
+        // First: what arrives after it interrupts again.
+        uart.acknowledge();
     }
+    serial.take_in();
 }
 
 /// Takes the next byte received, if there is one.
@@ -83,8 +94,12 @@ pub(crate) fn receive() -> Option<u8> {
         return None;
     }
     let byte = serial.received[serial.first];
+    let was_full = serial.count == RECEIVE_BYTES;
     serial.first = (serial.first + 1) % RECEIVE_BYTES;
     serial.count -= 1;
+    if was_full {
+        serial.take_in();
+    }
     Some(byte)
 }
 

@@ -10,10 +10,6 @@ use crate::devices::Devices;
 use crate::serial;
 
 /// Reads lines and obeys them; `shutdown` is one, so it never returns.
-#[expect(
-    clippy::infinite_loop,
-    reason = "the shell runs until the machine is switched off"
-)]
 pub(crate) fn run(devices: &mut Devices) -> ! {
     let mut editor = LineEditor::<160, 8>::new();
     let mut out = serial::writer();

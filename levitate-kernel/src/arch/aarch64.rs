@@ -10,5 +10,6 @@ pub(crate) mod power;
 mod registers;
 pub(crate) mod timer;
 pub(crate) mod uart;
+pub(crate) mod vector_registers;
 
 pub(crate) use boot::{DEVICE_MEMORY, image};

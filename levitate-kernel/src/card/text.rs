@@ -7,7 +7,7 @@ use embedded_graphics::mono_font::ascii::{FONT_5X7, FONT_6X10, FONT_8X13, FONT_1
 use embedded_graphics::pixelcolor::Rgb888;
 
 use super::layout::area;
-use crate::console::font::is_lit;
+use crate::console::font::Glyph;
 
 /// Largest first. The first is also the one that is magnified.
 const FONTS: [&MonoFont<'static>; 4] = [&FONT_10X20, &FONT_8X13, &FONT_6X10, &FONT_5X7];
@@ -59,12 +59,13 @@ impl Label {
         let Size { width, height } = font.character_size;
         let (width, height) = (width.cast_signed(), height.cast_signed());
         for (index, character) in (0..).zip(text.chars()) {
+            let glyph = Glyph::new(font, character);
             let left = corner.x + index * width * scale;
             for y in 0..height {
                 // Neighbours that are lit are one rectangle.
                 let mut start = 0;
                 for x in 0..=width {
-                    if x < width && is_lit(font, character, Point::new(x, y)) {
+                    if x < width && glyph.is_lit(Point::new(x, y)) {
                         continue;
                     }
                     if x > start {

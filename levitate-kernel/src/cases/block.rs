@@ -7,9 +7,10 @@ use core::fmt::{self, Write};
 
 use levitate_kernel::selftest::{Outcome, Run};
 
-use super::{Result, driver, ensure};
+use super::{Result, driver, ensure, wait_until};
 use crate::devices::Devices;
 use crate::drivers::block::{BlockDevice, Read, SECTOR_BYTES};
+use crate::interrupts;
 
 /// Sectors that are written and put back, at the end of the disk.
 const SCRATCH_SECTORS: u64 = 8;
@@ -28,7 +29,10 @@ const TESTS: &[(&str, Test)] = &[
     ("many-in-flight", has_many_reads_in_flight),
     ("long-request", splits_a_long_request),
     ("refuses-misaligned", refuses_what_is_not_whole_sectors),
-    ("refuses-to-write-read-only", refuses_to_write_a_read_only_disk),
+    (
+        "refuses-to-write-read-only",
+        refuses_to_write_a_read_only_disk,
+    ),
     ("flushes", flushes),
 ];
 
@@ -42,6 +46,11 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
             let outcome = Outcome::of(test(&mut *disk.device));
             run.record(&format!("disk{number}-{name}"), &outcome, out)?;
         }
+        let mut entries = devices.entries.iter();
+        let entry = entries.find(|entry| entry.address == disk.address);
+        let line = entry.map_or(u32::MAX, |entry| entry.interrupt.number);
+        let outcome = Outcome::of(interrupts_when_asked_to(&mut *disk.device, line));
+        run.record(&format!("disk{number}-interrupts"), &outcome, out)?;
     }
     Ok(())
 }
@@ -50,7 +59,10 @@ fn tells_the_same_id_twice(disk: &mut dyn BlockDevice) -> Result {
     let first = disk.id().map_err(driver)?;
     let second = disk.id().map_err(driver)?;
     ensure!(first == second, "{first:?} became {second:?}");
-    ensure!(first.len() <= 20, "{first:?} is longer than the 20 bytes there are");
+    ensure!(
+        first.len() <= 20,
+        "{first:?} is longer than the 20 bytes there are"
+    );
     Ok(())
 }
 
@@ -62,9 +74,15 @@ fn ends_at_its_capacity(disk: &mut dyn BlockDevice) -> Result {
     let mut two = [0; 2 * SECTOR_BYTES];
     for first in [capacity - 1, capacity, u64::MAX - 1, u64::MAX] {
         let read = disk.read(first, &mut two);
-        ensure!(read.is_err(), "sectors {first} and the next were read, of {capacity}");
+        ensure!(
+            read.is_err(),
+            "sectors {first} and the next were read, of {capacity}"
+        );
         let written = disk.write(first, &two);
-        ensure!(written.is_err(), "sectors {first} and the next were written, of {capacity}");
+        ensure!(
+            written.is_err(),
+            "sectors {first} and the next were written, of {capacity}"
+        );
     }
     // The refusals have not harmed it.
     let mut again = [0; SECTOR_BYTES];
@@ -81,7 +99,10 @@ fn reads_the_same_twice(disk: &mut dyn BlockDevice) -> Result {
     first.fill(0xa5);
     disk.read(0, &mut first).map_err(driver)?;
     disk.read(0, &mut second).map_err(driver)?;
-    ensure!(first == second, "the first {count} sectors changed between two reads");
+    ensure!(
+        first == second,
+        "the first {count} sectors changed between two reads"
+    );
     Ok(())
 }
 
@@ -127,7 +148,11 @@ fn has_many_reads_in_flight(disk: &mut dyn BlockDevice) -> Result {
     for (index, found) in (0..).zip(together.chunks_exact(SECTOR_BYTES)) {
         let mut alone = [0; SECTOR_BYTES];
         disk.read(place(index), &mut alone).map_err(driver)?;
-        ensure!(found == alone, "sector {} differs when read among others", place(index));
+        ensure!(
+            found == alone,
+            "sector {} differs when read among others",
+            place(index)
+        );
     }
     Ok(())
 }
@@ -177,7 +202,10 @@ fn refuses_to_write_a_read_only_disk(disk: &mut dyn BlockDevice) -> Result {
     disk.read(0, &mut before).map_err(driver)?;
     let mut changed = before.clone();
     changed.iter_mut().for_each(|byte| *byte ^= 0xff);
-    ensure!(disk.write(0, &changed).is_err(), "a read-only disk was written");
+    ensure!(
+        disk.write(0, &changed).is_err(),
+        "a read-only disk was written"
+    );
     let mut after = sectors(1);
     disk.read(0, &mut after).map_err(driver)?;
     ensure!(before == after, "a read-only disk changed");
@@ -189,6 +217,25 @@ fn flushes(disk: &mut dyn BlockDevice) -> Result {
         return Err(Outcome::skipped(format_args!("the disk is read-only")));
     }
     disk.flush().map_err(driver)
+}
+
+/// Interrupts arrive when they are wanted, as many as are needed, and no storm of them.
+fn interrupts_when_asked_to(disk: &mut dyn BlockDevice, line: u32) -> Result {
+    const READS: u64 = 20;
+    let mut sector = [0; SECTOR_BYTES];
+    let before = interrupts::count(line);
+    disk.set_interrupts(true);
+    let outcome = (|| {
+        for _ in 0..READS {
+            disk.read(0, &mut sector).map_err(driver)?;
+        }
+        wait_until(|| interrupts::count(line) > before)
+    })();
+    disk.set_interrupts(false);
+    outcome?;
+    let count = interrupts::count(line) - before;
+    ensure!(count <= READS, "{READS} reads made {count} interrupts");
+    Ok(())
 }
 
 fn sectors(count: u64) -> Vec<u8> {

@@ -1,5 +1,308 @@
-//! x
+//! The causes of a device that never answers, each brought about on a real device, each to be told by its own error.
+//!
+//! After each of them the driver is started again on the same device, with nothing changed, and has to work.
+
+mod subject;
+mod tampered;
+
+use alloc::format;
 use core::fmt::{self, Write};
-use levitate_kernel::selftest::Run;
-use crate::devices::Devices;
-pub(super) fn run(_devices: &mut Devices, _run: &mut Run, _out: &mut impl Write) -> fmt::Result { Ok(()) }
+use core::time::Duration;
+
+use levitate_hal::{DmaAddr, DmaRegion};
+use levitate_kernel::selftest::{Outcome, Run};
+use levitate_virtio::transport::mmio::MmioError;
+use levitate_virtio::transport::{Area, EnableQueueError, QueueAreas};
+use levitate_virtio::{
+    InitError, Interface, MmioTransport, QueueError, QueueIndex, QueueSize, Status, TimeoutCause,
+    Transport,
+};
+use log::info;
+
+use self::subject::{Failure, Subject};
+use self::tampered::{Access, Tampered};
+use super::{Result, ensure};
+use crate::devices::{Devices, Entry, State};
+use crate::memory::frames::PAGE_BYTES;
+use crate::platform::{KernelDma, Registers};
+
+/// One cause: what is done to the device's registers, and whether a failure is the one that names it.
+struct Cause {
+    name: &'static str,
+    /// The only interface it exists on, if it does not on both.
+    only: Option<Interface>,
+    tamper: Access,
+    /// How long the driver waits for an answer.
+    patience: Duration,
+    is_named: fn(&Failure) -> bool,
+}
+
+/// For an answer that cannot come, however long one waits.
+const SHORT: Duration = Duration::from_millis(500);
+/// For an answer that the device gives, if not where the driver looks for it; on a busy host it takes its time.
+const LONG: Duration = Duration::from_secs(5);
+
+const CAUSES: &[Cause] = &[
+    Cause {
+        name: "wrong-register-set",
+        only: None,
+        tamper: Access {
+            read: tampered::show_the_other_version,
+            ..Access::UNTOUCHED
+        },
+        patience: SHORT,
+        is_named: |failure| {
+            matches!(
+                failure,
+                Failure::Queue(QueueError::Enable(EnableQueueError::Ignored { .. }))
+            )
+        },
+    },
+    Cause {
+        name: "used-ring-elsewhere",
+        only: Some(Interface::Legacy),
+        tamper: Access {
+            write: tampered::align_queues_to_four,
+            ..Access::UNTOUCHED
+        },
+        patience: LONG,
+        is_named: |failure| {
+            matches!(
+                failure,
+                Failure::Timeout(TimeoutCause::UsedRingElsewhere { .. })
+            )
+        },
+    },
+    Cause {
+        name: "page-size-not-told",
+        only: Some(Interface::Legacy),
+        tamper: Access {
+            write: tampered::forget_the_page_size,
+            ..Access::UNTOUCHED
+        },
+        patience: SHORT,
+        is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotFetched { .. })),
+    },
+    Cause {
+        name: "notification-lost",
+        only: None,
+        tamper: Access {
+            write: tampered::lose_notifications,
+            ..Access::UNTOUCHED
+        },
+        patience: SHORT,
+        is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotFetched { .. })),
+    },
+    Cause {
+        name: "wait-too-short",
+        only: None,
+        tamper: Access {
+            read: tampered::answer_when_diagnosed,
+            write: tampered::lose_notifications,
+        },
+        patience: SHORT,
+        is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::Late)),
+    },
+    Cause {
+        name: "queue-disabled-later",
+        only: None,
+        tamper: Access {
+            read: tampered::hide_live_queues,
+            write: tampered::lose_notifications,
+        },
+        patience: SHORT,
+        is_named: |failure| {
+            matches!(
+                failure,
+                Failure::Timeout(TimeoutCause::QueueDisabled { .. })
+            )
+        },
+    },
+    Cause {
+        name: "reset-by-somebody-else",
+        only: None,
+        tamper: Access {
+            write: tampered::reset_when_notified,
+            ..Access::UNTOUCHED
+        },
+        patience: SHORT,
+        is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotLive { .. })),
+    },
+    Cause {
+        name: "device-needs-reset",
+        only: None,
+        tamper: Access {
+            read: tampered::need_reset_when_live,
+            write: tampered::lose_notifications,
+        },
+        patience: SHORT,
+        is_named: |failure| {
+            matches!(
+                failure,
+                Failure::NeedsReset | Failure::Timeout(TimeoutCause::NeedsReset { .. })
+            )
+        },
+    },
+    Cause {
+        name: "reset-never-done",
+        only: None,
+        tamper: Access {
+            read: tampered::never_finish_a_reset,
+            ..Access::UNTOUCHED
+        },
+        patience: SHORT,
+        is_named: |failure| matches!(failure, Failure::Init(InitError::ResetTimeout { .. })),
+    },
+    Cause {
+        name: "features-refused",
+        only: Some(Interface::Modern),
+        tamper: Access {
+            read: tampered::refuse_features,
+            ..Access::UNTOUCHED
+        },
+        patience: SHORT,
+        is_named: |failure| matches!(failure, Failure::Init(InitError::FeaturesRefused { .. })),
+    },
+    Cause {
+        name: "no-such-queue",
+        only: None,
+        tamper: Access {
+            read: tampered::have_no_queues,
+            ..Access::UNTOUCHED
+        },
+        patience: SHORT,
+        is_named: |failure| {
+            matches!(
+                failure,
+                Failure::Queue(
+                    QueueError::Enable(EnableQueueError::NoSuchQueue { .. })
+                        | QueueError::TooSmall { max: 0, .. }
+                )
+            )
+        },
+    },
+];
+
+/// Brings about every cause on the first GPU and on the first disk.
+pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) -> fmt::Result {
+    for subject in [Subject::Gpu, Subject::Disk] {
+        let name = subject.name();
+        let device_type = subject.device_type();
+        let mut entries = devices.entries.iter();
+        let Some(index) = entries.position(|entry| entry.device_type == device_type) else {
+            let why = Outcome::skipped(format_args!("no {name}"));
+            run.record(name, &why, out)?;
+            continue;
+        };
+        let was_driven = matches!(devices.entries[index].state, State::Driven { .. });
+        devices.stop(index);
+        let entry = devices.entries[index].clone();
+        let probing = Outcome::of(probing_names_what_it_finds(&entry.registers));
+        run.record(&format!("{name}-not-virtio"), &probing, out)?;
+        let misplaced = Outcome::of(misplaced_queues_are_refused(&entry.registers));
+        run.record(&format!("{name}-queue-misplaced"), &misplaced, out)?;
+        for cause in CAUSES {
+            let outcome = Outcome::of(bring_about(subject, cause, &entry));
+            run.record(&format!("{name}-{}", cause.name), &outcome, out)?;
+        }
+        devices.start(index);
+        if was_driven {
+            let works = Outcome::of(is_driven(&devices.entries[index]));
+            run.record(&format!("{name}-is-driven-again"), &works, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn bring_about(subject: Subject, cause: &Cause, entry: &Entry) -> Result {
+    if cause.only.is_some_and(|only| only != entry.interface) {
+        return Err(Outcome::skipped(format_args!(
+            "not on a {} device",
+            entry.interface
+        )));
+    }
+    let registers = Tampered::new(entry.registers.clone(), cause.tamper);
+    match subject.attempt(registers, cause.patience) {
+        Ok(()) => {
+            return Err(Outcome::failed(format_args!(
+                "the device answered all the same"
+            )));
+        }
+        Err(failure) => {
+            ensure!((cause.is_named)(&failure), "it is called: {failure}");
+            info!("{}: {failure}", cause.name);
+        }
+    }
+    let untouched = Tampered::new(entry.registers.clone(), Access::UNTOUCHED);
+    let again = subject.attempt(untouched, LONG);
+    again.map_err(|failure| Outcome::failed(format_args!("afterwards, untouched: {failure}")))
+}
+
+fn probing_names_what_it_finds(registers: &Registers) -> Result {
+    let probe = |read| {
+        let access = Access {
+            read,
+            ..Access::UNTOUCHED
+        };
+        MmioTransport::probe(Tampered::new(registers.clone(), access)).map(|found| found.is_some())
+    };
+    let found = probe(tampered::have_no_magic);
+    ensure!(
+        matches!(found, Err(MmioError::BadMagic { found: 0 })),
+        "{found:?}"
+    );
+    let found = probe(tampered::show_version_three);
+    ensure!(
+        matches!(found, Err(MmioError::UnsupportedVersion { version: 3 })),
+        "{found:?}"
+    );
+    let found = probe(tampered::be_an_empty_slot);
+    ensure!(matches!(found, Ok(false)), "{found:?}");
+    let found = MmioTransport::probe(registers.clone()).map(|found| found.is_some());
+    ensure!(matches!(found, Ok(true)), "{found:?}");
+    Ok(())
+}
+
+/// A descriptor table that is not aligned, and a used ring where the specification's formula does not have it.
+fn misplaced_queues_are_refused(registers: &Registers) -> Result {
+    const DESCRIPTORS: u16 = 16;
+    /// Right after the available ring, whatever its alignment.
+    const USED_RING: u64 = 16 * DESCRIPTORS as u64 + 6 + 2 * DESCRIPTORS as u64;
+    let size = QueueSize::new(DESCRIPTORS)
+        .ok_or_else(|| Outcome::failed(format_args!("{DESCRIPTORS} is no queue size")))?;
+    let region = DmaRegion::new(&KernelDma, 2 * PAGE_BYTES, PAGE_BYTES)?;
+    let place = |offset: u64| DmaAddr::new(region.device_addr().get() + offset);
+    let mut transport = MmioTransport::probe(registers.clone())?
+        .ok_or_else(|| Outcome::failed(format_args!("no device")))?;
+    for (base, used_ring, wrong) in [
+        (8, PAGE_BYTES as u64, Area::Descriptor),
+        (0, USED_RING, Area::Device),
+    ] {
+        let areas = QueueAreas {
+            size,
+            descriptor: place(base),
+            driver: place(base + 16 * u64::from(DESCRIPTORS)),
+            device: place(base + used_ring),
+        };
+        // SAFETY: the areas lie in `region`. It may be freed only when the device was told of nothing, or reset:
+        // it is refused, or reset below.
+        let enabled = unsafe { transport.enable_queue(QueueIndex::new(0), &areas) };
+        if enabled.is_ok() {
+            transport.write_status(Status::empty());
+        }
+        ensure!(
+            matches!(enabled, Err(EnableQueueError::Misplaced { area, .. }) if area == wrong),
+            "with the {wrong} area misplaced: {enabled:?}"
+        );
+    }
+    Ok(())
+}
+
+fn is_driven(entry: &Entry) -> Result {
+    ensure!(
+        matches!(entry.state, State::Driven { .. }),
+        "{}",
+        entry.state
+    );
+    Ok(())
+}

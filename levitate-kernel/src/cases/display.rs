@@ -8,9 +8,10 @@ use embedded_graphics::primitives::Rectangle;
 use levitate_kernel::card;
 use levitate_kernel::selftest::{Outcome, Run};
 
-use super::{Result, driver, ensure};
+use super::{Result, driver, ensure, wait_until};
 use crate::devices::Devices;
 use crate::drivers::display::{Canvas, Display};
+use crate::interrupts;
 
 type Test = fn(&mut dyn Display) -> Result;
 
@@ -19,35 +20,57 @@ const TESTS: &[(&str, Test)] = &[
     ("display-edid", has_the_size_its_edid_prefers),
     ("display-present", presents_a_picture),
     ("display-present-damage", presents_damage_alone),
-    ("display-present-nothing", presents_nothing_when_nothing_changed),
+    (
+        "display-present-nothing",
+        presents_nothing_when_nothing_changed,
+    ),
     ("display-recreate", makes_its_picture_anew),
 ];
 
 /// Runs every test on the display, and shows the log again.
 pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) -> fmt::Result {
     let Some(screen) = &mut devices.screen else {
-        return run.record("display", &Outcome::skipped(format_args!("no display")), out);
+        return run.record(
+            "display",
+            &Outcome::skipped(format_args!("no display")),
+            out,
+        );
     };
     for (name, test) in TESTS {
         let outcome = Outcome::of(test(screen.picture()));
         run.record(name, &outcome, out)?;
     }
+    let address = screen.address();
+    let mut entries = devices.entries.iter();
+    let entry = entries.find(|entry| entry.address == address);
+    let line = entry.map_or(u32::MAX, |entry| entry.interrupt.number);
+    let outcome = Outcome::of(interrupts_when_asked_to(screen.picture(), line));
+    run.record("display-interrupts", &outcome, out)?;
     let shown = screen.show_log().map_err(driver);
     run.record("display-shows-the-log-again", &Outcome::of(shown), out)
 }
 
 fn has_the_size_it_says(display: &mut dyn Display) -> Result {
     let size = display.size();
-    ensure!(size.width > 0 && size.height > 0, "the display has no pixel");
+    ensure!(
+        size.width > 0 && size.height > 0,
+        "the display has no pixel"
+    );
     let info = display.info().map_err(driver)?;
-    ensure!(info.size == size, "the device says {}, the picture has {size}", info.size);
+    ensure!(
+        info.size == size,
+        "the device says {}, the picture has {size}",
+        info.size
+    );
     Ok(())
 }
 
 fn has_the_size_its_edid_prefers(display: &mut dyn Display) -> Result {
     let info = display.info().map_err(driver)?;
     let Some(preferred) = info.preferred else {
-        return Err(Outcome::skipped(format_args!("the device has no EDID")));
+        return Err(Outcome::skipped(format_args!(
+            "the device prefers nothing in an EDID"
+        )));
     };
     ensure!(
         preferred == info.size,
@@ -62,7 +85,10 @@ fn presents_a_picture(display: &mut dyn Display) -> Result {
     let bytes = display.present().map_err(driver)?;
     let size = display.size();
     let whole = 4 * u64::from(size.width) * u64::from(size.height);
-    ensure!(bytes == whole, "{bytes} bytes of a picture of {whole} were sent");
+    ensure!(
+        bytes == whole,
+        "{bytes} bytes of a picture of {whole} were sent"
+    );
     let bytes = display.present_all().map_err(driver)?;
     ensure!(bytes == whole, "{bytes} bytes of {whole} were sent again");
     Ok(())
@@ -75,13 +101,19 @@ fn presents_damage_alone(display: &mut dyn Display) -> Result {
     display.fill_solid(&area, Rgb888::RED);
     let bytes = display.present().map_err(driver)?;
     let damage = 4 * 10 * 5;
-    ensure!(bytes == damage, "{bytes} bytes were sent for damage of {damage}");
+    ensure!(
+        bytes == damage,
+        "{bytes} bytes were sent for damage of {damage}"
+    );
     Ok(())
 }
 
 fn presents_nothing_when_nothing_changed(display: &mut dyn Display) -> Result {
     let bytes = display.present().map_err(driver)?;
-    ensure!(bytes == 0, "{bytes} bytes were sent though nothing was drawn");
+    ensure!(
+        bytes == 0,
+        "{bytes} bytes were sent though nothing was drawn"
+    );
     Ok(())
 }
 
@@ -93,6 +125,22 @@ fn makes_its_picture_anew(display: &mut dyn Display) -> Result {
         display.present_all().map_err(driver)?;
     }
     let after = display.size();
-    ensure!(before == after, "the picture had {before}, now it has {after}");
+    ensure!(
+        before == after,
+        "the picture had {before}, now it has {after}"
+    );
     presents_a_picture(display)
+}
+
+fn interrupts_when_asked_to(display: &mut dyn Display, line: u32) -> Result {
+    let before = interrupts::count(line);
+    display.set_interrupts(true).map_err(driver)?;
+    let presented = display.present_all().map_err(driver);
+    let arrived = presented.and_then(|_| wait_until(|| interrupts::count(line) > before));
+    display.set_interrupts(false).map_err(driver)?;
+    arrived?;
+    // A command for each of a transfer and a flush.
+    let count = interrupts::count(line) - before;
+    ensure!(count <= 2, "2 commands made {count} interrupts");
+    Ok(())
 }

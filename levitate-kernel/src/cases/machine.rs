@@ -2,20 +2,17 @@
 
 use alloc::vec::Vec;
 use core::alloc::Layout;
-use core::time::Duration;
 
 use levitate_hal::{Clock, Deadline, Direction, DmaError, DmaRegion, Mapped};
 use levitate_kernel::selftest::{Case, Outcome};
 
-use super::{Result, ensure};
-use crate::arch::{DEVICE_MEMORY, interrupt_controller, masking, uart};
+use super::{Result, ensure, wait_until};
+use crate::arch::{DEVICE_MEMORY, interrupt_controller, uart, vector_registers};
+use crate::interrupts::{InterruptError, Line, Trigger};
 use crate::lock::Mutex;
 use crate::memory::{frames, heap};
 use crate::platform::{KernelClock, KernelDma};
 use crate::{interrupts, serial, timer};
-
-/// Long enough for an interrupt on a machine that is very busy.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 macro_rules! case {
     ($name:literal, $test:path) => {
@@ -30,6 +27,7 @@ pub(super) const CASES: &[Case<()>] = &[
     case!("clock-advances", clock_advances),
     case!("timer-interrupts", timer_interrupts),
     case!("lock-masks-interrupts", lock_masks_interrupts),
+    case!("interrupts-keep-registers", interrupts_keep_registers),
     case!("uart-answers", uart_answers),
     case!("uart-interrupts", uart_interrupts),
     case!("heap", heap_allocates_and_frees),
@@ -85,15 +83,38 @@ fn lock_masks_interrupts() -> Result {
     wait_until(|| timer::ticks() > before)
 }
 
+fn interrupts_keep_registers() -> Result {
+    /// A shared line that no device of `virt` has.
+    const LINE: Line = Line {
+        number: 200,
+        trigger: Trigger::Edge,
+    };
+    match interrupts::handle(LINE, vector_registers::overwrite) {
+        // It has been there since the test ran before.
+        Ok(()) | Err(InterruptError::Taken { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    for turn in 0..10 {
+        ensure!(
+            vector_registers::survive_interrupt(LINE.number),
+            "interrupt {turn} changed vector registers of the code it interrupted, or did not come"
+        );
+    }
+    Ok(())
+}
+
 fn uart_answers() -> Result {
-    ensure!(serial::is_pl011(), "no PL011 identification at {:#x}", uart::BASE);
+    ensure!(
+        serial::is_pl011(),
+        "no PL011 identification at {:#x}",
+        uart::BASE
+    );
     Ok(())
 }
 
 fn uart_interrupts() -> Result {
-    let number = serial::interrupt_number().ok_or_else(|| {
-        Outcome::failed(format_args!("the serial port has no interrupt"))
-    })?;
+    let number = serial::interrupt_number()
+        .ok_or_else(|| Outcome::failed(format_args!("the serial port has no interrupt")))?;
     let before = interrupts::count(number);
     interrupt_controller::make_pending(number);
     wait_until(|| interrupts::count(number) > before)
@@ -130,14 +151,21 @@ fn heap_allocates_and_frees() -> Result {
         ensure!(heap::allocated_bytes() > before, "nothing was allocated");
     }
     let after = heap::allocated_bytes();
-    ensure!(after == before, "{before} bytes were allocated before, {after} after");
+    ensure!(
+        after == before,
+        "{before} bytes were allocated before, {after} after"
+    );
     Ok(())
 }
 
 fn heap_refuses_what_it_has_not() -> Result {
     let mut too_much: Vec<u8> = Vec::new();
     let refused = too_much.try_reserve_exact(heap::SIZE_BYTES).is_err();
-    ensure!(refused, "{} bytes of a heap of that size were given out", heap::SIZE_BYTES);
+    ensure!(
+        refused,
+        "{} bytes of a heap of that size were given out",
+        heap::SIZE_BYTES
+    );
     Ok(())
 }
 
@@ -147,7 +175,10 @@ fn memory_is_mapped_to_its_end() -> Result {
     ensure!(!last_bytes.is_empty(), "there is no memory");
     for pages in last_bytes {
         let (start, layout) = (pages.start, Layout::for_value(&[0_u8; frames::PAGE_BYTES]));
-        ensure!(frames::take(pages.clone()), "the page at {start:#x} is not free");
+        ensure!(
+            frames::take(pages.clone()),
+            "the page at {start:#x} is not free"
+        );
         let last = (pages.end - size_of::<u64>()) as *mut u64;
         // SAFETY: the page is memory, and this test's own since it was taken out of the free ones.
         unsafe { last.write_volatile(PATTERN ^ start as u64) };
@@ -166,11 +197,21 @@ fn memory_is_mapped_to_its_end() -> Result {
 
 fn dma_is_aligned_and_zeroed() -> Result {
     let before = frames::free_bytes();
-    for (size, align) in [(1, 1), (16, 16), (4096, 4096), (5000, 64), (100, 65536), (3 << 20, 1 << 21)] {
+    for (size, align) in [
+        (1, 1),
+        (16, 16),
+        (4096, 4096),
+        (5000, 64),
+        (100, 65536),
+        (3 << 20, 1 << 21),
+    ] {
         for _ in 0..2 {
             let region = DmaRegion::new(&KernelDma, size, align)?;
             let device = region.device_addr();
-            ensure!(device.is_aligned_to(align as u64), "{device} is not aligned to {align}");
+            ensure!(
+                device.is_aligned_to(align as u64),
+                "{device} is not aligned to {align}"
+            );
             ensure!(
                 device.get() == region.as_ptr().addr().get() as u64,
                 "{device} is not the address the CPU uses"
@@ -187,7 +228,10 @@ fn dma_is_aligned_and_zeroed() -> Result {
         }
     }
     let after = frames::free_bytes();
-    ensure!(before == after, "{before} bytes were free before, {after} after");
+    ensure!(
+        before == after,
+        "{before} bytes were free before, {after} after"
+    );
     Ok(())
 }
 
@@ -217,25 +261,17 @@ fn dma_maps_buffers() -> Result {
     );
     let buffer = mapped.into_inner();
     ensure!(buffer == [7_u8; 10_000], "mapping changed the buffer");
-    ensure!(!frames::is_memory(DEVICE_MEMORY), "registers are taken for memory");
+    ensure!(
+        !frames::is_memory(DEVICE_MEMORY),
+        "registers are taken for memory"
+    );
     for pages in frames::last_pages() {
         let beyond = pages.start..pages.end + 1;
-        ensure!(!frames::is_memory(beyond), "memory is said to go on after {:#x}", pages.end);
-    }
-    Ok(())
-}
-
-/// Waits, asleep, until `condition` holds.
-fn wait_until(mut condition: impl FnMut() -> bool) -> Result {
-    let deadline = Deadline::after(&KernelClock, PATIENCE);
-    while !condition() {
-        ensure!(!deadline.is_missed(&KernelClock), "nothing within {PATIENCE:?}");
-        let before = masking::mask();
-        // Masked, so that an interrupt that comes after this look ends the wait; the timer ends it in any case.
-        if !condition() {
-            masking::wait_for_interrupt();
-        }
-        masking::restore(before);
+        ensure!(
+            !frames::is_memory(beyond),
+            "memory is said to go on after {:#x}",
+            pages.end
+        );
     }
     Ok(())
 }

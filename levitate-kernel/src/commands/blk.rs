@@ -1,7 +1,7 @@
 //! The commands about disks.
 
 use alloc::vec;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
 use levitate_kernel::hexdump;
 use levitate_kernel::shell::Sectors;
@@ -26,10 +26,14 @@ pub(super) fn info(
         writeln!(
             out,
             "disk {number}: \"{}\", {} sectors ({} bytes), {}, requests up to {} bytes, {} at {:#x}",
-            id.escape_default(),
+            id,
             info.capacity_sectors,
             info.capacity_bytes(),
-            if info.is_read_only { "read-only" } else { "writable" },
+            if info.is_read_only {
+                "read-only"
+            } else {
+                "writable"
+            },
             info.max_request_bytes,
             info.driver,
             disk.address,
@@ -76,8 +80,9 @@ pub(super) fn write(
     disk.device.flush()?;
     writeln!(
         out,
-        "wrote {} sectors of disk {number} and flushed it",
-        sectors.count
+        "wrote sectors {} to {} of disk {number} and flushed it",
+        sectors.first,
+        sectors.first + sectors.count - 1
     )?;
     Ok(())
 }
@@ -122,14 +127,19 @@ pub(super) fn flush(
     Ok(())
 }
 
-/// Flushes every disk that can have been written.
-pub(super) fn flush_all(devices: &mut Devices) -> Result<(), CommandError> {
-    for disk in &mut devices.disks {
-        if !disk.device.info().is_read_only {
-            disk.device.flush()?;
+/// Flushes every disk that can have been written, says which it could not, and returns whether it could all.
+pub(super) fn flush_all(devices: &mut Devices, out: &mut impl Write) -> Result<bool, fmt::Error> {
+    let mut are_flushed = true;
+    for (number, disk) in devices.disks.iter_mut().enumerate() {
+        if disk.device.info().is_read_only {
+            continue;
+        }
+        if let Err(error) = disk.device.flush() {
+            writeln!(out, "error: disk {number} is not flushed: {error}")?;
+            are_flushed = false;
         }
     }
-    Ok(())
+    Ok(are_flushed)
 }
 
 /// Returns one disk with its number, or all.

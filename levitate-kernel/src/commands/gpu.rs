@@ -18,7 +18,7 @@ pub(super) fn info(devices: &mut Devices, out: &mut impl Write) -> Result<(), Co
     write!(out, "display {}x{}", info.size.width, info.size.height)?;
     match info.preferred {
         Some(size) => write!(out, ", EDID prefers {}x{}", size.width, size.height)?,
-        None => write!(out, ", no EDID")?,
+        None => write!(out, ", no EDID timing")?,
     }
     writeln!(out, ", {}", info.driver)?;
     Ok(())

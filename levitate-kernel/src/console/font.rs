@@ -57,11 +57,11 @@ impl Font {
         }
         let Size { width, height } = font.character_size;
         self.size = font.character_size;
-        for (character, glyph) in (0..=u8::MAX).zip(&mut self.glyphs) {
-            for (y, line) in (0..height.cast_signed()).zip(glyph) {
+        for (character, lines) in (0..=u8::MAX).zip(&mut self.glyphs) {
+            let glyph = Glyph::new(font, char::from(character));
+            for (y, line) in (0..height.cast_signed()).zip(lines) {
                 *line = (0..width.min(MAX_WIDTH)).fold(0, |line, x| {
-                    let is_lit =
-                        is_lit(font, char::from(character), Point::new(x.cast_signed(), y));
+                    let is_lit = glyph.is_lit(Point::new(x.cast_signed(), y));
                     line | u16::from(is_lit) << (MAX_WIDTH - 1 - x)
                 });
             }
@@ -86,21 +86,31 @@ impl Font {
     }
 }
 
-/// Says whether a glyph has a pixel at `place`, counted from the glyph's top left.
-pub(crate) fn is_lit(font: &MonoFont<'_>, character: char, place: Point) -> bool {
-    let Size { width, height } = font.character_size;
-    let Some(per_row) = font
-        .image
-        .size()
-        .width
-        .checked_div(width)
-        .filter(|&glyphs| glyphs > 0)
-    else {
-        return false;
-    };
-    let index = u32::try_from(font.glyph_mapping.index(character)).unwrap_or(0);
-    let corner = Size::new(index % per_row * width, index / per_row * height);
-    font.image.pixel(place + corner) == Some(BinaryColor::On)
+/// One glyph in its font's image. Finding it takes a walk through the font's characters, so do it once a glyph.
+#[derive(Clone, Copy)]
+pub(crate) struct Glyph<'a> {
+    font: &'a MonoFont<'a>,
+    corner: Point,
+}
+
+impl<'a> Glyph<'a> {
+    /// Finds the glyph of a character; it is the font's question mark if the font has none.
+    pub(crate) fn new(font: &'a MonoFont<'a>, character: char) -> Self {
+        let Size { width, height } = font.character_size;
+        let per_row = font.image.size().width.checked_div(width).unwrap_or(0);
+        let index = u32::try_from(font.glyph_mapping.index(character)).unwrap_or(0);
+        let column = index.checked_rem(per_row).unwrap_or(0);
+        let row = index.checked_div(per_row).unwrap_or(0);
+        Self {
+            font,
+            corner: Point::zero() + Size::new(column * width, row * height),
+        }
+    }
+
+    /// Says whether a pixel is lit, counted from the glyph's top left.
+    pub(crate) fn is_lit(&self, place: Point) -> bool {
+        self.font.image.pixel(self.corner + place) == Some(BinaryColor::On)
+    }
 }
 
 const fn at_least_one(pixels: u32) -> u32 {

@@ -37,6 +37,10 @@ impl<const BYTES: usize> History<BYTES> {
 
     /// Appends one character.
     pub(super) fn push(&mut self, character: char, style: Style) {
+        // A character and a style; room is made before either, for it may cost the style of the line so far.
+        while BYTES - self.length < 2 {
+            self.forget_a_line();
+        }
         if character == '\n' {
             self.push_byte(NEWLINE);
             self.in_line = false;
@@ -50,10 +54,8 @@ impl<const BYTES: usize> History<BYTES> {
         self.push_byte(latin_1(character));
     }
 
+    /// Appends a byte, for which there is room.
     fn push_byte(&mut self, byte: u8) {
-        if self.length == BYTES {
-            self.forget_a_line();
-        }
         let end = (self.start + self.length) % BYTES;
         if let Some(slot) = self.bytes.get_mut(end) {
             *slot = byte;

@@ -23,8 +23,9 @@ fn read(canvas: &Canvas, font: &MonoFont<'_>) -> Vec<String> {
     let mut known = BTreeMap::new();
     for character in (' '..='~').chain('\u{a1}'..='\u{ff}') {
         let places = (0..cell.height).flat_map(|y| (0..cell.width).map(move |x| (x, y)));
+        let glyph = font::Glyph::new(font, character);
         let glyph: Vec<bool> = places
-            .map(|(x, y)| font::is_lit(font, character, Point::new(x as i32, y as i32)))
+            .map(|(x, y)| glyph.is_lit(Point::new(x as i32, y as i32)))
             .collect();
         known.entry(glyph).or_insert(character);
     }
@@ -218,6 +219,15 @@ fn an_invalidated_or_resized_display_is_drawn_whole() {
     assert_eq!(read(&middle, &FONT_8X13)[1], "text");
     console.draw(&mut canvas).unwrap();
     assert!(canvas.pixels == before);
+
+    larger.budget = 0;
+    assert_eq!(console.draw(&mut larger), Err(OutOfBudget));
+    canvas.pixels.fill(None);
+    console.draw(&mut canvas).unwrap();
+    assert!(
+        canvas.pixels == before,
+        "a change that failed leaves nothing to rely on"
+    );
 }
 
 #[test]
@@ -261,9 +271,25 @@ fn an_overfull_history_keeps_whole_lines_and_their_styles() {
     );
     assert!((0..36).any(|x| canvas.at(x, 15) == Style::Error.foreground()));
 
-    write!(console, "{}", "z".repeat(1000)).unwrap();
+    console.print(Style::Target, format_args!("{}", "z".repeat(1000)));
     console.draw(&mut canvas).unwrap();
     assert!(read(&canvas, &FONT_6X10)[1].starts_with("zzz"));
+    let mut lit = canvas.pixels.iter().flatten();
+    assert!(lit.all(|&pixel| pixel != Style::Text.foreground()));
+}
+
+#[test]
+fn a_line_keeps_its_style_when_the_one_before_is_forgotten() {
+    let mut console = Console::<4000, 64>::new();
+    let mut canvas = Canvas::new(123, 75);
+    for line in 0..100 {
+        console.print(Style::Error, format_args!("number {line:02}\n"));
+    }
+    console.draw(&mut canvas).unwrap();
+    assert_eq!(read(&canvas, &FONT_6X10)[1], "number 95");
+    let lit = canvas.pixels.iter().flatten();
+    assert!(lit.clone().any(|&pixel| pixel == Style::Error.foreground()));
+    assert!(lit.clone().all(|&pixel| pixel != Style::Text.foreground()));
 }
 
 #[test]
@@ -300,6 +326,18 @@ fn displays_of_any_size_do_no_harm() {
             "{width} x {height}"
         );
     }
+}
+
+#[test]
+fn a_very_wide_display_wraps_at_the_longest_row_there_is() {
+    let mut console = Small::new();
+    let mut canvas = Canvas::new(4000, 30);
+    write!(console, "{}", "x".repeat(650)).unwrap();
+    console.draw(&mut canvas).unwrap();
+    assert_eq!(
+        read(&canvas, &FONT_6X10)[1..],
+        ["x".repeat(640), "x".repeat(10)]
+    );
 }
 
 #[test]

@@ -54,4 +54,7 @@ pub(crate) trait BlockDevice {
 
     /// Makes what was written last.
     fn flush(&mut self) -> Result<(), DriverError>;
+
+    /// Chooses whether the disk shall interrupt when it is done with something; at first it shall not.
+    fn set_interrupts(&mut self, wanted: bool);
 }

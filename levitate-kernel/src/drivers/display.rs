@@ -46,6 +46,9 @@ pub(crate) trait Display {
     /// Shows all of the picture again; returns as [`present`](Self::present).
     fn present_all(&mut self) -> Result<u64, DriverError>;
 
+    /// Chooses whether the display shall interrupt when it is done with something; at first it shall not.
+    fn set_interrupts(&mut self, wanted: bool) -> Result<(), DriverError>;
+
     /// Lets go of the picture and makes a new one, which is black.
     fn recreate(&mut self) -> Result<(), DriverError>;
 }

@@ -103,6 +103,8 @@ fn arrows_walk_through_the_history() {
     assert_eq!(lines, ["one", "two", "two!"]);
     let (lines, _) = typed(b"one\r\x1b[A\x1b[Bnew\r\x1b[B\x1b[B\r");
     assert_eq!(lines, ["one", "new", ""]);
+    let (lines, _) = typed(b"one\rtwo\r\x1b[A\x1b[A\x03\x1b[A\r");
+    assert_eq!(lines, ["one", "two", "<C>", "two"]);
 }
 
 #[test]

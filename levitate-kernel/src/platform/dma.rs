@@ -46,7 +46,11 @@ unsafe impl Dma for KernelDma {
         unsafe { frames::release(allocation.cpu.addr().get(), layout) };
     }
 
-    unsafe fn map(&self, buffer: NonNull<[u8]>, _direction: Direction) -> Result<DmaAddr, DmaError> {
+    unsafe fn map(
+        &self,
+        buffer: NonNull<[u8]>,
+        _direction: Direction,
+    ) -> Result<DmaAddr, DmaError> {
         let start = buffer.addr().get();
         let size_bytes = buffer.len();
         let not_mappable = DmaError::NotMappable { size_bytes };

@@ -123,6 +123,7 @@ fn errors_say_what_is_wrong_and_what_would_be_right() {
         ),
         ("blk write 1 2 256", "BYTE is 256, at most 255 allowed"),
         ("blk write 1 0 1", "COUNT is 0, at least 1 needed"),
+        ("blk read 1 0", "COUNT is 0, at least 1 needed"),
         ("blk info 65536", "N is 65536, at most 65535 allowed"),
         ("help me", "unexpected \"me\"; usage: help"),
         (

@@ -91,8 +91,8 @@ pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerEr
         } => {
             let distributor = usable(distributor, 0x1_0000)?;
             let redistributors = usable(redistributors, 0x2_0000)?;
-            let distributor = NonNull::new(distributor.start as *mut _)
-                .ok_or(ControllerError::Redistributors)?;
+            let distributor =
+                NonNull::new(distributor.start as *mut _).ok_or(ControllerError::Redistributors)?;
             let redistributors = NonNull::new(redistributors.start as *mut _)
                 .ok_or(ControllerError::Redistributors)?;
             // SAFETY: registers of a GICv3 that nothing else uses, says the caller; `usable` checked place and length.

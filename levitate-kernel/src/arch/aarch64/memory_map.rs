@@ -69,8 +69,5 @@ fn read_only() -> [Range<usize>; 2] {
     let code = &raw const text_begin;
     let constants = &raw const rodata_begin;
     let data = &raw const data_begin;
-    [
-        code.addr()..constants.addr(),
-        constants.addr()..data.addr(),
-    ]
+    [code.addr()..constants.addr(), constants.addr()..data.addr()]
 }

@@ -57,10 +57,11 @@ impl Uart {
         let _ = self.pl011.enable(line, BAUD, CLOCK_HZ);
     }
 
-    /// Asks for an interrupt when something is received.
-    pub(crate) fn enable_receive_interrupt(&mut self) {
-        self.pl011
-            .set_interrupt_masks(Interrupts::RXI | Interrupts::RTI);
+    /// Chooses whether there is an interrupt when something is received.
+    pub(crate) fn enable_receive_interrupt(&mut self, wanted: bool) {
+        let receive = Interrupts::RXI | Interrupts::RTI;
+        let mask = if wanted { receive } else { Interrupts::empty() };
+        self.pl011.set_interrupt_masks(mask);
     }
 
     /// Sends one byte, when there is room.
@@ -69,7 +70,9 @@ impl Uart {
     pub(crate) fn send(&mut self, byte: u8) {
         if self.pl011.is_tx_fifo_full() {
             let deadline = Deadline::after(&KernelClock, SEND_TIMEOUT);
-            let room = deadline.poll(&KernelClock, || (!self.pl011.is_tx_fifo_full()).then_some(()));
+            let room = deadline.poll(&KernelClock, || {
+                (!self.pl011.is_tx_fifo_full()).then_some(())
+            });
             if room.is_none() {
                 return;
             }

@@ -1,0 +1,98 @@
+//! Giving a device to its driver, and taking it back.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use levitate_kernel::command_line::Choice;
+use levitate_virtio::{DeviceType, Transport};
+use log::warn;
+
+use super::{Devices, Disk, KernelTransport, State};
+use crate::drivers::block::BlockDevice;
+use crate::drivers::display::Display;
+use crate::drivers::levitate_blk::LevitateBlk;
+use crate::drivers::levitate_gpu::LevitateGpu;
+use crate::drivers::{DriverError, levitate_blk, levitate_gpu};
+use crate::screen::Screen;
+
+impl State {
+    pub(super) fn failed(driver: &'static str, reason: &impl fmt::Display) -> Self {
+        Self::Failed {
+            driver,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl Devices {
+    /// Gives the device at `address` to the driver the command line chose.
+    pub(super) fn drive(&mut self, address: usize, transport: KernelTransport) -> State {
+        let (driver, role) = match (transport.device_type(), self.options.gpu, self.options.blk) {
+            (DeviceType::GPU, Choice::Off, _) | (DeviceType::BLOCK, _, Choice::Off) => {
+                return State::Off;
+            }
+            (DeviceType::GPU, Choice::Levitate, _) => {
+                (levitate_gpu::NAME, self.start_gpu(address, transport))
+            }
+            (DeviceType::BLOCK, _, Choice::Levitate) => {
+                (levitate_blk::NAME, self.start_blk(address, transport))
+            }
+            _ => return State::Unknown,
+        };
+        match role {
+            Ok(role) => State::Driven { driver, role },
+            Err(error) => State::failed(driver, &error),
+        }
+    }
+
+    /// Takes the driver off the device with this index: the device is reset.
+    pub(crate) fn stop(&mut self, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else {
+            return;
+        };
+        let address = entry.address;
+        entry.state = State::Stopped;
+        self.screen.take_if(|screen| screen.address() == address);
+        self.disks.retain(|disk| disk.address != address);
+    }
+
+    fn start_gpu(
+        &mut self,
+        address: usize,
+        transport: KernelTransport,
+    ) -> Result<String, DriverError> {
+        if self.screen.is_some() {
+            return Err("there is a display already, and the kernel uses one".into());
+        }
+        let display = LevitateGpu::new(transport)?;
+        let size = display.size();
+        self.screen = Some(Screen::new(address, Box::new(display)));
+        Ok(format!("display {}x{}", size.width, size.height))
+    }
+
+    fn start_blk(
+        &mut self,
+        address: usize,
+        transport: KernelTransport,
+    ) -> Result<String, DriverError> {
+        let mut device = LevitateBlk::new(transport)?;
+        let info = device.info();
+        let id = device.id().unwrap_or_else(|error| {
+            warn!("{address:#x}: no serial number: {error}");
+            String::new()
+        });
+        let number = self.disks.partition_point(|disk| disk.address < address);
+        let disk = Disk {
+            address,
+            device: Box::new(device),
+        };
+        self.disks.insert(number, disk);
+        Ok(format!(
+            "disk {number} \"{id}\", {} sectors{}",
+            info.capacity_sectors,
+            if info.is_read_only { ", read-only" } else { "" }
+        ))
+    }
+}
