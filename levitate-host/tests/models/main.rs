@@ -9,10 +9,15 @@
     reason = "a test may panic"
 )]
 
+mod adapter;
+mod answers;
 mod block;
+mod configuration;
 mod conformance;
 mod faults;
 mod gpu;
+mod gpu_commands;
+mod queue_registers;
 mod registers;
 mod rig;
 mod ring;

@@ -5,14 +5,14 @@ use levitate_host::{BlockModel, Version};
 
 use crate::rig::{Rig, VERSION_1};
 
-fn plug(version: Version) -> Rig<BlockModel> {
+pub(crate) fn plug(version: Version) -> Rig<BlockModel> {
     let rig = Rig::plug(BlockModel::patterned(8), version, |_| ());
     rig.probe();
     rig.reset();
     rig
 }
 
-fn errors(rig: &Rig<BlockModel>) -> Vec<String> {
+pub(crate) fn errors(rig: &Rig<BlockModel>) -> Vec<String> {
     rig.device.guest_errors()
 }
 
@@ -164,19 +164,6 @@ fn refused_features_do_not_stick() {
 }
 
 #[test]
-fn queue_size_max_is_0_for_queues_that_are_not_there() {
-    let rig = Rig::plug(BlockModel::patterned(8), Version::Two, |behaviour| {
-        behaviour.queue_size_max = 16;
-    });
-    let select = |queue| {
-        rig.device.write32(0x030, queue);
-        rig.device.read32(0x034)
-    };
-    assert_eq!((select(0), select(1), select(1023)), (16, 0, 0));
-    assert_eq!((select(0), select(1024)), (16, 16), "the earlier one stays");
-}
-
-#[test]
 fn narrow_accesses_to_registers_read_0_and_are_reported() {
     let rig = plug(Version::Two);
     assert_eq!(rig.device.read8(0), 0);
@@ -240,111 +227,6 @@ fn rights_are_checked() {
 }
 
 #[test]
-fn a_queue_of_version_1_is_one_block_that_queue_align_divides() {
-    // Rows F to N of the evidence: size of a page, QueueAlign, and where the used ring then is.
-    let rows = [
-        (Some(8), Some(4), 292),
-        (Some(4096), Some(4), 292),
-        (Some(4096), Some(8), 296),
-        (Some(4096), Some(4096), 4096),
-        (Some(4096), None, 4096),
-    ];
-    for (page, align, used) in rows {
-        let rig = plug(Version::One);
-        rig.negotiate(0);
-        let (_memory, at) = rig.buffer(&[0; 8192]);
-        if let Some(page) = page {
-            rig.device.write32(0x028, page);
-        }
-        rig.device.write32(0x030, 0);
-        rig.device.write32(0x038, 16);
-        if let Some(align) = align {
-            rig.device.write32(0x03c, align);
-        }
-        let pfn = at / u64::from(page.unwrap_or(1));
-        rig.device.write32(0x040, pfn as u32);
-        let (size, areas) = rig.device.queue(0).unwrap();
-        assert_eq!(size, 16);
-        if u64::from(pfn as u32) == pfn {
-            assert_eq!(areas.descriptor, at);
-        }
-        assert_eq!(areas.driver - areas.descriptor, 256);
-        assert_eq!(areas.device - areas.descriptor, used);
-        rig.reset();
-    }
-}
-
-#[test]
-fn without_guest_page_size_the_page_number_is_an_address_and_it_outlives_a_reset() {
-    let rig = plug(Version::One);
-    rig.negotiate(0);
-    rig.device.write32(0x038, 16);
-    rig.device.write32(0x03c, 4096);
-    rig.device.write32(0x040, 0x1234);
-    assert_eq!(rig.device.queue(0).unwrap().1.descriptor, 0x1234);
-    assert_eq!(rig.device.read32(0x040), 0x1234, "reads back all the same");
-    assert!(
-        rig.device
-            .violations()
-            .iter()
-            .any(|one| one.id == "LMMIO-02")
-    );
-    rig.device.write32(0x028, 4096);
-    rig.negotiate(0);
-    assert_eq!(rig.device.queue(0), None, "a reset takes the queue");
-    assert_eq!(rig.device.read32(0x040), 0);
-    rig.device.write32(0x040, 0x1234);
-    assert_eq!(rig.device.queue(0).unwrap().1.descriptor, 0x123_4000);
-}
-
-#[test]
-fn queue_pfn_0_resets_the_device() {
-    let mut rig = plug(Version::One);
-    rig.negotiate(0);
-    rig.set_up_queue(0, 8);
-    rig.go();
-    assert_eq!(rig.status(), 7);
-    rig.device.write32(0x030, 0);
-    rig.device.write32(0x040, 0);
-    assert_eq!((rig.status(), rig.device.queue(0)), (0, None));
-}
-
-#[test]
-fn a_queue_of_version_2_has_three_addresses_of_64_bits() {
-    let mut rig = plug(Version::Two);
-    rig.negotiate(VERSION_1);
-    rig.set_up_queue(0, 8);
-    assert_eq!(rig.device.read32(0x044), 1);
-    let (_, areas) = rig.device.queue(0).unwrap();
-    assert!(areas.descriptor > u64::from(u32::MAX));
-    assert_eq!(areas.driver, areas.descriptor + 128);
-    rig.device.write32(0x080, 0);
-    assert_eq!(rig.device.violations()[0].id, "MMIO-13");
-    rig.device.write32(0x044, 0);
-    assert_eq!(rig.device.read32(0x044), 0);
-    rig.rings.clear();
-    rig.pool.assert_no_leaks();
-}
-
-#[test]
-fn queue_setup_can_go_unheard() {
-    for version in [Version::One, Version::Two] {
-        let mut rig = Rig::plug(BlockModel::patterned(8), version, |behaviour| {
-            behaviour.ignore_queue_setup = true;
-        });
-        rig.probe();
-        rig.negotiate(VERSION_1);
-        rig.set_up_queue(0, 8);
-        let register = match version {
-            Version::One => 0x040,
-            Version::Two => 0x044,
-        };
-        assert_eq!(rig.device.read32(register), 0);
-        assert_eq!(rig.device.queue(0), None);
-    }
-}
-
-#[test]
 fn a_reset_can_take_its_time() {
     let mut rig = Rig::live(BlockModel::patterned(8), Version::Two, 1, 8, 0);
     rig.device.behave(|behaviour| behaviour.reset_reads = 3);
@@ -388,81 +270,4 @@ fn interrupts_are_acknowledged_bit_by_bit() {
     rig.device.write32(0x064, 0xfe);
     assert_eq!(rig.device.violations()[0].id, "MMIO-18");
     assert!(!rig.device.is_interrupting());
-}
-
-#[test]
-fn the_configuration_changes_under_its_generation() {
-    let rig = Rig::live(BlockModel::patterned(8), Version::Two, 1, 8, 0);
-    let read = || {
-        let device = &rig.device;
-        let before = device.read32(0x0fc);
-        let (low, high) = (device.read32(0x100), device.read32(0x104));
-        (
-            before == device.read32(0x0fc),
-            u64::from(high) << 32 | u64::from(low),
-        )
-    };
-    assert_eq!(read(), (true, 8));
-    rig.device
-        .change_config_after_reads(1, |disk| disk.set_capacity(0x5_0000_0006));
-    assert_eq!(
-        read(),
-        (false, 0x5_0000_0008),
-        "torn, and the generation says so"
-    );
-    assert_eq!(read(), (true, 0x5_0000_0006));
-    assert_eq!(rig.device.read32(0x060), 2, "and so does the interrupt");
-    rig.device
-        .behave(|behaviour| behaviour.config_never_still = true);
-    assert!((0..100).all(|_| !read().0));
-    rig.device.assert_clean();
-}
-
-#[test]
-fn the_configuration_of_version_1_can_refuse_to_hold_still() {
-    let rig = plug(Version::One);
-    rig.device
-        .behave(|behaviour| behaviour.config_never_still = true);
-    let first = rig.device.read32(0x100);
-    assert_ne!(first, rig.device.read32(0x100));
-}
-
-#[test]
-fn the_configuration_can_be_absurd_or_short() {
-    let rig = plug(Version::Two);
-    rig.device.behave(|behaviour| {
-        behaviour.config_override = vec![(0, vec![0xff; 8]), (4096, vec![1])];
-        behaviour.config_len_bytes = Some(4);
-    });
-    assert_eq!(
-        rig.device.read32(0x100),
-        8,
-        "an override that does not fit is none"
-    );
-    assert_eq!(rig.device.read32(0x104), u32::MAX, "past the end");
-    rig.device
-        .behave(|behaviour| behaviour.config_len_bytes = Some(8));
-    assert_eq!(rig.device.read32(0x104), u32::MAX);
-    assert_eq!(rig.device.read32(0x100), u32::MAX);
-}
-
-#[test]
-fn the_alignment_of_a_queue_outlives_a_reset() {
-    let rig = plug(Version::One);
-    rig.device.write32(0x03c, 64);
-    rig.negotiate(0);
-    rig.device.write32(0x038, 16);
-    rig.device.write32(0x040, 0x1000);
-    let (_, areas) = rig.device.queue(0).unwrap();
-    assert_eq!(areas.device - areas.descriptor, 320);
-}
-
-#[test]
-fn a_guest_page_size_of_0_is_none() {
-    let rig = plug(Version::One);
-    rig.negotiate(0);
-    rig.device.write32(0x028, 0);
-    rig.device.write32(0x038, 16);
-    rig.device.write32(0x040, 0x1000);
-    assert_eq!(rig.device.queue(0).unwrap().1.descriptor, 0x1000);
 }
