@@ -81,11 +81,21 @@ impl Area {
     }
 
     /// Says whether the pixel is inside, or outside by at most `distance` in each direction.
+    #[inline]
     pub(crate) const fn is_near(&self, x: u32, y: u32, distance: u32) -> bool {
         self.left <= x.saturating_add(distance)
             && x < self.right.saturating_add(distance)
             && self.top <= y.saturating_add(distance)
             && y < self.bottom.saturating_add(distance)
+    }
+
+    /// Grows the area so that it contains the pixel.
+    #[inline]
+    pub(crate) fn extend(&mut self, x: u32, y: u32) {
+        self.left = self.left.min(x);
+        self.top = self.top.min(y);
+        self.right = self.right.max(x.saturating_add(1));
+        self.bottom = self.bottom.max(y.saturating_add(1));
     }
 
     /// The smallest area that contains both.

@@ -4,30 +4,16 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use levitate_hal::{DmaBuffer, Platform};
-use levitate_virtio::{
-    ConfigError, Device, DeviceType, Features, Negotiated, QueueConfig, QueueIndex, Slot,
-    Transport, Wanted,
-};
+use levitate_hal::Platform;
+use levitate_virtio::{ConfigError, DeviceType, Features, Negotiated, Transport};
 
 use crate::config::{Events, GpuConfig};
-use crate::control::{Control, Pending};
-use crate::edid::Edid;
+use crate::control::Control;
 use crate::error::{Error, InitError, ResetError};
 use crate::features::GpuFeatures;
-use crate::frame::Frame;
-use crate::mode::{DisplayInfo, Mode, ModeSource};
+use crate::life::{bring_up, shut_down};
 use crate::protocol::MAX_SCANOUTS;
-use crate::protocol::display::RespDisplayInfo;
-use crate::protocol::edid::{GetEdid, RespEdid};
-use crate::protocol::header::GetDisplayInfo;
-use crate::protocol::transfer::TransferToHost2d;
 use crate::storage::GpuStorage;
-
-/// The control queue (§5.7.2).
-const CONTROLQ: QueueIndex = QueueIndex::new(0);
-/// Commands that are in flight together when a framebuffer is created; a frame needs two.
-pub(crate) const MIN_SLOTS: u16 = 3;
 
 /// How a device is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +66,6 @@ impl Stopped {
         self.gpu == gpu
     }
 }
-
-/// The slots of the control queue.
-type Slots<'s, P> = &'s mut [Slot<DmaBuffer<<P as Platform>::Dma>, Pending>];
 
 impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     /// Brings a device up with the usual [`Options`].
@@ -193,75 +176,6 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
         }
     }
 
-    /// Asks which scanouts are enabled and how large they are (GET_DISPLAY_INFO, §5.7.6.8).
-    ///
-    /// # Errors
-    ///
-    /// [`Error`]; sizes are not checked.
-    pub fn display_info(&mut self) -> Result<DisplayInfo, Error> {
-        let control = self.control()?;
-        let response: RespDisplayInfo = control.run(GetDisplayInfo::new())?;
-        control.has_display_info = true;
-        Ok(DisplayInfo::new(&response, control.config.num_scanouts))
-    }
-
-    /// Asks for the EDID of a scanout's monitor (GET_EDID, §5.7.6.8).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoEdid`] and [`Error::NoSuchScanout`] before anything is sent, else [`Error`].
-    pub fn edid(&mut self, scanout: u32) -> Result<Edid, Error> {
-        self.check_scanout(scanout)?;
-        let control = self.control()?;
-        if !control.features.device.contains(GpuFeatures::EDID) {
-            return Err(Error::NoEdid);
-        }
-        let response: RespEdid = control.run(GetEdid::new(scanout))?;
-        // Its `size` is at most the length of the array (`Response::len_bytes`).
-        let len_bytes = usize::try_from(response.size.get()).unwrap_or(usize::MAX);
-        Ok(Edid::new(response.edid, len_bytes))
-    }
-
-    /// Asks how large the picture on a scanout should be (§5.7.5).
-    ///
-    /// That is the size of the scanout if it is enabled, else what its monitor prefers, else [`Mode::FALLBACK`].
-    /// A size no picture can have counts as none.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchScanout`]; [`Error`] if the display info cannot be had or the device does not answer.
-    /// A device that refuses its EDID, or has a bad one, is taken to have none.
-    pub fn preferred_mode(&mut self, scanout: u32) -> Result<Mode, Error> {
-        self.check_scanout(scanout)?;
-        let info = self.display_info()?;
-        let display = usize::try_from(scanout)
-            .ok()
-            .and_then(|index| info.displays().get(index));
-        if let Some(mode) = display.and_then(|display| display.mode()) {
-            return Ok(mode);
-        }
-        let timing = match self.edid(scanout) {
-            Ok(edid) => edid.preferred_timing(),
-            Err(Error::NoEdid | Error::Command { .. }) => return Ok(Mode::FALLBACK),
-            Err(error @ Error::Response { .. }) => {
-                log::warn!("scanout {scanout} is taken to have no EDID: {error}");
-                return Ok(Mode::FALLBACK);
-            }
-            Err(error) => return Err(error),
-        };
-        match timing {
-            Ok(timing) => Ok(Mode {
-                width: timing.width,
-                height: timing.height,
-                source: ModeSource::Edid,
-            }),
-            Err(error) => {
-                log::warn!("scanout {scanout} is taken to have no EDID: {error}");
-                Ok(Mode::FALLBACK)
-            }
-        }
-    }
-
     /// Resets the device and brings it up again, with the same options.
     ///
     /// The way out after [`Error::Timeout`] and [`Error::Device`]. The device forgets all framebuffers:
@@ -309,15 +223,6 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     pub(crate) fn control(&mut self) -> Result<&mut Control<'s, T, P>, Error> {
         self.control.as_mut().ok_or(Error::Gone)
     }
-
-    pub(crate) fn check_scanout(&mut self, scanout: u32) -> Result<(), Error> {
-        let count = self.control()?.config.num_scanouts;
-        if scanout < count {
-            Ok(())
-        } else {
-            Err(Error::NoSuchScanout { scanout, count })
-        }
-    }
 }
 
 impl<T: Transport, P: Platform> fmt::Debug for Gpu<'_, T, P> {
@@ -341,67 +246,4 @@ impl<T: Transport, P: Platform> Drop for Gpu<'_, T, P> {
             );
         }
     }
-}
-
-/// Goes through the steps of §3.1.1 with a device that is a GPU.
-fn bring_up<'s, T: Transport, P: Platform>(
-    transport: T,
-    platform: P,
-    (slots, frames): (Slots<'s, P>, &'s mut [Frame]),
-    options: Options,
-) -> Result<Control<'s, T, P>, InitError> {
-    let wanted = Wanted {
-        common: options.common_features,
-        device: GpuFeatures::all(),
-        required: GpuFeatures::empty(),
-    };
-    let device = Device::begin(transport, platform.clock(), options.timeout)?;
-    let (mut device, features) = device.negotiate(&wanted)?;
-    let config = device.read_config(GpuConfig::read)?;
-    let found = config.num_scanouts;
-    if !(1..=MAX_SCANOUTS).contains(&usize::try_from(found).unwrap_or(usize::MAX)) {
-        return Err(InitError::ScanoutCount { found });
-    }
-    let queue_config = QueueConfig {
-        header_bytes: size_of::<TransferToHost2d>(),
-        footer_bytes: size_of::<RespEdid>(),
-        max_segments: 1,
-        max_segment_bytes: u32::MAX,
-    };
-    let queue = device.prepare_queue(platform.dma(), CONTROLQ, queue_config, slots)?;
-    let device = device.go_live();
-    let queue = queue.activate(&device);
-    let slots = queue.idle_slots();
-    let has_data = queue.max_segments() != 0;
-    let control = Control::new(device, queue, frames, platform, options, (config, features));
-    if slots < MIN_SLOTS || !has_data {
-        // Without proof of the reset, the queue's memory is leaked.
-        drop(shut_down(control));
-        return Err(InitError::TooFewSlots {
-            slots,
-            needed: MIN_SLOTS,
-        });
-    }
-    log::info!("gpu is live: {found} scanouts, room for {slots} commands");
-    Ok(control)
-}
-
-/// What is left of a driver whose device was reset; no slots if the queue did not take the proof.
-type Remains<'s, T, P> = (T, Option<Slots<'s, P>>, &'s mut [Frame]);
-
-/// Resets the device and frees what its queue has.
-fn shut_down<'s, T: Transport, P: Platform>(
-    control: Control<'s, T, P>,
-) -> Result<Remains<'s, T, P>, levitate_virtio::ResetError<T>> {
-    let Control {
-        device,
-        queue,
-        frames,
-        platform,
-        options,
-        ..
-    } = control;
-    let (transport, quiesced) = device.reset(platform.clock(), options.timeout)?;
-    let slots = queue.release(&quiesced, |data, _| drop(data)).ok();
-    Ok((transport, slots, frames))
 }

@@ -25,11 +25,13 @@ mod error;
 mod features;
 mod frame;
 mod framebuffer;
+mod life;
 mod mode;
 mod pixel;
 mod present;
 mod protocol;
 mod resource;
+mod scanout;
 mod storage;
 
 pub use chunk::Chunk;

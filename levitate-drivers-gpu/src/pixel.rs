@@ -10,15 +10,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
-#[repr(C, align(4))]
-pub struct Bgrx8888 {
-    blue: u8,
-    green: u8,
-    red: u8,
-    unused: u8,
-}
+#[repr(transparent)]
+pub struct Bgrx8888(
+    /// One word, so that a pixel is one store; little-endian on every host.
+    u32,
+);
 
-// Aligned as a word, so that a pixel is one store.
 const_assert_eq!(size_of::<Bgrx8888>(), 4);
 const_assert_eq!(align_of::<Bgrx8888>(), 4);
 
@@ -26,12 +23,7 @@ impl Bgrx8888 {
     /// Makes a pixel of its three colours.
     #[must_use]
     pub const fn new(red: u8, green: u8, blue: u8) -> Self {
-        Self {
-            blue,
-            green,
-            red,
-            unused: 0,
-        }
+        Self(u32::from_be_bytes([0, red, green, blue]).to_le())
     }
 }
 
@@ -43,7 +35,8 @@ impl From<Rgb888> for Bgrx8888 {
 
 impl From<Bgrx8888> for Rgb888 {
     fn from(pixel: Bgrx8888) -> Self {
-        Self::new(pixel.red, pixel.green, pixel.blue)
+        let [_, red, green, blue] = u32::from_le(pixel.0).to_be_bytes();
+        Self::new(red, green, blue)
     }
 }
 

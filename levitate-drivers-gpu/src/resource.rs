@@ -5,9 +5,10 @@ use levitate_virtio::{Data, Transport};
 use zerocopy::little_endian::U32;
 
 use crate::chunk::{Chunk, Owner};
-use crate::device::{Gpu, MIN_SLOTS};
+use crate::device::Gpu;
 use crate::error::{CommandError, Error};
 use crate::framebuffer::Framebuffer;
+use crate::life::MIN_SLOTS;
 use crate::mode::is_possible;
 use crate::protocol::Header;
 use crate::protocol::display::{Rect, SetScanout};

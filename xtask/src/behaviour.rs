@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::{vm, workspace};
 use case::{Case, Context};
 
 /// Machines that run at a time; a translated CPU keeps one of the host's busy.
@@ -56,19 +57,15 @@ pub(crate) struct Summary {
     pub(crate) failed: usize,
 }
 
-/// Runs the cases that [`Options`] picks; prints one line for each.
+/// Runs the cases that [`Options`] picks, which may be none; prints one line for each.
 ///
 /// # Errors
 ///
-/// Nothing could be run at all: the kernel is missing, or the filter fits no case.
+/// Nothing could be run at all, because the kernel is missing, or the run was interrupted.
 pub(crate) fn run(options: &Options) -> Result<Summary> {
     let mut cases = all();
     if let Some(filter) = &options.filter {
         cases.retain(|case| case.name.contains(filter.as_str()));
-        ensure!(
-            !cases.is_empty(),
-            "no case's name contains \"{filter}\"; --list prints them"
-        );
     }
     if options.list {
         for case in &cases {
@@ -81,8 +78,13 @@ pub(crate) fn run(options: &Options) -> Result<Summary> {
         "there is no kernel at {}",
         options.kernel.display()
     );
-    let root = options.keep.clone().unwrap_or_else(default_root);
-    Ok(run_all(&cases, |case| run_one(case, options, &root)))
+    let root = match &options.keep {
+        Some(path) => std::path::absolute(path)?,
+        None => workspace::target_dir().join("behaviour"),
+    };
+    let summary = run_all(&cases, |case| run_one(case, options, &root));
+    ensure!(!vm::is_ending(), "interrupted");
+    Ok(summary)
 }
 
 /// Every case, in the order in which they start.
@@ -106,6 +108,10 @@ fn run_all(cases: &[Case], run: impl Fn(&Case) -> Result<()> + Sync) -> Summary 
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let begin = Instant::now();
                     let result = run(case);
+                    if vm::is_ending() {
+                        // Its machine was ended; that is no result.
+                        break;
+                    }
                     let seconds = begin.elapsed().as_secs_f32();
                     let mut summary = summary.lock().unwrap_or_else(|poison| poison.into_inner());
                     // One call for each case, so that two of them do not mix.
@@ -146,15 +152,6 @@ fn run_one(case: &Case, options: &Options, root: &Path) -> Result<()> {
         Ok(()) => Ok(()),
         Err(error) => bail!("{error:#}\n  logs: {}", context.dir.display()),
     }
-}
-
-/// `target/behaviour` of the workspace.
-fn default_root() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
-    target.join("behaviour")
 }
 
 #[cfg(test)]

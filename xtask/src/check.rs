@@ -113,7 +113,7 @@ fn cargo(arguments: &[&str]) -> Result<Outcome> {
 fn clippy(features: &[&str]) -> Result<Outcome> {
     let mut command = workspace::cargo();
     command
-        .args(["clippy", "--workspace", "--all-targets"])
+        .args(["clippy", "--workspace", "--all-targets", "--keep-going"])
         .args(features)
         .args(["--", "-D", "warnings"]);
     succeeds(&mut command)

@@ -1,5 +1,6 @@
 //! Ctrl-C and its like: children and QEMU are ended, the terminal is as before, one line says so.
 
+use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,10 @@ pub(crate) fn report() -> Option<u8> {
         SIGTERM => "SIGTERM",
         _ => "SIGHUP",
     };
+    if std::io::stderr().is_terminal() {
+        // What was being typed stays on its own line.
+        eprintln!();
+    }
     eprintln!(
         "error: interrupted by {name}: everything that was started has been ended, and the disk images are intact"
     );

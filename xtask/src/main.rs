@@ -30,7 +30,11 @@ use std::process::ExitCode;
 
 use cli::Command;
 
+/// What a shell calls the status of a process ended by SIGPIPE.
+const STATUS_BROKEN_PIPE: i32 = 141;
+
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(stop) => return stop.report(),
@@ -59,4 +63,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends the tool when standard output is closed, as `cargo xtask doctor | head -1` does, instead of reporting a panic.
+fn end_quietly_when_nobody_reads() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to std") {
+            vm::end_all();
+            run::terminal::restore();
+            std::process::exit(STATUS_BROKEN_PIPE);
+        }
+        report(panic);
+    }));
 }

@@ -22,9 +22,7 @@ use crate::toolchain::Target;
 use crate::vm::{self, Machine, Vm};
 use crate::{build, disk, interrupt, screenshot, workspace};
 
-/// How long a kernel that runs self-tests may be silent.
-///
-/// It reaches no prompt, so that only its silence tells a hang.
+/// How often a kernel that runs self-tests is looked at.
 const POLL: Duration = Duration::from_millis(500);
 
 /// How long QEMU may take to end once its serial line is closed.
@@ -96,11 +94,16 @@ pub(crate) fn prepare(options: &MachineOptions, setup: &Setup) -> Result<(Machin
         machine.disks.push(disk);
     }
     machine.append = options.append.clone().unwrap_or_default();
-    machine.qmp.clone_from(&options.qmp_socket);
     if options.accel == Accel::Kvm {
         machine.extra = ["-accel", "kvm", "-cpu", "host"]
             .map(OsString::from)
             .to_vec();
+    }
+    if let Some(path) = &options.qmp_socket {
+        // A second one, for a QMP server has one client at a time, and the machine's own is for us.
+        machine
+            .extra
+            .extend(["-qmp".into(), arguments::qmp_server(path)?]);
     }
     if let Some(text) = &options.qemu_args {
         let words = arguments::split(text)?;
@@ -127,12 +130,19 @@ pub(crate) fn boot(vm: &mut Vm, options: &MachineOptions) -> Result<Boot> {
     if runs_selftest(options.append.as_deref().unwrap_or_default()) {
         return self_test(vm, deadline).map(Boot::Ended);
     }
+    let begin = Instant::now();
     let Err(error) = vm.wait_for_prompt(deadline) else {
         return Ok(Boot::Prompt);
     };
-    match vm.wait_exit(END_DEADLINE) {
+    // Before the deadline, the serial line was closed: QEMU is ending.
+    let is_ending = begin.elapsed() < deadline;
+    match vm.wait_exit(if is_ending { END_DEADLINE } else { POLL }) {
         Ok(status) if vm.serial_log().is_empty() => {
-            let text = error.to_string();
+            // Again, for what QEMU wrote last may have come after its serial line was closed.
+            let text = match vm.wait_for_prompt(POLL) {
+                Ok(_) => error.to_string(),
+                Err(error) => error.to_string(),
+            };
             let said = text.split_once("QEMU said: ").map(|(_, said)| said);
             bail!(
                 "QEMU ended ({status}) before the kernel said anything: {}",
@@ -156,7 +166,7 @@ fn runs_selftest(append: &str) -> bool {
         .any(|word| word == "selftest" || word.starts_with("selftest="))
 }
 
-/// Waits for the end of a kernel that tests itself: as long as it says something within every `deadline`.
+/// Waits for the end of a kernel that tests itself. It reaches no prompt, so that only silence for `deadline` is a hang.
 fn self_test(vm: &mut Vm, deadline: Duration) -> Result<ExitStatus> {
     let mut heard = 0;
     let mut since = Instant::now();

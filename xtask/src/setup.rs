@@ -11,7 +11,7 @@ use std::io::{IsTerminal as _, Write as _};
 use anyhow::{Result, bail};
 
 use crate::cli::Global;
-use crate::toolchain::host::HostProbe;
+use crate::toolchain::host::{HostProbe, OLDEST_RUSTC};
 use crate::toolchain::{Choice, Compiler, Probe as _, Target, choose};
 use qemu::Qemu;
 
@@ -35,7 +35,9 @@ pub(crate) enum Prerequisite {
 enum Action {
     RustupTarget(Target),
     RustupComponents,
-    Apt(Vec<String>),
+    Apt(&'static str),
+    /// The distribution's compiler and its source, under the names that have one that is new enough.
+    AptCompiler,
 }
 
 impl Prerequisite {
@@ -65,7 +67,7 @@ impl Prerequisite {
     pub(crate) fn needed_by(self) -> &'static str {
         match self {
             Self::Components => "check",
-            Self::Compiler(Target::Aarch64) => "run, screenshot, test",
+            Self::Compiler(Target::Aarch64) => "run, screenshot, test, check",
             Self::Compiler(_) | Self::DistributionCompiler => "test",
             Self::Qemu => "run, screenshot, test",
             Self::Window => "nothing; run shows one if it can",
@@ -80,32 +82,27 @@ impl Prerequisite {
 
     /// Returns the ways to install it, the best first; none if only a person can.
     fn actions(self, choice: Choice) -> Vec<Action> {
-        let compiler = || Action::Apt(apt::compiler_packages());
         match self {
             Self::Components => vec![Action::RustupComponents],
             Self::Compiler(target) => {
                 let rustup = Action::RustupTarget(target);
                 match choice {
-                    Choice::Auto if apt::is_there() => vec![rustup, compiler()],
+                    Choice::Auto if apt::is_there() => vec![rustup, Action::AptCompiler],
                     Choice::Auto | Choice::Rustup => vec![rustup],
-                    Choice::Distribution => vec![compiler()],
+                    Choice::Distribution => vec![Action::AptCompiler],
                 }
             }
-            Self::DistributionCompiler => vec![compiler()],
-            Self::Qemu => vec![Action::Apt(vec!["qemu-system-arm".to_owned()])],
-            Self::Window => vec![Action::Apt(vec!["qemu-system-gui".to_owned()])],
+            Self::DistributionCompiler => vec![Action::AptCompiler],
+            Self::Qemu => vec![Action::Apt("qemu-system-arm")],
+            Self::Window => vec![Action::Apt("qemu-system-gui")],
         }
     }
 
     /// Returns the one command that gets it: of several ways, the one that the machine's own packages offer.
     pub(crate) fn remedy(self, choice: Choice) -> String {
-        match (self, self.actions(choice).last()) {
-            (Self::Qemu, _) if !apt::is_there() => {
-                "install qemu-system-aarch64, version 7.1 or later, with the system's package manager"
-                    .to_owned()
-            }
-            (_, Some(action)) => action.command_line(),
-            (_, None) => String::new(),
+        match self.actions(choice).last() {
+            Some(action) => action.remedy(),
+            None => String::new(),
         }
     }
 }
@@ -116,7 +113,22 @@ impl Action {
         match self {
             Self::RustupTarget(target) => format!("rustup target add {}", target.triple()),
             Self::RustupComponents => "rustup component add rustfmt clippy".to_owned(),
-            Self::Apt(packages) => apt::command_line(packages),
+            Self::Apt(package) => apt::command_line(&[(*package).to_owned()]),
+            Self::AptCompiler => apt::command_line(&apt::compiler_packages()),
+        }
+    }
+
+    /// Returns what a person would do, on a system without Debian's packages too.
+    fn remedy(&self) -> String {
+        let (major, minor) = OLDEST_RUSTC;
+        match self {
+            Self::Apt(package) if !apt::is_there() => {
+                format!("install what Debian calls {package} with the system's package manager")
+            }
+            Self::AptCompiler if !apt::is_there() => format!(
+                "install rustc {major}.{minor} or later, and the source of its library, with the system's package manager"
+            ),
+            _ => self.command_line(),
         }
     }
 
@@ -124,7 +136,11 @@ impl Action {
         match self {
             Self::RustupTarget(target) => rustup::add(&["target", "add", target.triple()]),
             Self::RustupComponents => rustup::add(&["component", "add", "rustfmt", "clippy"]),
-            Self::Apt(packages) => apt::install(packages, attended),
+            Self::Apt(package) => apt::install(&[(*package).to_owned()], attended),
+            Self::AptCompiler => {
+                apt::know_compilers(attended)?;
+                apt::install(&apt::compiler_packages(), attended)
+            }
         }
     }
 }
@@ -247,6 +263,11 @@ impl Setup {
         )
     }
 
+    /// Returns whether somebody decides what is installed, so that a thing may be missing on purpose.
+    pub(crate) fn is_users_choice(&self) -> bool {
+        self.global.no_install || self.is_attended()
+    }
+
     /// Returns whether somebody is there to answer a question.
     fn is_attended(&self) -> bool {
         !self.global.yes
@@ -289,7 +310,6 @@ mod tests {
         for what in Prerequisite::ALL {
             for choice in [Choice::Auto, Choice::Rustup, Choice::Distribution] {
                 assert!(!what.actions(choice).is_empty(), "{what:?}");
-                assert!(!what.remedy(choice).is_empty(), "{what:?}");
             }
         }
     }
@@ -301,10 +321,10 @@ mod tests {
             compiler.actions(Choice::Rustup),
             [Action::RustupTarget(Target::Aarch64)]
         );
-        assert!(matches!(
-            compiler.actions(Choice::Distribution)[..],
-            [Action::Apt(_)]
-        ));
+        assert_eq!(
+            compiler.actions(Choice::Distribution),
+            [Action::AptCompiler]
+        );
         assert_eq!(
             compiler.actions(Choice::Auto).first(),
             Some(&Action::RustupTarget(Target::Aarch64))

@@ -12,6 +12,9 @@ use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::{Probe as _, Target, host::HostProbe};
 use crate::{behaviour, build, exec, interrupt};
 
+/// Runs one part.
+type Run = fn(&TestOptions, &Setup) -> Result<Tally>;
+
 /// How many tests ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
@@ -57,10 +60,13 @@ pub(crate) fn run(options: &TestOptions, setup: &Setup) -> Result<u8> {
         return list(options, setup);
     }
     setup.ensure(&needed(is_picked))?;
+    if is_picked(Part::Targets) {
+        second_way(setup)?;
+    }
     let mut total = Tally::default();
     let mut times = Vec::new();
     // A filter is for tests with names; the targets have none.
-    let parts: [(Part, &str, fn(&TestOptions, &Setup) -> Result<Tally>); 3] = [
+    let parts: [(Part, &str, Run); 3] = [
         (Part::Host, "host", |options, _| {
             host::run(options.filter.as_deref())
         }),
@@ -107,9 +113,6 @@ fn needed(is_picked: impl Fn(Part) -> bool) -> Vec<Prerequisite> {
     let mut needed = Vec::new();
     if is_picked(Part::Targets) {
         needed.extend(Target::ALL.map(Prerequisite::Compiler));
-        if !Prerequisite::DistributionCompiler.is_optional() {
-            needed.push(Prerequisite::DistributionCompiler);
-        }
     }
     if is_picked(Part::Behaviour) {
         needed.push(Prerequisite::Qemu);
@@ -118,6 +121,21 @@ fn needed(is_picked: impl Fn(Part) -> bool) -> Vec<Prerequisite> {
     needed.sort_by_key(|what| Prerequisite::ALL.iter().position(|other| other == what));
     needed.dedup();
     needed
+}
+
+/// Gets the distribution's compiler, where there is one to be had; a user who does not want it has its tests skipped.
+fn second_way(setup: &Setup) -> Result<()> {
+    let what = Prerequisite::DistributionCompiler;
+    if what.is_optional() {
+        return Ok(());
+    }
+    match setup.ensure(&[what]) {
+        Err(error) if setup.is_users_choice() => {
+            eprintln!("xtask: warning: {error:#}");
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// Builds the library crates for every target: by the compiler of this run, and by the distribution's, through the switch.

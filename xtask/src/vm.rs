@@ -25,7 +25,7 @@ use anyhow::{Context as _, Result, bail};
 
 pub(crate) use image::Image;
 pub(crate) use machine::{Disk, Gic, Machine, Transport};
-pub(crate) use process::end_all;
+pub(crate) use process::{end_all, is_ending};
 
 use deadline::Deadline;
 use process::Process;

@@ -153,7 +153,7 @@ fn mark(bitmap: &mut [bool], area: &Area) {
 #[test]
 fn every_damaged_pixel_is_covered_and_nothing_outside_the_hull() {
     let mut random = Random(0x2545_f491_4f6c_dd1d);
-    for round in 0..3_000 {
+    for round in 0..1_000 {
         let mut damage = Damage::NONE;
         let mut drawn = vec![false; (WIDTH * HEIGHT) as usize];
         let mut hull: Option<Area> = None;

@@ -164,7 +164,7 @@ impl DeviceModel for Altered {
         if let Some((command, offset, bytes)) = &self.change
             && *command == kind
         {
-            request.write(*offset as u32 as _, bytes);
+            request.write(*offset, bytes);
         }
     }
     fn reset(&mut self) {
@@ -253,7 +253,7 @@ fn whatever_a_device_answers_nothing_worse_than_an_error_comes_of_it() {
             let mut expected = Picture::black(64, 48);
             let size = embedded_graphics::prelude::Size::new(64, 48);
             for _ in 0..40 {
-                if random.next() % 3 == 0 {
+                if random.next().is_multiple_of(3) {
                     rig.device.inject(random_fault(&mut random));
                 }
                 let stroke = Stroke::random(&mut random, size);

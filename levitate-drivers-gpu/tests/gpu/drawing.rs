@@ -5,6 +5,7 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{Bgrx8888, GpuStorage, Presented};
+use levitate_host::Version;
 use levitate_host::gpu::{Command, Rect};
 use levitate_virtio::Features;
 
@@ -173,7 +174,7 @@ fn rectangles_far_apart_are_one_frame_with_one_notification() {
 
 #[test]
 fn nothing_drawn_is_nothing_sent() {
-    let rig = Rig::new(BOTH[1], 64, 48);
+    let rig = Rig::new(Version::Two, 64, 48);
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);
     let mut chunks = chunks(1);
@@ -208,7 +209,7 @@ fn nothing_drawn_is_nothing_sent() {
 
 #[test]
 fn rows_can_be_written_and_are_seen_once_they_are_marked() {
-    let rig = Rig::new(BOTH[1], 40, 30);
+    let rig = Rig::new(Version::Two, 40, 30);
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);
     let mut chunks = chunks(4);

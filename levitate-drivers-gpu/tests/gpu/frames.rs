@@ -151,6 +151,14 @@ fn two_pictures_and_a_question_can_be_in_flight_together() {
     let frame_a = gpu.submit_present(&mut a).unwrap();
     let frame_b = gpu.submit_present(&mut b).unwrap();
     assert_eq!(rig.device.waiting().len(), 4);
+    for (picture, other) in [(&mut a, frame_b), (&mut b, frame_a)] {
+        let error = Err(Error::FrameForgotten);
+        assert_eq!(
+            gpu.poll_present(picture, other),
+            error,
+            "one's token is not good for the other"
+        );
+    }
     // Its answer comes after theirs; it takes nothing that belongs to them.
     assert_eq!(gpu.display_info().unwrap().displays().len(), 2);
     assert_eq!(
@@ -164,10 +172,6 @@ fn two_pictures_and_a_question_can_be_in_flight_together() {
     rig.visible().assert_same(&expected_a);
     let second = rig.device.model(|gpu| gpu.visible(1)).unwrap();
     Picture::from(&second).assert_same(&expected_b);
-    assert_eq!(
-        gpu.poll_present(&mut a, frame_b),
-        Err(Error::FrameForgotten)
-    );
 
     gpu.destroy_framebuffer(a).unwrap();
     gpu.destroy_framebuffer(b).unwrap();
@@ -319,8 +323,7 @@ fn frames_nobody_asks_for_use_nothing_up() {
         let mut chunks = chunks(2);
         let mut picture = gpu.create_framebuffer(0, 32, 32, &mut chunks).unwrap();
         let _frame = gpu.submit_present(&mut picture).unwrap();
-        // Dropped with its frame on its way; the chunks still know whose they are.
-        drop(picture);
+        // The picture goes with its frame on its way; the chunks still know whose they are.
         gpu.reclaim(&mut chunks).unwrap();
     }
     drop(gpu);

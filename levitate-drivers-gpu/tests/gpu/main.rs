@@ -4,6 +4,8 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "a test may panic"
 )]
 

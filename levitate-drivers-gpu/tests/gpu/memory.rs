@@ -272,8 +272,7 @@ fn chunks_and_pictures_of_another_device_are_refused() {
     assert_eq!(gpu_b.attach(&mut picture), Err(Error::ForeignFramebuffer));
     assert_eq!(gpu_b.show(&picture), Err(Error::ForeignFramebuffer));
     let (_, stopped_b) = gpu_b.stop().unwrap();
-    let picture = picture.release(&stopped_b).unwrap_err();
-    drop(picture);
+    assert!(picture.release(&stopped_b).is_err());
     assert!(
         !chunks[0].release(&stopped_b),
         "the device that has it was not stopped"
@@ -304,8 +303,8 @@ fn chunks_of_several_pictures_are_reclaimed_together() {
     let mut gpu = rig.gpu(&mut storage);
     let mut chunks = chunks(6);
     let (first, second) = chunks.split_at_mut(3);
-    drop(gpu.create_framebuffer(0, 64, 48, first).unwrap());
-    drop(gpu.create_framebuffer(1, 64, 48, second).unwrap());
+    let _ = gpu.create_framebuffer(0, 64, 48, first).unwrap();
+    let _ = gpu.create_framebuffer(1, 64, 48, second).unwrap();
     assert_eq!(rig.device.model(|gpu| gpu.resources()), [1, 2]);
     let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
     assert_eq!(rig.device.model(|gpu| gpu.resources()), [3]);
@@ -372,6 +371,40 @@ fn a_picture_lost_in_a_reset_gives_back_its_memory_without_a_command() {
     let _ = rig.take_requests();
     gpu.destroy_framebuffer(picture).unwrap();
     assert_eq!(rig.take_requests(), []);
+    drop(gpu);
+    rig.assert_tidy();
+}
+
+#[test]
+fn what_a_failed_attempt_left_behind_is_destroyed_by_the_next_one() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(3);
+    let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    card(&mut picture).unwrap();
+    gpu.reset().unwrap();
+    gpu.display_info().unwrap();
+    // SET_SCANOUT is refused, and then RESOURCE_UNREF too.
+    for answer in [0x1100, 0x1100, 0x1202, 0x1200] {
+        rig.device.inject(Fault::AnswerType(answer));
+    }
+    let command = CommandType::SetScanout;
+    let error = CommandError::InvalidScanoutId;
+    assert_eq!(
+        gpu.attach(&mut picture),
+        Err(Error::Command { command, error })
+    );
+    assert_eq!(gpu.present(&mut picture), Err(Error::FramebufferLost));
+
+    let _ = rig.take_requests();
+    gpu.attach(&mut picture).unwrap();
+    assert_eq!(rig.take_commands()[0], Command::Unref { resource: 1 });
+    gpu.present(&mut picture).unwrap();
+    let mut expected = Picture::black(64, 48);
+    card(&mut expected).unwrap();
+    rig.visible().assert_same(&expected);
+    gpu.destroy_framebuffer(picture).unwrap();
     drop(gpu);
     rig.assert_tidy();
 }

@@ -129,7 +129,8 @@ fn a_bad_edid_counts_as_none() {
     wrong_sum[127] ^= 1;
     let mut no_header = edid(800, 600);
     no_header[0] = 1;
-    let cases: [(&[u8], fn(EdidError) -> bool); 4] = [
+    type Check = fn(EdidError) -> bool;
+    let cases: [(&[u8], Check); 4] = [
         (&[], |error| {
             matches!(error, EdidError::TooShort { len_bytes: 0 })
         }),
@@ -163,7 +164,7 @@ fn garbage_for_an_edid_never_yields_an_impossible_size() {
         let mut bytes: Vec<u8> = (0..random.within(0..1025))
             .map(|_| random.next() as u8)
             .collect();
-        if bytes.len() >= 128 && random.next() % 2 == 0 {
+        if bytes.len() >= 128 && random.next().is_multiple_of(2) {
             bytes[..8].copy_from_slice(&edid(1, 1)[..8]);
             bytes[127] = 0;
             let sum = bytes[..128]

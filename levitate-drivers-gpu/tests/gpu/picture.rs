@@ -181,7 +181,11 @@ impl Stroke {
             12..24 => {
                 // Now and then there are fewer colours than pixels.
                 let all = extent.width * extent.height;
-                let count = if random.next() % 4 == 0 { all / 2 } else { all };
+                let count = if random.next().is_multiple_of(4) {
+                    all / 2
+                } else {
+                    all
+                };
                 Self::Colors(area, (0..count).map(|_| random.color()).collect())
             }
             24..34 => {

@@ -204,6 +204,7 @@ fn answers_that_come_too_late_are_thrown_away_and_their_slots_used_again() {
                 cause(gpu.display_info().unwrap_err()),
                 TimeoutCause::NotCompleted
             );
+            picture.clear(Rgb888::GREEN).unwrap();
             assert_eq!(
                 cause(gpu.present(&mut picture).unwrap_err()),
                 TimeoutCause::NotCompleted

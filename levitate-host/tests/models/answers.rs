@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use levitate_hal::{Clock, Mmio};
-use levitate_host::device::Suppression;
 use levitate_host::Completion;
+use levitate_host::device::Suppression;
 
 use crate::rig::EVENT_IDX;
 use crate::ring::{FLUSH, disk, flush, ids};

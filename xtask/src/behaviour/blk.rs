@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::case::{command, refused_command};
+use super::case::{command, excerpt, refused_command};
 use super::disk_image::TestDisk;
 use crate::vm::{Vm, machine};
 
@@ -32,7 +32,7 @@ pub(crate) fn number_of(vm: &mut Vm, serial: &str) -> Result<u32> {
     find_number(&output, serial).with_context(|| {
         format!(
             "`blk info` names no disk \"{serial}\": {}",
-            output.join("\n")
+            excerpt(&output)
         )
     })
 }
@@ -63,7 +63,7 @@ pub(crate) fn check_checksum(vm: &mut Vm, number: u32, disk: &TestDisk) -> Resul
     ensure!(
         output.iter().any(|line| line.trim() == expected),
         "`blk checksum {number}` was to print:\n{expected}\ninstead of:\n{}",
-        output.join("\n")
+        excerpt(&output)
     );
     Ok(())
 }

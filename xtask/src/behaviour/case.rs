@@ -85,7 +85,7 @@ pub(crate) fn ensure_no_guest_errors(vm: &Vm) -> Result<()> {
 pub(crate) fn command(vm: &mut Vm, line: &str) -> Result<Vec<String>> {
     let output = vm.command(line)?;
     if output.iter().any(|line| line.starts_with("error: ")) {
-        bail!("`{line}` printed: {}", output.join("\n"));
+        bail!("`{line}` printed: {}", excerpt(&output));
     }
     Ok(output)
 }
@@ -102,7 +102,30 @@ pub(crate) fn refused_command(vm: &mut Vm, line: &str) -> Result<String> {
         _ => bail!(
             "`{line}` was to print one error line, not {}: {}",
             errors.len(),
-            output.join("\n")
+            excerpt(&output)
         ),
+    }
+}
+
+/// Returns the first lines of what a command printed, for an error message.
+pub(crate) fn excerpt(output: &[String]) -> String {
+    const LINES: usize = 5;
+    let mut text = output[..output.len().min(LINES)].join("\n");
+    if output.len() > LINES {
+        text.push_str(&format!("\n… and {} more lines", output.len() - LINES));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_says_what_it_leaves_out() {
+        let lines = |count: usize| vec!["x".to_owned(); count];
+        assert_eq!(excerpt(&lines(0)), "");
+        assert_eq!(excerpt(&lines(5)), "x\nx\nx\nx\nx");
+        assert_eq!(excerpt(&lines(7)), "x\nx\nx\nx\nx\n… and 2 more lines");
     }
 }

@@ -103,8 +103,10 @@ fn errors(context: &Context, transport: Transport) -> Result<()> {
         .context("the read after the failed write")?;
     fill(&mut vm, number, &mut writes, SECTOR).context("the write after the failed one")?;
 
+    // Nothing is to be flushed before something was written: QEMU would not trouble the image with it.
     let number = blk::number_of(&mut vm, flushes.serial())?;
-    refused_command(&mut vm, &format!("blk flush {number}")).context("the injected flush error")?;
+    let write = format!("blk write {SECTOR} 1 0x99 -d {number}");
+    refused_command(&mut vm, &write).context("the injected flush error")?;
     fill(&mut vm, number, &mut flushes, SECTOR).context("the write after the failed flush")?;
     command(&mut vm, &format!("blk flush {number}"))?;
 

@@ -199,7 +199,7 @@ fn run(row: &Row, context: &Context) -> Result<()> {
     boot_log::check(context.name, &log, context.bless)?;
     check_devices(&mut vm, row)?;
     if let Some(size) = row.gpu {
-        pixels::check(&mut vm, size, DAMAGE, &context.dir)?;
+        pixels::check(&mut vm, size, &log, DAMAGE, &context.dir)?;
     } else {
         case::refused_command(&mut vm, "gpu card").context("there is no display")?;
     }

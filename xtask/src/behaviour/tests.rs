@@ -90,11 +90,11 @@ fn names_are_unique_and_fit_a_file_name() {
 }
 
 #[test]
-fn a_filter_that_fits_nothing_is_an_error() {
+fn a_filter_that_fits_nothing_runs_nothing() {
     let mut options = options();
     options.filter = Some("no such case".to_owned());
-    let error = run(&options).unwrap_err().to_string();
-    assert!(error.contains("no case's name contains"), "{error}");
+    options.kernel = std::env::current_exe().unwrap();
+    assert_eq!(run(&options).unwrap(), Summary::default());
 }
 
 #[test]

@@ -130,11 +130,10 @@ fn quoted(text: &str, quote: char) -> usize {
 /// Returns whether a `'` begins a character; else it is a lifetime's.
 fn is_character(text: &str) -> bool {
     let mut letters = text.chars().skip(1);
-    match (letters.next(), letters.next()) {
-        (Some('\\'), _) => true,
-        (Some(_), Some('\'')) => true,
-        _ => false,
-    }
+    matches!(
+        (letters.next(), letters.next()),
+        (Some('\\'), _) | (Some(_), Some('\''))
+    )
 }
 
 /// Returns the words of code, each with the number of its line, and the character that follows it.

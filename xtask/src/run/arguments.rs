@@ -1,5 +1,6 @@
 //! What cannot be checked one option at a time: [`check`], and [`split`] for `--qemu-args`.
 
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -68,6 +69,20 @@ fn qmp_socket(path: &Path) -> Result<()> {
         "the QMP socket {shown} cannot be made: its directory is not there"
     );
     Ok(())
+}
+
+/// Returns the argument of `-qmp` for a server at `path`, with commas doubled as QEMU's option parser wants.
+///
+/// # Errors
+///
+/// The path is no text.
+pub(super) fn qmp_server(path: &Path) -> Result<OsString> {
+    let path = std::path::absolute(path)?;
+    let text = path
+        .to_str()
+        .with_context(|| format!("the QMP socket's path {} is not UTF-8", path.display()))?;
+    let text = text.replace(',', ",,");
+    Ok(format!("unix:{text},server=on,wait=off").into())
 }
 
 /// Splits at blanks; quotes of either kind keep them, and a backslash keeps any character.
@@ -152,6 +167,14 @@ mod tests {
         let long = std::env::temp_dir().join("x".repeat(120));
         let error = qmp_socket(&long).unwrap_err().to_string();
         assert!(error.contains("longer than 107 bytes"), "{error}");
+    }
+
+    #[test]
+    fn commas_of_a_socket_path_are_doubled() {
+        assert_eq!(
+            qmp_server(Path::new("/a,b")).unwrap(),
+            "unix:/a,,b,server=on,wait=off"
+        );
     }
 
     #[test]

@@ -22,14 +22,26 @@ pub(crate) fn is_there() -> bool {
 
 /// Returns the packages of the first compiler that is new enough; if none is known to be, the newer pair.
 pub(crate) fn compiler_packages() -> Vec<String> {
-    let packages = COMPILER_PACKAGES
-        .iter()
-        .find(|pair| {
-            pair.iter()
-                .all(|package| candidate(package).is_some_and(|version| is_new_enough(&version)))
-        })
-        .unwrap_or(&COMPILER_PACKAGES[1]);
-    packages.iter().map(|&package| package.to_owned()).collect()
+    let policy = policy(&COMPILER_PACKAGES.concat());
+    let is_offered =
+        |package: &str| candidate_in(&policy, package).is_some_and(|v| is_new_enough(&v));
+    let [usual, newer] = &COMPILER_PACKAGES;
+    let pair = if usual.iter().all(|package| is_offered(package)) {
+        usual
+    } else {
+        newer
+    };
+    pair.map(str::to_owned).to_vec()
+}
+
+/// Reads the package lists anew if they offer no compiler that is new enough: which name has one is to be seen there.
+pub(crate) fn know_compilers(attended: bool) -> Result<()> {
+    let packages = compiler_packages();
+    let policy = policy(&COMPILER_PACKAGES.concat());
+    let is_offered = packages.iter().all(|package| {
+        candidate_in(&policy, package).is_some_and(|version| is_new_enough(&version))
+    });
+    if is_offered { Ok(()) } else { update(attended) }
 }
 
 /// Returns what a person would type to install `packages`.
@@ -48,7 +60,11 @@ pub(crate) fn install(packages: &[String], attended: bool) -> Result<()> {
     if !is_there() {
         bail!("this system has no apt-get");
     }
-    let updated = packages.iter().any(|package| candidate(package).is_none());
+    let names: Vec<&str> = packages.iter().map(String::as_str).collect();
+    let known = policy(&names);
+    let updated = names
+        .iter()
+        .any(|package| candidate_in(&known, package).is_none());
     if updated {
         update(attended)?;
     }
@@ -101,30 +117,42 @@ fn run(what: &str, arguments: &[&str], attended: bool) -> Result<()> {
     }
     step.end("failed");
     let text = String::from_utf8_lossy(&output.stderr);
-    bail!("apt-get failed: {}", last_lines(&text, 3))
+    bail!("apt-get failed: {}", reasons(&text))
 }
 
-/// Returns the last lines of `text` that say something, joined to one.
-fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text
+/// Returns the errors in what apt-get wrote, joined to one line; if it names none, its last line.
+fn reasons(text: &str) -> String {
+    let errors: Vec<&str> = text
         .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("E: "))
         .collect();
-    lines[lines.len().saturating_sub(count)..].join(" | ")
+    if errors.is_empty() {
+        text.trim()
+            .lines()
+            .next_back()
+            .unwrap_or("it says nothing")
+            .to_owned()
+    } else {
+        errors.join("; ")
+    }
 }
 
-/// Returns the version of `package` that would be installed.
-fn candidate(package: &str) -> Option<String> {
+/// Returns what `apt-cache policy` says about packages; nothing about those it does not know.
+fn policy(packages: &[&str]) -> String {
     let mut command = Command::new("apt-cache");
-    command.args(["policy", package]).env("LC_ALL", "C");
-    candidate_in(&exec::probe(&mut command)?)
+    command.arg("policy").args(packages).env("LC_ALL", "C");
+    exec::probe(&mut command).unwrap_or_default()
 }
 
-/// Returns the candidate in what `apt-cache policy` prints.
-fn candidate_in(policy: &str) -> Option<String> {
+/// Returns the version of `package` that would be installed, by what `apt-cache policy` prints.
+fn candidate_in(policy: &str, package: &str) -> Option<String> {
+    let heading = format!("{package}:");
     policy
         .lines()
+        .skip_while(|line| *line != heading)
+        .skip(1)
+        // The next package's heading is not indented.
+        .take_while(|line| line.starts_with(' '))
         .find_map(|line| line.trim().strip_prefix("Candidate: "))
         .filter(|version| *version != "(none)")
         .map(str::to_owned)
@@ -140,18 +168,40 @@ mod tests {
 
     #[test]
     fn the_candidate_is_read_from_the_policy() {
-        let policy = "rustc-web:\n  Installed: (none)\n  Candidate: 1.96.0+dfsg1-1~deb12u2\n  Version table:\n";
+        let policy = "\
+rustc:
+  Installed: (none)
+  Candidate: 1.63.0+dfsg1-2
+  Version table:
+     1.63.0+dfsg1-2 500
+rust-none:
+  Installed: (none)
+  Candidate: (none)
+rustc-web:
+  Installed: (none)
+  Candidate: 1.96.0+dfsg1-1~deb12u2
+";
+        let candidate = |package| candidate_in(policy, package);
+        assert_eq!(candidate("rustc").as_deref(), Some("1.63.0+dfsg1-2"));
         assert_eq!(
-            candidate_in(policy).as_deref(),
+            candidate("rustc-web").as_deref(),
             Some("1.96.0+dfsg1-1~deb12u2")
         );
-        assert_eq!(candidate_in("x:\n  Candidate: (none)\n"), None);
-        assert_eq!(candidate_in(""), None);
+        assert_eq!(candidate("rust-none"), None);
+        assert_eq!(candidate("rust"), None);
     }
 
     #[test]
-    fn only_the_last_lines_are_shown() {
-        assert_eq!(last_lines("a\n\nb\n c \n", 2), "b | c");
-        assert_eq!(last_lines("", 2), "");
+    fn the_errors_of_apt_get_are_shown() {
+        let text = "W: old\nE: Unable to locate package a\nE: Unable to locate package b\n";
+        assert_eq!(
+            reasons(text),
+            "Unable to locate package a; Unable to locate package b"
+        );
+        assert_eq!(
+            reasons("sudo: a password is required\n"),
+            "sudo: a password is required"
+        );
+        assert_eq!(reasons(""), "it says nothing");
     }
 }

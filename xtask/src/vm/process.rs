@@ -22,6 +22,11 @@ pub(crate) fn end_all() {
     }
 }
 
+/// Returns whether [`end_all`] was called.
+pub(crate) fn is_ending() -> bool {
+    lock(&RUNNING).is_none()
+}
+
 /// A child process that is killed and waited for on drop.
 pub(crate) struct Process {
     child: Arc<Mutex<Child>>,

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::behaviour::case::Context;
+use crate::vm;
 
 /// How long a command may take that has nothing to boot.
 pub(super) const REFUSAL_DEADLINE: Duration = Duration::from_secs(30);
@@ -119,6 +120,7 @@ impl Xtask {
                 self.stdout.cursor += at + text.len();
                 return Ok(());
             }
+            ensure!(!vm::is_ending(), "interrupted");
             let open = self.stdout.receive(Duration::from_millis(50));
             if !open || begin.elapsed() > deadline {
                 let stderr = self.stderr();
@@ -130,17 +132,29 @@ impl Xtask {
 
     /// Waits for the end; standard input stays open until then, so that its end is not what ends the run.
     pub(super) fn wait(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        match self.ends_within(deadline, vm::is_ending)? {
+            Some(status) => Ok(status),
+            None => bail!(
+                "cargo xtask run did not end within {} s: {}",
+                deadline.as_secs(),
+                self.stderr()
+            ),
+        }
+    }
+
+    /// Waits for the end as long as `is_over` allows; `None` if it did not come.
+    fn ends_within(
+        &mut self,
+        deadline: Duration,
+        is_over: impl Fn() -> bool,
+    ) -> Result<Option<ExitStatus>> {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
+                return Ok(Some(status));
             }
-            if begin.elapsed() > deadline {
-                bail!(
-                    "cargo xtask run did not end within {} s: {}",
-                    deadline.as_secs(),
-                    self.stderr()
-                );
+            if begin.elapsed() > deadline || is_over() {
+                return Ok(None);
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -177,7 +191,7 @@ impl Drop for Xtask {
         // Asked first, so that it can end its QEMU; the only error is that it has ended.
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-            if self.wait(REFUSAL_DEADLINE).is_err() {
+            if !matches!(self.ends_within(REFUSAL_DEADLINE, || false), Ok(Some(_))) {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
             }

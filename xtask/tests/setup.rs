@@ -1,0 +1,218 @@
+//! Setting up a machine that lacks things, with scripts in the place of `apt-get`, `rustup` and their like.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A package system that knows nothing before its lists are read, and then has QEMU.
+const APT_CACHE: &str = r#"
+if [ -e "$BENCH/lists" ]; then printf 'qemu-system-arm:\n  Candidate: 1:7.2\n'; fi
+"#;
+const APT_GET: &str = r#"
+echo "apt-get $*" >> "$BENCH/calls"
+case "$*" in
+  update) : > "$BENCH/lists";;
+  *qemu-system-arm) [ -e "$BENCH/lists" ] && PATH=/usr/bin:/bin cp "$BENCH/qemu" "$BENCH/bin/qemu-system-aarch64";;
+  *) echo 'E: no such package' >&2; exit 100;;
+esac
+"#;
+
+/// A QEMU whose kernel shuts down at once.
+const QEMU: &str = r#"
+if [ "$1" = --version ]; then echo 'QEMU emulator version 9.9.9'; exit; fi
+printf 'levitate> '
+read -r line
+"#;
+
+/// A `sudo` for when the tests are not run by root.
+const SUDO: &str = r#"
+[ "$1" = -n ] && shift
+PATH=/usr/bin:/bin:$PATH exec env "PATH=$PATH" "$@"
+"#;
+
+/// A toolchain with one target's directory, which is empty at first.
+const RUSTC: &str = r#"
+case "$*" in *target-libdir*) echo "$BENCH/libdir";; esac
+"#;
+const RUSTUP: &str = r#"
+echo "rustup $* (RUSTUP_AUTO_INSTALL=$RUSTUP_AUTO_INSTALL)" >> "$BENCH/calls"
+[ "$1" = run ] && exit 1
+if [ -e "$BENCH/offline" ]; then echo 'error: could not download' >&2; exit 1; fi
+: > "$BENCH/libdir/libcore-1.rlib"
+"#;
+const CARGO: &str = r#"
+echo "cargo $*" >> "$BENCH/calls"
+out="$CARGO_TARGET_DIR/aarch64-unknown-none/release"
+PATH=/usr/bin:/bin mkdir -p "$out"
+: > "$out/levitate-kernel"
+"#;
+
+/// A machine that has only what is put in its PATH.
+struct Bench {
+    directory: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(programs: &[(&str, &str)]) -> Self {
+        let bench = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        for directory in ["bin", "libdir"] {
+            std::fs::create_dir(bench.path(directory)).unwrap();
+        }
+        for (name, text) in programs {
+            bench.program(&format!("bin/{name}"), text);
+        }
+        bench.program("qemu", QEMU);
+        std::fs::write(bench.path("kernel"), "no kernel").unwrap();
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn program(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs the tool; nobody is there to answer.
+    fn xtask(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(arguments)
+            .env("PATH", self.path("bin"))
+            .env("BENCH", self.directory.path())
+            .env("CARGO", self.path("bin/cargo"))
+            .env("CARGO_TARGET_DIR", self.path("target"))
+            .env_remove("RUSTUP_AUTO_INSTALL")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Returns what was asked of the scripts, in order.
+    fn calls(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn qemu_is_installed_from_the_systems_packages() {
+    let bench = Bench::new(&[
+        ("apt-get", APT_GET),
+        ("apt-cache", APT_CACHE),
+        ("sudo", SUDO),
+    ]);
+    let kernel = bench.path("kernel");
+    let arguments = ["run", "--no-gpu", "--kernel", kernel.to_str().unwrap()];
+    let output = bench.xtask(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let install = "apt-get install -y --no-install-recommends --no-remove qemu-system-arm";
+    assert_eq!(bench.calls(), ["apt-get update", install]);
+    // What is there is not installed again.
+    let output = bench.xtask(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(bench.calls().len(), 2);
+}
+
+#[test]
+fn nothing_is_installed_against_the_users_will() {
+    let bench = Bench::new(&[
+        ("apt-get", APT_GET),
+        ("apt-cache", APT_CACHE),
+        ("sudo", SUDO),
+    ]);
+    let kernel = bench.path("kernel");
+    let arguments = ["run", "--no-install", "--kernel", kernel.to_str().unwrap()];
+    let output = bench.xtask(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = stderr(&output);
+    assert!(stderr.starts_with("error: QEMU is missing"), "{stderr}");
+    assert!(
+        stderr.contains("install -y --no-install-recommends qemu-system-arm"),
+        "{stderr}"
+    );
+    assert!(bench.calls().is_empty());
+}
+
+#[test]
+fn a_package_system_that_fails_is_quoted() {
+    let broken = "echo 'E: Unable to fetch some archives' >&2\nexit 100\n";
+    let bench = Bench::new(&[
+        ("apt-get", broken),
+        ("apt-cache", APT_CACHE),
+        ("sudo", SUDO),
+    ]);
+    let kernel = bench.path("kernel");
+    let output = bench.xtask(&["run", "--kernel", kernel.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = stderr(&output);
+    assert!(stderr.contains("Unable to fetch some archives"), "{stderr}");
+    assert!(stderr.contains("to get it: "), "{stderr}");
+}
+
+#[test]
+fn a_target_is_added_by_rustup_and_the_toolchain_is_not_updated() {
+    let bench = Bench::new(&[("rustc", RUSTC), ("rustup", RUSTUP), ("cargo", CARGO)]);
+    let output = bench.xtask(&["build", "--toolchain", "rustup"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let path = String::from_utf8(output.stdout).unwrap();
+    assert!(path.ends_with("bare-rustup/aarch64-unknown-none/release/levitate-kernel\n"));
+    let calls = bench.calls();
+    let add = "rustup target add aarch64-unknown-none (RUSTUP_AUTO_INSTALL=0)".to_owned();
+    assert!(calls.contains(&add), "{calls:?}");
+    assert!(
+        calls
+            .iter()
+            .filter(|call| call.starts_with("rustup"))
+            .all(|call| call.ends_with("(RUSTUP_AUTO_INSTALL=0)")),
+        "{calls:?}"
+    );
+    let build = "cargo build --target aarch64-unknown-none --release --package levitate-kernel";
+    assert_eq!(calls.last().unwrap(), build);
+}
+
+#[test]
+fn a_target_that_cannot_be_had_stops_the_build_with_the_command_that_helps() {
+    let bench = Bench::new(&[("rustc", RUSTC), ("rustup", RUSTUP), ("cargo", CARGO)]);
+    std::fs::write(bench.path("offline"), "").unwrap();
+    let output = bench.xtask(&["build", "--toolchain", "rustup"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = stderr(&output);
+    let error = stderr.lines().last().unwrap();
+    assert!(
+        error.starts_with("error: a compiler for aarch64-unknown-none is missing"),
+        "{stderr}"
+    );
+    assert!(error.contains("could not download"), "{stderr}");
+    assert!(
+        error.ends_with("to get it: rustup target add aarch64-unknown-none"),
+        "{stderr}"
+    );
+    assert!(bench.calls().iter().all(|call| !call.starts_with("cargo")));
+}
+
+#[test]
+fn the_doctor_lists_what_is_missing_and_fails() {
+    let bench = Bench::new(&[("apt-get", APT_GET), ("apt-cache", APT_CACHE)]);
+    let output = bench.xtask(&["doctor", "--toolchain", "rustup"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "missing  QEMU: no qemu-system-aarch64 in PATH",
+        "missing  a compiler for aarch64-unknown-none",
+        "to get it: rustup target add riscv64gc-unknown-none-elf",
+    ] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+    assert!(bench.calls().is_empty(), "the doctor only looks");
+}
