@@ -81,11 +81,12 @@ impl Capabilities {
     /// Takes into account how much data the virtqueue lets a request have.
     pub(crate) fn limited_to(mut self, max_data_bytes: u64) -> Result<Self, InitError> {
         let max_bytes = max_data_bytes.min(MAX_REQUEST_BYTES);
-        let max_sectors = max_bytes.checked_div(u64::from(SECTOR)).unwrap_or(0);
-        let whole_bytes = max_sectors.saturating_mul(u64::from(SECTOR));
+        // A block is a power of two of bytes.
+        let whole_bytes = max_bytes & !u64::from(self.block_size_bytes.saturating_sub(1));
         self.max_request_bytes = u32::try_from(whole_bytes).unwrap_or(0);
         if self.max_request_bytes == 0 {
-            return Err(InitError::NoRoomForSector {
+            return Err(InitError::NoRoomForBlock {
+                block_size_bytes: self.block_size_bytes,
                 max_segments: self.max_segments,
                 max_segment_bytes: self.max_segment_bytes,
                 max_data_bytes,
@@ -107,7 +108,7 @@ impl Capabilities {
         self.capacity_sectors.saturating_mul(SECTOR as u64)
     }
 
-    /// Returns the size of a block in bytes: the device works best in multiples of it (§5.2.5).
+    /// Returns the size of a block in bytes, a power of two of at least 512: requests are of whole blocks (§5.2.5).
     #[must_use]
     pub const fn block_size_bytes(&self) -> u32 {
         self.block_size_bytes
@@ -146,7 +147,7 @@ impl Capabilities {
         self.max_segment_bytes
     }
 
-    /// Returns how many bytes one request can read or write, a multiple of 512 that is not zero.
+    /// Returns how many bytes one request can read or write: one or more blocks.
     #[must_use]
     pub const fn max_request_bytes(&self) -> u32 {
         self.max_request_bytes
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_as_long_as_both_limits_allow_in_whole_sectors() {
+    fn a_request_is_as_long_as_both_limits_allow_in_whole_blocks() {
         let limits = |size_max, seg_max| {
             check(Config {
                 size_max: Some(size_max),
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_leave_no_room_for_a_sector_are_an_error() {
+    fn limits_that_leave_no_room_for_a_block_are_an_error() {
         for (size_max, seg_max) in [(0, Some(100)), (255, Some(2)), (511, Some(0)), (36, None)] {
             let config = Config {
                 size_max: Some(size_max),
@@ -222,7 +223,7 @@ mod tests {
                 ..PLAIN
             };
             assert!(
-                matches!(check(config), Err(InitError::NoRoomForSector { .. })),
+                matches!(check(config), Err(InitError::NoRoomForBlock { .. })),
                 "size_max {size_max}, seg_max {seg_max:?}"
             );
         }

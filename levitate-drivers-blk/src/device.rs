@@ -86,7 +86,7 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
         self.capabilities.capacity_sectors()
     }
 
-    /// Returns the size of a block in bytes: the device works best in multiples of it.
+    /// Returns the size of a block in bytes; requests begin and end with a block.
     ///
     /// The protocol counts in sectors of 512 bytes all the same, and so do all calls here (§5.2.5).
     pub const fn block_size_bytes(&self) -> u32 {
@@ -162,6 +162,17 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
     fn check(&self, sector: u64, len_bytes: usize, access: Access) -> Result<(), SubmitError> {
         if len_bytes == 0 || !len_bytes.is_multiple_of(crate::SECTOR_BYTES) {
             return Err(SubmitError::NotWholeSectors { len_bytes });
+        }
+        let block_size_bytes = self.block_size_bytes();
+        let block_sectors = sectors(block_size_bytes as usize);
+        if !sector.is_multiple_of(block_sectors)
+            || !sectors(len_bytes).is_multiple_of(block_sectors)
+        {
+            return Err(SubmitError::NotWholeBlocks {
+                sector,
+                len_bytes,
+                block_size_bytes,
+            });
         }
         let capacity_sectors = self.capacity_sectors();
         let sector_count = sectors(len_bytes);

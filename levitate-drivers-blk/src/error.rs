@@ -28,12 +28,14 @@ pub enum InitError {
         /// What the device says.
         capacity_sectors: u64,
     },
-    /// No request can carry even one sector.
+    /// No request can carry even one block.
     #[error(
-        "no sector fits into a request: at most {max_segments} segments of {max_segment_bytes} bytes, \
+        "no block of {block_size_bytes} bytes fits into a request: at most {max_segments} segments of {max_segment_bytes} bytes, \
          {max_data_bytes} bytes in all"
     )]
-    NoRoomForSector {
+    NoRoomForBlock {
+        /// Size of a block of the device.
+        block_size_bytes: u32,
         /// Segments a request may have.
         max_segments: u16,
         /// Bytes a segment may have.
@@ -70,6 +72,18 @@ pub enum SubmitError {
     NotWholeSectors {
         /// Length of the data.
         len_bytes: usize,
+    },
+    /// It does not begin or end where a block of the device does (`VIRTIO_BLK_F_BLK_SIZE`).
+    #[error(
+        "{len_bytes} bytes from sector {sector} on do not begin and end with a block of {block_size_bytes} bytes"
+    )]
+    NotWholeBlocks {
+        /// First sector.
+        sector: u64,
+        /// Length of the data.
+        len_bytes: usize,
+        /// Size of a block of the device.
+        block_size_bytes: u32,
     },
     /// It is longer than one request may be; blocking calls make several requests of it.
     #[error("length of {len_bytes} bytes is more than the {max_bytes} of one request")]

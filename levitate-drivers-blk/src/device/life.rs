@@ -10,7 +10,6 @@ use levitate_virtio::{
 };
 
 use super::{Access, new_buffer};
-use crate::SECTOR_BYTES;
 use crate::capabilities::Capabilities;
 use crate::config::Config;
 use crate::error::{Error, InitError};
@@ -247,9 +246,11 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
     }
 }
 
-/// Returns how long the bounce buffer is to be: whole sectors, at least one, and no more than a request can carry.
+/// Returns how long the bounce buffer is to be: whole blocks, at least one, and no more than a request can carry.
 fn bounce_bytes(capabilities: &Capabilities, options: &Options) -> usize {
     let limit = usize::try_from(capabilities.max_request_bytes()).unwrap_or(usize::MAX);
-    let mask = SECTOR_BYTES.saturating_sub(1);
-    (options.bounce_bytes & !mask).clamp(SECTOR_BYTES, limit.max(SECTOR_BYTES))
+    let block = usize::try_from(capabilities.block_size_bytes()).unwrap_or(usize::MAX);
+    // A block is a power of two of bytes, and at least one fits into a request.
+    let whole_bytes = options.bounce_bytes & !block.saturating_sub(1);
+    whole_bytes.clamp(block.min(limit), limit)
 }

@@ -294,7 +294,7 @@ fn a_queue_without_room_for_a_request_fails_the_initialization() {
     assert!(
         matches!(
             error,
-            InitError::NoRoomForSector {
+            InitError::NoRoomForBlock {
                 max_data_bytes: 0,
                 ..
             }

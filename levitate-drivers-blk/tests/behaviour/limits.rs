@@ -135,7 +135,7 @@ fn limits_that_leave_no_room_for_a_sector_fail_the_initialization() {
             let mut storage = Storage::<4>::new();
             let error = bench.try_drive(&mut storage).unwrap_err();
             assert!(
-                matches!(error, InitError::NoRoomForSector { max_segment_bytes, .. }
+                matches!(error, InitError::NoRoomForBlock { max_segment_bytes, .. }
                     if max_segment_bytes == size_max),
                 "{error}"
             );
@@ -157,7 +157,8 @@ fn a_queue_too_small_for_the_segments_of_a_sector_fails_and_keeps_nothing() {
     let error = bench.try_drive(&mut storage).unwrap_err();
     assert_eq!(
         error,
-        InitError::NoRoomForSector {
+        InitError::NoRoomForBlock {
+            block_size_bytes: 512,
             max_segments: 3,
             max_segment_bytes: 200,
             max_data_bytes: 400

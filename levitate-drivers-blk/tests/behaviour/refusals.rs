@@ -80,6 +80,27 @@ fn what_is_no_whole_number_of_sectors_is_refused() {
 }
 
 #[test]
+fn what_does_not_begin_and_end_with_a_block_is_refused() {
+    unseen(
+        || BlockModel::patterned(SECTORS as usize).block_size(1024),
+        |blk| {
+            for (sector, len_bytes) in [(0, 512), (1, 1024), (1, 512), (0, 1536)] {
+                let block_size_bytes = 1024;
+                let refusal = SubmitError::NotWholeBlocks {
+                    sector,
+                    len_bytes,
+                    block_size_bytes,
+                };
+                let mut data = vec![0; len_bytes];
+                assert_eq!(blk.read(sector, &mut data), Err(refusal.into()));
+                assert_eq!(blk.write(sector, &data), Err(refusal.into()));
+                refuses_buffer(blk, sector, len_bytes, refusal);
+            }
+        },
+    );
+}
+
+#[test]
 fn a_write_to_a_read_only_disk_is_refused() {
     unseen(
         || BlockModel::patterned(SECTORS as usize).read_only(),

@@ -226,14 +226,37 @@ fn a_driver_may_move_to_another_thread() {
 
 #[test]
 fn the_protocol_counts_in_512_whatever_the_block_size() {
-    let bench = Bench::new(BlockModel::patterned(16).block_size(4096));
+    let bench = Bench::new(BlockModel::patterned(32).block_size(4096));
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
     assert_eq!(blk.block_size_bytes(), 4096);
-    assert_eq!(blk.capacity_sectors(), 16);
-    let mut data = [0; 512];
-    blk.read(13, &mut data).unwrap();
-    assert_eq!(data[..], patterned(13, 512));
+    assert_eq!(blk.capacity_sectors(), 32);
+    let mut data = [0; 8192];
+    blk.read(8, &mut data).unwrap();
+    assert_eq!(data[..], patterned(8, 8192));
+    blk.write(24, &data[..4096]).unwrap();
     drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn a_long_transfer_is_split_between_blocks() {
+    let bench = Bench::new(
+        BlockModel::patterned(64)
+            .block_size(4096)
+            .size_max(2560)
+            .seg_max(4),
+    );
+    let mut storage = Storage::<4>::new();
+    let mut blk = bench.drive(&mut storage);
+    assert_eq!(blk.max_request_bytes(), 8192, "of 10240 bytes");
+    let mut data = vec![0; 64 * 512];
+    blk.read(0, &mut data).unwrap();
+    assert_eq!(data, patterned(0, 64 * 512));
+    drop(blk);
+    let sectors: Vec<u64> = bench
+        .disk
+        .model(|model| model.requests().iter().map(|one| one.sector).collect());
+    assert_eq!(sectors, [0, 16, 32, 48]);
     bench.finish();
 }

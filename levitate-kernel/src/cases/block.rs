@@ -14,7 +14,7 @@ use crate::interrupts;
 
 /// Sectors that are written and put back, at the end of the disk.
 const SCRATCH_SECTORS: u64 = 8;
-/// Reads that are in flight together.
+/// Reads of a block each that are in flight together.
 const READS: u64 = 16;
 /// The longest disk that is read as a whole, in one call: more than one request carries.
 const WHOLE_SECTORS: u64 = 16 << 11;
@@ -28,7 +28,7 @@ const TESTS: &[(&str, Test)] = &[
     ("writes-and-restores", writes_and_restores),
     ("many-in-flight", has_many_reads_in_flight),
     ("long-request", splits_a_long_request),
-    ("refuses-misaligned", refuses_what_is_not_whole_sectors),
+    ("refuses-misaligned", refuses_what_is_not_whole_blocks),
     (
         "refuses-to-write-read-only",
         refuses_to_write_a_read_only_disk,
@@ -67,32 +67,35 @@ fn tells_the_same_id_twice(disk: &mut dyn BlockDevice) -> Result {
 }
 
 fn ends_at_its_capacity(disk: &mut dyn BlockDevice) -> Result {
-    let capacity = disk.info().capacity_sectors;
-    ensure!(capacity > 0, "the disk has no sector");
-    let mut sector = [0; SECTOR_BYTES];
-    disk.read(capacity - 1, &mut sector).map_err(driver)?;
-    let mut two = [0; 2 * SECTOR_BYTES];
-    for first in [capacity - 1, capacity, u64::MAX - 1, u64::MAX] {
+    let block = disk.info().block_sectors;
+    let capacity = whole_blocks(disk, u64::MAX);
+    ensure!(capacity > 0, "the disk has no block");
+    let last = capacity - block;
+    let mut original = sectors(block);
+    disk.read(last, &mut original).map_err(driver)?;
+    let mut two = sectors(2 * block);
+    let end_of_numbers = u64::MAX - (u64::MAX % block);
+    for first in [last, capacity, end_of_numbers - block, end_of_numbers] {
         let read = disk.read(first, &mut two);
         ensure!(
             read.is_err(),
-            "sectors {first} and the next were read, of {capacity}"
+            "the blocks at sector {first} were read, of {capacity} sectors"
         );
         let written = disk.write(first, &two);
         ensure!(
             written.is_err(),
-            "sectors {first} and the next were written, of {capacity}"
+            "the blocks at sector {first} were written, of {capacity} sectors"
         );
     }
     // The refusals have not harmed it.
-    let mut again = [0; SECTOR_BYTES];
-    disk.read(capacity - 1, &mut again).map_err(driver)?;
-    ensure!(sector == again, "the last sector changed");
+    let mut again = sectors(block);
+    disk.read(last, &mut again).map_err(driver)?;
+    ensure!(original == again, "the last block changed");
     Ok(())
 }
 
 fn reads_the_same_twice(disk: &mut dyn BlockDevice) -> Result {
-    let count = disk.info().capacity_sectors.min(64);
+    let count = whole_blocks(disk, 64);
     let mut first = sectors(count);
     // Different from each other and from most disks, so that a read that does nothing shows.
     let mut second = vec![0x5a; first.len()];
@@ -111,8 +114,8 @@ fn writes_and_restores(disk: &mut dyn BlockDevice) -> Result {
     if info.is_read_only {
         return Err(Outcome::skipped(format_args!("the disk is read-only")));
     }
-    let count = info.capacity_sectors.min(SCRATCH_SECTORS);
-    let first = info.capacity_sectors - count;
+    let count = whole_blocks(disk, SCRATCH_SECTORS);
+    let first = whole_blocks(disk, u64::MAX) - count;
     let mut original = sectors(count);
     disk.read(first, &mut original).map_err(driver)?;
     let pattern: Vec<u8> = (0..original.len())
@@ -131,26 +134,28 @@ fn writes_and_restores(disk: &mut dyn BlockDevice) -> Result {
 }
 
 fn has_many_reads_in_flight(disk: &mut dyn BlockDevice) -> Result {
-    let capacity = disk.info().capacity_sectors;
-    let count = READS.min(capacity);
+    let block = disk.info().block_sectors;
+    let block_bytes = sectors(block).len();
+    let blocks = whole_blocks(disk, u64::MAX) / block;
+    let count = READS.min(blocks);
     // Spread over the disk, and not in order.
-    let place = |index: u64| (index * 7 % count) * (capacity / count);
-    let mut together = sectors(count);
+    let place = |index: u64| (index * 7 % count) * (blocks / count) * block;
+    let mut together = sectors(count * block);
     together.fill(0xc3);
     let mut reads: Vec<Read<'_>> = (0..)
-        .zip(together.chunks_exact_mut(SECTOR_BYTES))
+        .zip(together.chunks_exact_mut(block_bytes))
         .map(|(index, buffer)| Read {
             first_sector: place(index),
             buffer,
         })
         .collect();
     disk.read_many(&mut reads).map_err(driver)?;
-    for (index, found) in (0..).zip(together.chunks_exact(SECTOR_BYTES)) {
-        let mut alone = [0; SECTOR_BYTES];
+    for (index, found) in (0..).zip(together.chunks_exact(block_bytes)) {
+        let mut alone = sectors(block);
         disk.read(place(index), &mut alone).map_err(driver)?;
         ensure!(
             found == alone,
-            "sector {} differs when read among others",
+            "the block at sector {} differs when read among others",
             place(index)
         );
     }
@@ -159,7 +164,7 @@ fn has_many_reads_in_flight(disk: &mut dyn BlockDevice) -> Result {
 
 fn splits_a_long_request(disk: &mut dyn BlockDevice) -> Result {
     let info = disk.info();
-    let count = info.capacity_sectors.min(WHOLE_SECTORS);
+    let count = whole_blocks(disk, WHOLE_SECTORS);
     let length = count * SECTOR_BYTES as u64;
     if length <= info.max_request_bytes {
         let max = info.max_request_bytes;
@@ -170,21 +175,23 @@ fn splits_a_long_request(disk: &mut dyn BlockDevice) -> Result {
     let mut whole = sectors(count);
     whole.fill(0x3c);
     disk.read(0, &mut whole).map_err(driver)?;
-    let mut part = sectors(1);
+    let mut part = sectors(info.block_sectors);
+    let block_bytes = part.len();
     // A stride that hits no borders of pieces by rule.
-    for first in (0..count).step_by(61) {
+    for (index, block) in (0..).zip(whole.chunks_exact(block_bytes)).step_by(61) {
+        let first: u64 = index * info.block_sectors;
         disk.read(first, &mut part).map_err(driver)?;
-        let start = first as usize * SECTOR_BYTES;
         ensure!(
-            whole[start..start + SECTOR_BYTES] == part[..],
-            "sector {first} differs when read in one long request"
+            block == part,
+            "the block at sector {first} differs when read in one long request"
         );
     }
     Ok(())
 }
 
-fn refuses_what_is_not_whole_sectors(disk: &mut dyn BlockDevice) -> Result {
-    for length in [0, 1, SECTOR_BYTES - 1, SECTOR_BYTES + 1] {
+fn refuses_what_is_not_whole_blocks(disk: &mut dyn BlockDevice) -> Result {
+    let block_bytes = sectors(disk.info().block_sectors).len();
+    for length in [0, 1, block_bytes - 1, block_bytes + 1, block_bytes / 2] {
         let mut buffer = vec![0; length];
         let read = disk.read(0, &mut buffer);
         ensure!(read.is_err(), "{length} bytes were read");
@@ -198,7 +205,7 @@ fn refuses_to_write_a_read_only_disk(disk: &mut dyn BlockDevice) -> Result {
     if !disk.info().is_read_only {
         return Err(Outcome::skipped(format_args!("the disk is writable")));
     }
-    let mut before = sectors(1);
+    let mut before = sectors(disk.info().block_sectors);
     disk.read(0, &mut before).map_err(driver)?;
     let mut changed = before.clone();
     changed.iter_mut().for_each(|byte| *byte ^= 0xff);
@@ -206,7 +213,7 @@ fn refuses_to_write_a_read_only_disk(disk: &mut dyn BlockDevice) -> Result {
         disk.write(0, &changed).is_err(),
         "a read-only disk was written"
     );
-    let mut after = sectors(1);
+    let mut after = sectors(disk.info().block_sectors);
     disk.read(0, &mut after).map_err(driver)?;
     ensure!(before == after, "a read-only disk changed");
     Ok(())
@@ -222,12 +229,12 @@ fn flushes(disk: &mut dyn BlockDevice) -> Result {
 /// Interrupts arrive when they are wanted, as many as are needed, and no storm of them.
 fn interrupts_when_asked_to(disk: &mut dyn BlockDevice, line: u32) -> Result {
     const READS: u64 = 20;
-    let mut sector = [0; SECTOR_BYTES];
+    let mut block = sectors(disk.info().block_sectors);
     let before = interrupts::count(line);
     disk.set_interrupts(true);
     let outcome = (|| {
         for _ in 0..READS {
-            disk.read(0, &mut sector).map_err(driver)?;
+            disk.read(0, &mut block).map_err(driver)?;
         }
         wait_until(|| interrupts::count(line) > before)
     })();
@@ -236,6 +243,13 @@ fn interrupts_when_asked_to(disk: &mut dyn BlockDevice, line: u32) -> Result {
     let count = interrupts::count(line) - before;
     ensure!(count <= READS, "{READS} reads made {count} interrupts");
     Ok(())
+}
+
+/// Returns as many sectors as the disk has, at most `limit`, or one block if that is more; whole blocks.
+fn whole_blocks(disk: &dyn BlockDevice, limit: u64) -> u64 {
+    let info = disk.info();
+    let count = info.capacity_sectors.min(limit.max(info.block_sectors));
+    count - count % info.block_sectors
 }
 
 fn sectors(count: u64) -> Vec<u8> {

@@ -12,6 +12,8 @@ pub(crate) const SECTOR_BYTES: usize = 512;
 pub(crate) struct DiskInfo {
     /// Its length in sectors.
     pub(crate) capacity_sectors: u64,
+    /// Sectors in a block: reads and writes begin and end with one.
+    pub(crate) block_sectors: u64,
     /// Whether it can be written.
     pub(crate) is_read_only: bool,
     /// The crate that drives it.
@@ -31,11 +33,11 @@ impl DiskInfo {
 pub(crate) struct Read<'a> {
     /// The first sector.
     pub(crate) first_sector: u64,
-    /// Where the bytes go: whole sectors.
+    /// Where the bytes go: whole blocks.
     pub(crate) buffer: &'a mut [u8],
 }
 
-/// A disk of 512-byte sectors; buffers hold whole sectors, at least one.
+/// A disk of 512-byte sectors; buffers hold whole blocks, at least one.
 pub(crate) trait BlockDevice {
     /// Returns what the disk says about itself.
     fn info(&self) -> DiskInfo;

@@ -10,7 +10,7 @@ use levitate_hal::{Clock, Deadline, DmaBuffer};
 use log::{error, warn};
 
 use super::DriverError;
-use super::block::{BlockDevice, DiskInfo, Read};
+use super::block::{BlockDevice, DiskInfo, Read, SECTOR_BYTES};
 use crate::devices::KernelTransport;
 use crate::platform::{KernelClock, KernelDma, Platform, platform};
 
@@ -98,6 +98,7 @@ impl BlockDevice for LevitateBlk {
         let bounce_bytes = u32::try_from(self.options.bounce_bytes).unwrap_or(u32::MAX);
         DiskInfo {
             capacity_sectors: self.blk.capacity_sectors(),
+            block_sectors: u64::from(self.blk.block_size_bytes()) / SECTOR_BYTES as u64,
             is_read_only: self.blk.is_read_only(),
             driver: NAME,
             max_request_bytes: u64::from(self.blk.max_request_bytes().min(bounce_bytes)),

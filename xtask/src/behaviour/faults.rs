@@ -146,6 +146,12 @@ fn large_blocks(context: &Context) -> Result<()> {
         ensure_refused_unseen(&mut vm, &format!("blk {request} -d {number}"))?;
     }
     blk::check_checksum(&mut vm, number, &disk)?;
+    let lines = command(&mut vm, "selftest")?;
+    let totals = lines.iter().find(|line| line.contains(" passed, "));
+    ensure!(
+        totals.is_some_and(|totals| totals.contains(" passed, 0 failed")),
+        "the self-tests on a disk of 4096-byte blocks: {totals:?}"
+    );
     case::shut_down(vm)?;
     disk.ensure_as_expected()
 }
