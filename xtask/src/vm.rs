@@ -10,6 +10,7 @@
 )]
 
 mod deadline;
+mod difference;
 pub(crate) mod image;
 pub(crate) mod machine;
 pub(crate) mod process;

@@ -1,3 +1,5 @@
+//! Damage compared with a bitmap of what was damaged.
+
 use std::vec;
 use std::vec::Vec;
 

@@ -17,5 +17,6 @@ mod lifecycle;
 mod memory;
 mod modes;
 mod picture;
+mod reclaim;
 mod rig;
 mod timeouts;
