@@ -14,6 +14,11 @@
 #[cfg(test)]
 extern crate std;
 
+/// Keeps the example of the project's front page compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;
+
 mod area;
 mod chunk;
 mod config;

@@ -80,6 +80,11 @@ fn healthy_machine(context: &Context, transport: Transport, gic: Gic) -> Result<
     let mut machine = machine(context, transport, gic, "selftest");
     machine.disks = vec![writable.device(), fixed.device()];
     machine.disks[1].read_only = true;
+    // With more than one CPU a GICv2 routes no shared interrupt by itself.
+    machine.smp = match transport {
+        Transport::Mmio => 4,
+        Transport::MmioLegacy => 1,
+    };
     machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
     let mut vm = machine.start(&context.dir)?;
     case::ensure_exit(&mut vm, DEADLINE, 0)?;
