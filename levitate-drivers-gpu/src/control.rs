@@ -107,13 +107,11 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         if let Some(ready) = ready {
             return Ok(ready?);
         }
-        match self.frames.iter().find_map(Frame::unanswered) {
+        // Whatever the slots are taken by, the device has it: the oldest of it says why.
+        match self.queue.oldest_in_flight() {
             Some(token) => Err(self.timeout::<Header>(token, &deadline)),
             None => Err(Error::Submit(SubmitError::Full {
-                slots: self
-                    .queue
-                    .idle_slots()
-                    .saturating_add(self.queue.in_flight()),
+                slots: self.queue.idle_slots(),
             })),
         }
     }
@@ -267,7 +265,9 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
     {
         Error::Timeout(Timeout {
             timeout: deadline.timeout(),
-            cause: self.device.diagnose(&self.queue, token, &R::new_zeroed()),
+            cause: self
+                .device
+                .diagnose(&mut self.queue, token, &R::new_zeroed()),
         })
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn bring_up<'s, T: Transport, P: Platform>(
     };
     let queue = device.prepare_queue(platform.dma(), CONTROLQ, queue_config, slots)?;
     let device = device.go_live();
-    let queue = queue.activate(&device);
+    let queue = queue.activate(&device)?;
     let slots = queue.idle_slots();
     let has_data = queue.max_segments() != 0;
     let control = Control::new(device, queue, frames, platform, options, (config, features));

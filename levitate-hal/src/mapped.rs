@@ -59,17 +59,23 @@ unsafe impl StableBuffer for alloc::boxed::Box<[u8]> {
 #[cfg(feature = "alloc")]
 // SAFETY: the first `len` bytes of a vector live on the heap, are initialised, and are nobody else's until it is put together again.
 unsafe impl StableBuffer for alloc::vec::Vec<u8> {
-    /// The capacity.
-    type Rest = usize;
+    /// The vector's own pointer, which is also good for the spare capacity, and the capacity.
+    type Rest = (NonNull<u8>, usize);
 
-    fn into_raw(self) -> (NonNull<[u8]>, usize) {
-        let capacity = self.capacity();
-        (NonNull::from(Self::leak(self)), capacity)
+    fn into_raw(self) -> (NonNull<[u8]>, Self::Rest) {
+        let mut this = ManuallyDrop::new(self);
+        let first = NonNull::from(&mut **this).cast();
+        // `as_mut_ptr` is never null; the pointer to the slice is good for its bytes alone.
+        let own = NonNull::new(this.as_mut_ptr()).unwrap_or(first);
+        (
+            NonNull::slice_from_raw_parts(own, this.len()),
+            (own, this.capacity()),
+        )
     }
 
-    unsafe fn from_raw(bytes: NonNull<[u8]>, capacity: usize) -> Self {
-        // SAFETY: the caller has bytes and capacity from `into_raw`, which leaked a vector of them, and uses them once.
-        unsafe { Self::from_raw_parts(bytes.as_ptr().cast(), bytes.len(), capacity) }
+    unsafe fn from_raw(bytes: NonNull<[u8]>, (own, capacity): Self::Rest) -> Self {
+        // SAFETY: the caller has all of it from `into_raw`, which took a vector apart, and uses it once.
+        unsafe { Self::from_raw_parts(own.as_ptr(), bytes.len(), capacity) }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Raw memory shared with a device: [`DmaRegion`].
 
 use core::alloc::Layout;
-use core::mem::size_of;
 use core::ptr::NonNull;
 
 use thiserror::Error;
@@ -38,8 +37,6 @@ pub struct DmaRegion<D: Dma> {
 
 // SAFETY: the region owns its memory as a `Box` does; the pointer in it is not shared, and `D` goes along.
 unsafe impl<D: Dma + Send> Send for DmaRegion<D> {}
-// SAFETY: a shared region offers volatile copies of plain bytes, which may be torn but never invalid; `D` is shared along.
-unsafe impl<D: Dma + Sync> Sync for DmaRegion<D> {}
 
 impl<D: Dma> DmaRegion<D> {
     /// Allocates `size_bytes` zeroed bytes, aligned to `align_bytes`, a power of two.
@@ -122,15 +119,25 @@ impl<D: Dma> DmaRegion<D> {
     ///
     /// [`OutOfRange`].
     pub fn read<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T, OutOfRange> {
-        self.check(offset, size_of::<T>())?;
         let mut value = T::new_zeroed();
-        for (index, byte) in value.as_mut_bytes().iter_mut().enumerate() {
+        self.read_into(offset, value.as_mut_bytes())?;
+        Ok(value)
+    }
+
+    /// Fills `bytes` with a copy of what is at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`]; `bytes` is unchanged.
+    pub fn read_into(&self, offset: usize, bytes: &mut [u8]) -> Result<(), OutOfRange> {
+        self.check(offset, bytes.len())?;
+        for (index, byte) in bytes.iter_mut().enumerate() {
             // SAFETY: `offset + index` is below `layout.size()`, checked above; the memory is this region's.
             let source = unsafe { self.allocation.cpu.add(offset.wrapping_add(index)) };
             // SAFETY: `source` is valid for a read of one byte, as above; volatile, for the device may write at any time.
             *byte = unsafe { source.read_volatile() };
         }
-        Ok(value)
+        Ok(())
     }
 
     fn check(&self, offset: usize, len_bytes: usize) -> Result<(), OutOfRange> {

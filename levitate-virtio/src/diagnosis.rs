@@ -54,9 +54,9 @@ pub enum TimeoutCause {
         /// Index of the queue.
         queue: crate::queue::QueueIndex,
     },
-    /// The device never fetched the request.
+    /// Nothing says that the device fetched the request: it still asks to be notified of it.
     #[error(
-        "device never fetched the request: the notification is lost, or it has queue {queue} in another place \
+        "no sign that the device fetched the request: the notification is lost, or it has queue {queue} in another place \
          (on version 1, GuestPageSize must be written before QueuePFN)"
     )]
     NotFetched {
@@ -78,7 +78,7 @@ impl<T: Transport> Device<T, stage::Live> {
     /// Looks for the reason why `token`, submitted to `queue` with the footer `initial`, was not answered.
     pub fn diagnose<B, C, D, F>(
         &mut self,
-        queue: &Queue<'_, B, C, D, T::Notifier>,
+        queue: &mut Queue<'_, B, C, D, T::Notifier>,
         token: Token,
         initial: &F,
     ) -> TimeoutCause
@@ -106,7 +106,9 @@ impl<T: Transport> Device<T, stage::Live> {
                 interface,
             };
         }
-        if queue.has_uncollected() || queue.is_done(token) {
+        // A device that breaks the rules now says so with the next call.
+        let _ = queue.process();
+        if queue.is_done(token) {
             return TimeoutCause::Late;
         }
         if queue.is_footer_written(token, initial) {

@@ -4,7 +4,7 @@ use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use levitate_hal::{Clock, Deadline, Dma, Segments};
+use levitate_hal::{Barriers, Clock, Deadline, Dma, Segments};
 use thiserror::Error;
 
 use crate::config::{self, ConfigError, ConfigSpace};
@@ -275,6 +275,8 @@ impl<T: Transport> Device<T, stage::Negotiated> {
 
     /// Sets DRIVER_OK: step 8.
     pub fn go_live(mut self) -> Device<T, stage::Live> {
+        // What is in the queues by now is in memory before the device may look at it.
+        Barriers::Platform.before_notify();
         add_status(&mut *self.guard.transport, Status::DRIVER_OK);
         self.guard.is_live = true;
         Device {

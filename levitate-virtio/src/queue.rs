@@ -182,9 +182,10 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
         if !self.is_done(token) {
             return None;
         }
+        let submitted_bytes = self.slot(token)?.footer_bytes;
         let footer = self
             .memory
-            .read_footer(token.slot)
+            .read_footer(token.slot, submitted_bytes)
             .unwrap_or_else(|_| F::new_zeroed());
         self.done.remove(self.slots, token.slot);
         self.idle.push(self.slots, token.slot);
@@ -217,6 +218,20 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
     #[must_use]
     pub fn context(&self, token: Token) -> Option<&C> {
         self.slot(token)?.context.as_ref()
+    }
+
+    /// Returns the request that the device has had for longest.
+    #[must_use]
+    pub fn oldest_in_flight(&self) -> Option<Token> {
+        let next = self.ring.available_index();
+        (0_u16..)
+            .zip(self.slots.iter())
+            .filter(|(_, slot)| slot.state == State::InFlight)
+            .max_by_key(|(_, slot)| next.wrapping_sub(slot.available_index))
+            .map(|(number, slot)| Token {
+                slot: number,
+                generation: slot.generation,
+            })
     }
 
     /// Returns which of the device's queues this is.
@@ -355,11 +370,6 @@ impl<'s, B, C, D: Dma, N> Queue<'s, B, C, D, N> {
 
 /// What the diagnosis of a missed deadline looks at.
 impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
-    /// Reads whether the device has used anything that was not collected.
-    pub(crate) fn has_uncollected(&self) -> bool {
-        self.ring.read_used_count() != 0
-    }
-
     /// Reads whether the device has fetched the request from the available ring; `None` if that cannot be known.
     pub(crate) fn is_fetched(&self, token: Token) -> Option<bool> {
         let slot = self.slot(token)?;
@@ -371,8 +381,11 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
     where
         F: FromBytes + IntoBytes + Immutable,
     {
+        let Some(slot) = self.slot(token) else {
+            return false;
+        };
         self.memory
-            .read_footer::<F>(token.slot)
+            .read_footer::<F>(token.slot, slot.footer_bytes)
             .is_ok_and(|footer| footer.as_bytes() != initial.as_bytes())
     }
 

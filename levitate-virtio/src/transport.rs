@@ -40,11 +40,8 @@ pub struct QueueAreas {
 pub enum Placement {
     /// Each area by itself, aligned as §2.7 asks.
     Separate,
-    /// One block from a page boundary on, the used ring at the next multiple of `align_bytes` (§2.7.2).
-    Block {
-        /// Queue alignment, a power of two.
-        align_bytes: usize,
-    },
+    /// One block from a page boundary on, the used ring at the next one, with pages of 4096 bytes (§2.7.2).
+    Block,
 }
 
 /// Why a virtqueue was not enabled.

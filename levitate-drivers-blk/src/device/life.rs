@@ -83,7 +83,7 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
         };
         let queue = device.prepare_queue(platform.dma(), REQUEST_QUEUE, queue_config, slots)?;
         let device = device.go_live();
-        let queue = queue.activate(&device);
+        let queue = queue.activate(&device)?;
         let life = Self {
             device,
             queue,
@@ -239,7 +239,9 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
             Some(outcome) => outcome,
             None => {
                 let unwritten = RequestStatus::UNWRITTEN;
-                let cause = self.device.diagnose(&self.queue, token.request, &unwritten);
+                let cause = self
+                    .device
+                    .diagnose(&mut self.queue, token.request, &unwritten);
                 Err(Timeout { timeout, cause }.into())
             }
         }

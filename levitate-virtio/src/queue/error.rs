@@ -25,6 +25,9 @@ pub enum QueueError {
         /// Descriptors a request needs.
         needed: u16,
     },
+    /// It was prepared for another device, or another life of this one.
+    #[error("virtqueue was prepared for another device")]
+    ForeignDevice,
     /// There is no memory for it.
     #[error("no memory for the virtqueue: {0}")]
     Dma(#[from] DmaError),

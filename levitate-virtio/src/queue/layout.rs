@@ -99,6 +99,9 @@ pub const AVAILABLE_RING_ALIGN: usize = 2;
 /// Alignment of the used ring (§2.7).
 pub const USED_RING_ALIGN: usize = 4;
 
+/// Page size and queue alignment of the one-block layout, as this crate tells a legacy device (§4.2.4).
+pub const LEGACY_ALIGN: usize = 4096;
+
 /// Offset of `flags` in the available ring.
 pub const AVAILABLE_FLAGS: usize = 0;
 /// Offset of `idx` in the available ring.

@@ -161,11 +161,18 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
     }
 
     /// Makes the queue usable, now that `device`, for which it was prepared, is live.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::ForeignDevice`] if it was prepared for another one; its memory is leaked, for that one may use it.
     pub fn activate<T: Transport>(
         self,
         device: &Device<T, stage::Live>,
-    ) -> Queue<'s, B, C, D, T::Notifier> {
-        Queue {
+    ) -> Result<Queue<'s, B, C, D, T::Notifier>, QueueError> {
+        if device.identity() != self.identity {
+            return Err(QueueError::ForeignDevice);
+        }
+        Ok(Queue {
             index: self.index,
             ring: self.ring,
             memory: self.memory,
@@ -181,6 +188,6 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
             wants_notifications: false,
             fault: None,
             identity: self.identity,
-        }
+        })
     }
 }

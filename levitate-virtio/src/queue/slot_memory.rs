@@ -76,8 +76,18 @@ impl<D: Dma> SlotMemory<D> {
         self.write_at(self.offset(slot, self.footer), footer)
     }
 
-    pub(super) fn read_footer<T: FromBytes + IntoBytes>(&self, slot: u16) -> Result<T, OutOfRange> {
-        self.memory.read(self.offset(slot, self.footer))
+    /// Returns the first `len_bytes` of the footer, or as many as a `T` has; the rest of the `T` is zero.
+    pub(super) fn read_footer<T: FromBytes + IntoBytes>(
+        &self,
+        slot: u16,
+        len_bytes: u32,
+    ) -> Result<T, OutOfRange> {
+        let mut value = T::new_zeroed();
+        let len = (len_bytes as usize).min(size_of::<T>());
+        let bytes = value.as_mut_bytes().get_mut(..len).unwrap_or_default();
+        self.memory
+            .read_into(self.offset(slot, self.footer), bytes)?;
+        Ok(value)
     }
 
     pub(super) fn write_table_entry(

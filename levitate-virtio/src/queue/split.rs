@@ -46,7 +46,10 @@ impl<D: Dma> SplitRing<D> {
                 layout::block(size, layout::USED_RING_ALIGN),
                 layout::DESCRIPTOR_TABLE_ALIGN,
             ),
-            Placement::Block { align_bytes } => (layout::block(size, align_bytes), align_bytes),
+            Placement::Block => (
+                layout::block(size, layout::LEGACY_ALIGN),
+                layout::LEGACY_ALIGN,
+            ),
         };
         let memory = ManuallyDrop::new(DmaRegion::new(dma, block.len_bytes, align_bytes)?);
         let ring = Self {

@@ -19,9 +19,6 @@ pub mod registers;
 
 use registers as reg;
 
-/// The page size a version-1 device is told, and what its used rings are aligned to.
-pub(crate) const LEGACY_PAGE_BYTES: u32 = 4096;
-
 /// Why there is no usable device behind a register region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -93,11 +90,6 @@ impl<M: Mmio> MmioTransport<M> {
         }))
     }
 
-    /// Returns the register region.
-    pub const fn mmio(&self) -> &M {
-        &self.mmio
-    }
-
     fn config_offset(offset: usize) -> usize {
         // Past the end of the address space there is no register either.
         offset.saturating_add(reg::CONFIG)
@@ -151,9 +143,7 @@ impl<M: Mmio> Transport for MmioTransport<M> {
 
     fn placement(&self) -> Placement {
         match self.interface {
-            Interface::Legacy => Placement::Block {
-                align_bytes: LEGACY_PAGE_BYTES as usize,
-            },
+            Interface::Legacy => Placement::Block,
             Interface::Modern => Placement::Separate,
         }
     }

@@ -180,7 +180,7 @@ fn a_queue_is_not_set_up_twice() {
             "what the device was not told of is freed"
         );
         let device = device.go_live();
-        let queue = queue.activate(&device);
+        let queue = queue.activate(&device).unwrap();
         rig.stop(device, queue);
     }
 }

@@ -128,7 +128,7 @@ impl Rig {
             .prepare_queue(&self.pool, QueueIndex::new(0), config, slots)
             .unwrap();
         let device = device.go_live();
-        let queue = queue.activate(&device);
+        let queue = queue.activate(&device).unwrap();
         (device, queue)
     }
 

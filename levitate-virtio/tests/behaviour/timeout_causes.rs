@@ -31,7 +31,7 @@ fn start<'s>(
     let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
     let queue = device.prepare_queue(&rig.pool, QUEUE, CONFIG, slots)?;
     let device = device.go_live();
-    let queue = queue.activate(&device);
+    let queue = queue.activate(&device).unwrap();
     Ok((device, queue))
 }
 
@@ -47,7 +47,7 @@ fn time_out(version: Version, tampering: Tampering) -> TimeoutCause {
         queue.is_done(token).then_some(())
     });
     assert_eq!(answered, None);
-    let cause = device.diagnose(&queue, token, &[0_u8; 4]);
+    let cause = device.diagnose(&mut queue, token, &[0_u8; 4]);
     let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
     queue.release(&quiesced, |_, _| {}).unwrap();
     rig.pool.assert_no_leaks();
@@ -153,7 +153,7 @@ fn diagnose(features: Features, change: impl FnOnce(&Rig, &mut EchoQueue<'_>)) -
     queue.notify();
     assert!(!rig.wait(&mut queue, token));
     change(&rig, &mut queue);
-    let cause = device.diagnose(&queue, token, &[0_u8; 4]);
+    let cause = device.diagnose(&mut queue, token, &[0_u8; 4]);
     rig.stop(device, queue);
     cause
 }

@@ -1,8 +1,9 @@
 //! Giving a virtqueue to an MMIO device, through the registers of either version (§4.2.3.2, §4.2.4).
 
-use levitate_hal::{DmaAddr, Mmio};
+use levitate_hal::{Barriers, DmaAddr, Mmio};
+use static_assertions::const_assert_eq;
 
-use super::{LEGACY_PAGE_BYTES, halves, registers as reg};
+use super::{halves, registers as reg};
 use crate::queue::QueueIndex;
 use crate::queue::layout;
 use crate::transport::{Area, EnableQueueError, Interface, QueueAreas};
@@ -43,6 +44,8 @@ pub(super) fn modern<M: Mmio>(
         low.write(mmio, halves[0]);
         high.write(mmio, halves[1]);
     }
+    // The rings are zeroed in memory before the device may look at them.
+    Barriers::Platform.before_notify();
     reg::QUEUE_READY.write(mmio, 1);
     read_back(
         queue,
@@ -52,6 +55,10 @@ pub(super) fn modern<M: Mmio>(
         reg::QUEUE_READY.read(mmio),
     )
 }
+
+/// [`layout::LEGACY_ALIGN`], as the registers take it.
+const LEGACY_PAGE_BYTES: u32 = 4096;
+const_assert_eq!(LEGACY_PAGE_BYTES as usize, layout::LEGACY_ALIGN);
 
 /// Version 1: page size, alignment, then the number of the queue's first page, which is read back.
 pub(super) fn legacy<M: Mmio>(
@@ -71,7 +78,7 @@ pub(super) fn legacy<M: Mmio>(
         .ok()
         .filter(|number| *number != 0 && base.is_aligned_to(u64::from(LEGACY_PAGE_BYTES)))
         .ok_or(misplaced(Area::Descriptor, base))?;
-    let block = layout::block(areas.size, LEGACY_PAGE_BYTES as usize);
+    let block = layout::block(areas.size, layout::LEGACY_ALIGN);
     let at = |offset: usize| -> Option<DmaAddr> { base.checked_add(offset as u64) };
     if at(block.available_ring) != Some(areas.driver) {
         return Err(misplaced(Area::Driver, areas.driver));
@@ -84,6 +91,8 @@ pub(super) fn legacy<M: Mmio>(
     check_size(mmio, interface, queue, areas)?;
     reg::QUEUE_SIZE.write(mmio, u32::from(areas.size.get()));
     reg::QUEUE_ALIGN.write(mmio, LEGACY_PAGE_BYTES);
+    // The rings are zeroed in memory before the device may look at them.
+    Barriers::Platform.before_notify();
     reg::QUEUE_PFN.write(mmio, page_number);
     read_back(
         queue,
