@@ -72,7 +72,7 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     ///
     /// # Errors
     ///
-    /// [`InitError`]; the device is then marked FAILED, or left alone if it is no GPU.
+    /// [`InitError`]; the device is then marked FAILED, or reset if it was live already, or left alone if it is no GPU.
     pub fn new<const N: usize>(
         transport: T,
         platform: P,
@@ -85,7 +85,7 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     ///
     /// # Errors
     ///
-    /// [`InitError`]; the device is then marked FAILED, or left alone if it is no GPU.
+    /// [`InitError`]; the device is then marked FAILED, or reset if it was live already, or left alone if it is no GPU.
     pub fn with_options<const N: usize>(
         transport: T,
         platform: P,

@@ -95,7 +95,7 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
         self.damage.areas().map(Area::to_rectangle)
     }
 
-    /// Gives the chunks back, without memory, once their device was stopped.
+    /// Gives the chunks it used back, without memory, once their device was stopped.
     ///
     /// # Errors
     ///

@@ -40,7 +40,7 @@ mod scanout;
 mod storage;
 
 pub use chunk::Chunk;
-pub use config::{Events, GpuConfig};
+pub use config::{ConfigLayout, Events, GpuConfig};
 pub use device::{Gpu, Options, Stopped};
 pub use edid::{Edid, EdidError, PreferredTiming};
 pub use error::{CommandError, Error, InitError, ResetError, ResponseFault};

@@ -102,7 +102,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         Ok(())
     }
 
-    /// Takes a framebuffer from its scanout and from the device, and gives its chunks back, without memory.
+    /// Takes a framebuffer from its scanout and from the device, and gives the chunks it used back, without memory.
     ///
     /// # Errors
     ///

@@ -9,6 +9,8 @@
 /// An access that nevertheless goes outside the region, or is not a multiple of its width, must be harmless:
 /// a read returns all ones and a write is dropped, as on a bus where nothing answers.
 ///
+/// What it returns is taken for what the device says, also that the device was reset and is done with the memory it was given.
+///
 /// Clones name the same registers; a driver takes one for each of its independent handles.
 pub trait Mmio: Clone {
     /// Returns the length of the region in bytes.

@@ -106,3 +106,17 @@ fn a_vector_can_be_taken_out_again_and_nothing_else_can() {
     assert!(coherent.into_vec().is_err());
     pool.assert_no_leaks();
 }
+
+#[test]
+fn a_vector_comes_back_with_its_spare_capacity() {
+    let pool = Pool::new();
+    let mut vector = Vec::with_capacity(4096);
+    vector.resize(512, 1_u8);
+    let mapped = Mapped::new(&pool, vector, Direction::Both).unwrap();
+    assert_eq!(mapped.len_bytes(), 512);
+    let mut vector = mapped.into_inner();
+    assert_eq!(vector.capacity(), 4096);
+    vector.extend([2; 3000]);
+    assert_eq!((vector.len(), vector[511], vector[512]), (3512, 1, 2));
+    pool.assert_no_leaks();
+}

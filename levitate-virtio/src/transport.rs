@@ -191,6 +191,7 @@ pub enum QueueState {
 
 /// The way to one device (§4).
 ///
+/// It is trusted to pass on what the device says, in particular a status of 0 after a reset: memory is given back upon it.
 /// Implementations validate what they read from the device; callers follow the order of §3.1.1, which [`Device`](crate::Device)
 /// keeps for them.
 pub trait Transport {

@@ -338,3 +338,24 @@ fn a_device_that_is_slow_to_reset_is_waited_for() {
     drop(gpu);
     rig.assert_tidy();
 }
+
+#[test]
+fn slots_that_unanswered_commands_keep_are_no_excuse_for_a_nameless_error() {
+    for version in BOTH {
+        let rig = Rig::new(version, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu_with(&mut storage, Features::EVENT_IDX);
+        set_completion(&rig, Completion::Never);
+        // Sixteen of them take all slots; from then on nothing can be sent.
+        for _ in 0..20 {
+            let error = gpu.display_info().unwrap_err();
+            assert_eq!(cause(error), TimeoutCause::NotCompleted);
+        }
+        let mut chunks = chunks(1);
+        let error = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap_err();
+        assert_eq!(cause(error), TimeoutCause::NotCompleted);
+        set_completion(&rig, Completion::Inline);
+        gpu.reset().unwrap();
+        assert!(gpu.display_info().is_ok());
+    }
+}

@@ -85,7 +85,9 @@ impl DeviceMemory {
         })
     }
 
-    /// Copies `bytes` to `addr`.
+    /// Copies `bytes` to `addr`, as a device would: at any time, whoever looks at the memory.
+    ///
+    /// A driver that keeps to the rules has no reference to memory a device may write now, and a test must not either.
     ///
     /// # Errors
     ///

@@ -198,16 +198,18 @@ fn a_live_device_that_is_dropped_is_told_to_reset() {
 }
 
 #[test]
-fn a_status_is_never_taken_back_bit_by_bit() {
+fn a_status_bit_of_the_device_is_kept_by_every_write_but_a_reset() {
     let rig = Rig::new(Version::Two);
-    let mut slots = slots::<2>();
-    let (device, queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    let (device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
     rig.device.set_needs_reset();
+    drop(device.go_live());
+    let needs_reset = u64::from(Status::DEVICE_NEEDS_RESET.bits());
     assert_eq!(
-        rig.device.status() & Status::DEVICE_NEEDS_RESET.bits(),
-        0x40
+        rig.device.log().writes_to(STATUS),
+        [0, 1, 3, 0xb, 0xf | needs_reset, 0]
     );
-    rig.stop(device, queue);
+    rig.device.assert_clean();
 }
 
 #[test]

@@ -2,9 +2,12 @@
 
 use levitate_hal::{Direction, Mapped};
 use levitate_host::{Completion, Version};
-use levitate_virtio::{Data, Features, QueueConfig, SubmitError};
+use levitate_virtio::features::NoFeatures;
+use levitate_virtio::{
+    Data, Device, Features, QueueConfig, QueueError, QueueIndex, SubmitError, Wanted,
+};
 
-use crate::rig::{CONFIG, Rig, VERSIONS, echo, ring_features, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, VERSIONS, echo, ring_features, slots};
 
 #[test]
 fn header_data_and_footer_arrive_in_order_and_come_back() {
@@ -269,7 +272,7 @@ fn a_token_of_an_earlier_life_names_nothing() {
     let mut slots = slots::<2>();
     let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
     let old = echo(&mut queue, 1);
-    let (_, quiesced) = device.reset(&rig.clock, crate::rig::TIMEOUT).unwrap();
+    let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
     let slots = queue.release(&quiesced, |_, _| {}).unwrap();
     assert_eq!(slots.len(), 2, "all of them come back");
     let (device, mut queue) = rig.start(slots, Features::IMPLEMENTED, CONFIG);
@@ -287,6 +290,71 @@ fn slots_the_device_has_no_room_for_come_back_too() {
     let mut slots = slots::<8>();
     let (device, queue) = rig.start(&mut slots, Features::empty(), CONFIG);
     assert_eq!(queue.idle_slots(), 1);
-    let (_, quiesced) = device.reset(&rig.clock, crate::rig::TIMEOUT).unwrap();
+    let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
     assert_eq!(queue.release(&quiesced, |_, _| {}).unwrap().len(), 8);
+}
+
+#[test]
+fn a_queue_is_activated_by_its_own_device_only() {
+    let (mine, other) = (Rig::new(Version::Two), Rig::new(Version::Two));
+    let (mut first, mut second) = (slots::<1>(), slots::<1>());
+    let device = Device::begin(mine.transport(), &mine.clock, TIMEOUT).unwrap();
+    let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
+    let prepared = device
+        .prepare_queue(&mine.pool, QueueIndex::new(0), CONFIG, &mut first)
+        .unwrap();
+    let (live, queue) = other.start(&mut second, Features::empty(), CONFIG);
+    assert_eq!(
+        prepared.activate(&live).unwrap_err(),
+        QueueError::ForeignDevice
+    );
+    mine.pool.allow_leaks();
+    other.stop(live, queue);
+}
+
+#[test]
+fn of_a_footer_only_what_was_submitted_is_read() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<2>();
+    let (device, mut queue) = rig.start(&mut slots, Features::INDIRECT_DESC, CONFIG);
+    // A long footer first, whose bytes stay in the slot's memory, then a short one.
+    let long = queue
+        .submit(&[7_u8; 16], Data::None, &[0_u8; 16], 0)
+        .unwrap();
+    queue.notify();
+    assert!(rig.wait(&mut queue, long));
+    assert_eq!(queue.take::<[u8; 16]>(long).unwrap().footer, [7; 16]);
+    for _ in 0..2 {
+        let short = queue
+            .submit(&[9_u8; 16], Data::None, &[0_u8; 2], 0)
+            .unwrap();
+        queue.notify();
+        assert!(rig.wait(&mut queue, short));
+        let completed = queue.take::<[u8; 64]>(short).unwrap();
+        assert_eq!(completed.footer_bytes, 2);
+        assert_eq!(completed.footer[..2], [9; 2]);
+        assert_eq!(
+            completed.footer[2..],
+            [0; 62],
+            "and neither old bytes nor the table behind"
+        );
+    }
+    rig.stop(device, queue);
+}
+
+#[test]
+fn the_oldest_request_in_flight_is_known() {
+    let rig = Rig::new(Version::Two);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let mut slots = slots::<4>();
+    let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    assert_eq!(queue.oldest_in_flight(), None);
+    let tokens: Vec<_> = (0..3).map(|number| echo(&mut queue, number)).collect();
+    queue.notify();
+    assert_eq!(queue.oldest_in_flight(), Some(tokens[0]));
+    rig.device.release_one();
+    queue.process().unwrap();
+    assert_eq!(queue.oldest_in_flight(), Some(tokens[1]));
+    rig.stop(device, queue);
 }

@@ -70,8 +70,9 @@ impl<M: DeviceModel> Core<M> {
     }
 
     fn check_status(&mut self, value: u8) {
+        // NEEDS_RESET is the device's: a driver that adds a bit to what it read writes it back.
         let old = self.status & !NEEDS_RESET;
-        let new = value & !old;
+        let new = value & !old & !NEEDS_RESET;
         if !self.was_reset {
             self.violations.add(
                 "INIT-01",
