@@ -1,10 +1,10 @@
 //! Requests through a split virtqueue, over both register versions and with each ring feature (§2.7).
 
-use levitate_hal::{Direction, Mapped};
+use levitate_hal::{Direction, DmaAddr, Mapped, Segment, Segments};
 use levitate_host::{Completion, Version};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{
-    Data, Device, Features, QueueConfig, QueueError, QueueIndex, SubmitError, Wanted,
+    Data, Device, Features, QueueConfig, QueueError, QueueIndex, Slot, SubmitError, Wanted,
 };
 
 use crate::rig::{CONFIG, Rig, TIMEOUT, VERSIONS, echo, ring_features, slots};
@@ -357,4 +357,43 @@ fn the_oldest_request_in_flight_is_known() {
     queue.process().unwrap();
     assert_eq!(queue.oldest_in_flight(), Some(tokens[1]));
     rig.stop(device, queue);
+}
+
+/// Two segments of 2 GiB each; nothing is ever sent of it.
+#[derive(Debug)]
+struct Huge;
+
+// SAFETY: no device is handed the segments, for a request with them is refused.
+unsafe impl Segments for Huge {
+    fn segment(&self, index: usize) -> Option<Segment> {
+        (index < 2).then(|| Segment {
+            addr: DmaAddr::new(0x1000),
+            len_bytes: 1 << 31,
+        })
+    }
+}
+
+#[test]
+fn a_chain_of_4_gib_is_refused() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = [Slot::<Huge, ()>::new()];
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
+    let config = QueueConfig {
+        max_segment_bytes: u32::MAX,
+        ..CONFIG
+    };
+    let queue = device
+        .prepare_queue(&rig.pool, QueueIndex::new(0), config, &mut slots)
+        .unwrap();
+    let device = device.go_live();
+    let mut queue = queue.activate(&device).unwrap();
+    let rejected = queue
+        .submit(&[0_u8; 4], Data::Readable(Huge), &[0_u8; 4], ())
+        .unwrap_err();
+    assert_eq!(rejected.error, SubmitError::TooLong);
+    assert!(!queue.notify());
+    let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+    queue.release(&quiesced, |_, ()| {}).unwrap();
+    rig.pool.assert_no_leaks();
 }

@@ -27,6 +27,29 @@ impl Writable for WriteOnly {}
 impl Writable for ReadWrite {}
 
 /// A 32-bit control register, and which way it may be accessed.
+///
+/// ```
+/// use levitate_virtio::transport::mmio::registers::{MAGIC_VALUE, QUEUE_NOTIFY};
+/// fn notify(mmio: &impl levitate_hal::Mmio) {
+///     QUEUE_NOTIFY.write(mmio, MAGIC_VALUE.read(mmio));
+/// }
+/// ```
+///
+/// Reading a register that is only written does not compile:
+///
+/// ```compile_fail
+/// use levitate_virtio::transport::mmio::registers::{MAGIC_VALUE, QUEUE_NOTIFY};
+/// fn notify(mmio: &impl levitate_hal::Mmio) {
+///     QUEUE_NOTIFY.read(mmio);
+/// }
+/// ```
+///
+/// nor does one that is not at a multiple of 4:
+///
+/// ```compile_fail
+/// use levitate_virtio::transport::mmio::registers::{ReadOnly, Register};
+/// const CROOKED: Register<ReadOnly> = Register::at(0x002);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Register<Access> {
     offset: usize,
