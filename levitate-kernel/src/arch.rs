@@ -3,6 +3,7 @@
 //! A new architecture is a folder beside `aarch64` that has the same modules:
 //! - `boot`: the entry point; it calls [`crate::boot::start`] with memory mapped and caches on;
 //! - `clock`: a monotonic counter, usable from the first line on;
+//! - `exceptions`: what the CPU does when code goes wrong, and a way to try it;
 //! - `interrupt_controller`, `timer` and `masking`: interrupts and how to wait for one;
 //! - `memory_map`: maps what the machine has, and no more;
 //! - `power`: ends the machine, with an exit status if there is somebody to tell;

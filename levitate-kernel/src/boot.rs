@@ -12,8 +12,10 @@ use crate::interrupts::InterruptError;
 use crate::memory::MemoryError;
 use crate::{cases, logger, memory, screen, serial, session, timer};
 
+/// The exit status of self-tests of which one failed, or whose outcome could not be told.
+const STATUS_TESTS_FAILED: u8 = 1;
 /// The exit status of a kernel that could not come up.
-const STATUS_BOOT_FAILED: u8 = 1;
+const STATUS_BOOT_FAILED: u8 = 2;
 
 /// Brings the kernel up; called by the entry point with the first GiB of memory mapped, caches on and interrupts masked.
 pub(crate) fn start(device_tree: usize) -> ! {
@@ -92,7 +94,7 @@ fn run(options: &Options, devices: &mut Devices) -> ! {
         Ok(totals) => power::exit(u8::try_from(totals.exit_status()).unwrap_or(u8::MAX)),
         Err(error) => {
             error!("{error}");
-            power::exit(STATUS_BOOT_FAILED)
+            power::exit(STATUS_TESTS_FAILED)
         }
     }
 }

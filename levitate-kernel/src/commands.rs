@@ -5,16 +5,16 @@ mod gpu;
 
 use core::fmt::{self, Write};
 
-use levitate_kernel::shell::{Command, Help};
+use levitate_kernel::shell::{Command, Crash, Help};
 use thiserror::Error;
 
-use crate::arch::power;
+use crate::arch::{exceptions, power};
 use crate::cases;
 use crate::devices::Devices;
 use crate::drivers::DriverError;
 
 /// The exit status of a shutdown that may have lost what was written to a disk.
-const STATUS_NOT_FLUSHED: u8 = 1;
+const STATUS_NOT_FLUSHED: u8 = 3;
 
 /// Why a command was not, or not completely, obeyed.
 #[derive(Debug, Error)]
@@ -95,6 +95,8 @@ pub(crate) fn execute(
         Command::GpuCard => gpu::card(devices)?,
         Command::GpuFill { area, colour } => gpu::fill(devices, area, colour)?,
         Command::Selftest(suite) => drop(cases::run(suite, devices, out)?),
+        Command::Crash(Crash::Panic) => panic!("so the shell was told"),
+        Command::Crash(Crash::Fault) => exceptions::fault(),
         Command::Shutdown => {
             if blk::flush_all(devices, out)? {
                 power::off()

@@ -130,15 +130,23 @@ impl DeviceTree {
         }
     }
 
-    /// Calls `found` with each range of memory that is there but somebody else's.
-    pub(crate) fn reserved(&self, mut found: impl FnMut(Range<usize>)) {
+    /// Calls `found` with each range of memory that is there but somebody else's; one that would wrap ends with the last address.
+    ///
+    /// # Errors
+    ///
+    /// The first of `found`.
+    pub(crate) fn reserved<E>(
+        &self,
+        mut found: impl FnMut(Range<usize>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut found = |(start, size): (usize, usize)| found(start..start.saturating_add(size));
         for reservation in self.fdt.memory_reservations() {
-            let start = reservation.address() as usize;
-            found(start..start.saturating_add(reservation.size() as usize));
+            found((reservation.address() as usize, reservation.size() as usize))?;
         }
         for node in self.fdt.reserved_memory().into_iter().flatten() {
-            registers(*node).for_each(&mut found);
+            starts_and_sizes(*node).try_for_each(&mut found)?;
         }
+        Ok(())
     }
 
     /// Returns the number of CPUs.
@@ -244,12 +252,19 @@ fn property(node: FdtNode<'static>, name: &str) -> Option<&'static [u8]> {
 
 /// Returns the ranges of `reg` that are not empty and do not wrap.
 fn registers(node: FdtNode<'static>) -> impl Iterator<Item = Range<usize>> {
+    starts_and_sizes(node).filter_map(|(start, size)| {
+        let end = start.checked_add(size)?;
+        (size > 0).then_some(start..end)
+    })
+}
+
+/// Returns what `reg` says.
+fn starts_and_sizes(node: FdtNode<'static>) -> impl Iterator<Item = (usize, usize)> {
     let ranges = node.reg().ok().flatten();
     ranges.into_iter().flatten().filter_map(|range| {
         let start = usize::try_from(range.address::<u64>().ok()?).ok()?;
         let size = usize::try_from(range.size::<u64>().ok()?).ok()?;
-        let end = start.checked_add(size)?;
-        (size > 0).then_some(start..end)
+        Some((start, size))
     })
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod heap;
 
 use core::ops::Range;
 
-use log::{debug, info};
+use log::{debug, info, warn};
 use thiserror::Error;
 
 use crate::arch;
@@ -20,6 +20,22 @@ pub(crate) enum MemoryError {
     NoHeap {
         /// Length of the heap.
         size_bytes: usize,
+    },
+    /// The pages for the heap cannot be used yet, and the page table that maps them is made in the heap.
+    #[error("the heap would be at {start:#x}..{end:#x}, which is not mapped at boot")]
+    HeapNotMapped {
+        /// Where it would begin.
+        start: usize,
+        /// Where it would end.
+        end: usize,
+    },
+    /// Memory that is somebody else's cannot be kept apart from what is free.
+    #[error("the memory in use at {start:#x}..{end:#x} is one piece too many")]
+    InUse {
+        /// Where it begins.
+        start: usize,
+        /// Where it ends.
+        end: usize,
     },
     /// The page table could not be built.
     #[error(transparent)]
@@ -37,12 +53,17 @@ pub(crate) enum MemoryError {
 /// `tree` describes this machine, and nothing but this kernel uses its memory; it is called once, before anything is allocated.
 pub(crate) unsafe fn start(tree: &DeviceTree) -> Result<(), MemoryError> {
     let image = arch::image();
-    // SAFETY: memory of this machine, says the caller; what is in use already is taken out below, before anybody allocates.
-    tree.memory(|range| unsafe { frames::add(range) });
-    frames::take_out(tree.place());
-    frames::take_out(image.clone());
-    tree.reserved(frames::take_out);
-    // SAFETY: called once, before anything was allocated, says the caller; the first pages are mapped since boot.
+    tree.memory(|Range { start, end }| {
+        // SAFETY: memory of this machine, says the caller; what is in use already is taken out below, before anybody allocates.
+        let is_added = unsafe { frames::add(start..end) };
+        if !is_added {
+            warn!("memory {start:#x}..{end:#x} is left unused");
+        }
+    });
+    frames::take_out(tree.place())?;
+    frames::take_out(image.clone())?;
+    tree.reserved(frames::take_out)?;
+    // SAFETY: called once, before anything was allocated, says the caller.
     unsafe { heap::start() }?;
     frames::with_memory(arch::memory_map::activate)?;
     frames::with_memory(|ranges| {

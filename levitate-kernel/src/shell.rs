@@ -59,8 +59,19 @@ pub enum Command {
     },
     /// `selftest [SUITE]`: run self-tests.
     Selftest(Suite),
+    /// `crash panic`, `crash fault`: end the kernel as a mistake of its own would.
+    Crash(Crash),
     /// `shutdown`: flush the disks and end the machine.
     Shutdown,
+}
+
+/// A way for the kernel to end that is not intended, for trying out what happens then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// It panics.
+    Panic,
+    /// It writes where nothing is.
+    Fault,
 }
 
 /// Sectors in a row; at least one, and the one after the last still has a number.

@@ -13,6 +13,7 @@ mod boot_log;
 mod case;
 mod command_line;
 mod disk_image;
+mod exits;
 mod faults;
 mod harness;
 mod matrix;
@@ -92,6 +93,7 @@ fn all() -> Vec<Case> {
     let mut cases = harness::cases();
     cases.extend(matrix::cases());
     cases.extend(selftest::cases());
+    cases.extend(exits::cases());
     cases.extend(faults::cases());
     cases.extend(command_line::cases());
     cases.extend(bad_input::cases());

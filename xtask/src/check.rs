@@ -1,9 +1,10 @@
 //! `cargo xtask check`: everything that can be checked without running it.
 //!
-//! Format, lints, documentation, the crate graph ([`graph`]), unsafe code in drivers and tidiness ([`tidy`]).
+//! Format, lints, documentation, the crate graph ([`graph`]), unsafe code in drivers and tidiness ([`tidy`]), the reasons for other unsafe code ([`safety`]).
 
 mod graph;
 mod lexer;
+mod safety;
 mod sources;
 mod tidy;
 
@@ -31,9 +32,12 @@ enum Outcome {
 type Check = (&'static str, fn(&Setup) -> Result<Outcome>);
 
 /// Cheap ones first, so that a slip shows at once.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
     ("tidiness", |_| Ok(listed(tidy::check(&sources::all()?)))),
+    ("reasons for unsafe code", |_| {
+        Ok(listed(safety::check(&sources::all()?)))
+    }),
     ("crate graph", |_| Ok(listed(graph::check()?))),
     ("lints on the host", |_| clippy(&[])),
     ("lints on the host, all features", |_| {

@@ -96,7 +96,7 @@ pub(crate) struct MachineOptions {
     /// Where to make QEMU's QMP socket [default: in a temporary directory]
     #[arg(long, value_name = "PATH")]
     pub(crate) qmp_socket: Option<PathBuf>,
-    /// Seconds the kernel has to reach its prompt, or may be silent while it tests itself
+    /// Seconds the kernel has to reach its prompt, or may be silent over a self-test or a command from a pipe
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub(crate) boot_timeout: u64,
     /// Boot this ELF file instead of building the kernel

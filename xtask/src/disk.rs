@@ -1,7 +1,7 @@
 //! Disk images: [`validate`] says what is wrong with one, [`default_image`] makes one that is easy to recognise.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read as _, Write};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,23 @@ const SECTOR_BYTES: usize = 512;
 
 /// The size of an image that we make.
 const DEFAULT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Formats that only look like a raw image, each with where its mark is and what that is: written to as if it were raw,
+/// such an image would be destroyed.
+const FORMATS: [(&str, usize, &[u8]); 9] = [
+    ("qcow2", 0, b"QFI\xfb"),
+    ("QED", 0, b"QED\0"),
+    ("VMDK", 0, b"KDMV"),
+    ("VMDK", 0, b"COWD"),
+    ("VMDK", 0, b"# Disk DescriptorFile"),
+    ("VDI", 64, b"\x7f\x10\xda\xbe"),
+    ("VHDX", 0, b"vhdxfile"),
+    ("VHD", 0, b"conectix"),
+    ("Parallels", 0, b"WithoutFreeSpace"),
+];
+
+/// Bytes at the beginning of an image that show its format.
+const HEAD_BYTES: u64 = 128;
 
 /// Checks that every path is an image that QEMU can use, and none is given twice.
 ///
@@ -47,7 +64,7 @@ fn validate(path: &Path, read_only: bool) -> Result<()> {
         metadata.is_file() || is_device,
         "the disk {shown} is neither a file nor a block device"
     );
-    File::options()
+    let file = File::options()
         .read(true)
         .write(!read_only)
         .open(path)
@@ -67,7 +84,25 @@ fn validate(path: &Path, read_only: bool) -> Result<()> {
             bail!("the disk {shown} has {bytes} bytes, which is not a multiple of {SECTOR_BYTES}");
         }
     }
+    let mut head = Vec::new();
+    file.take(HEAD_BYTES)
+        .read_to_end(&mut head)
+        .with_context(|| format!("the disk {shown} cannot be read"))?;
+    if let Some(format) = format_of(&head) {
+        bail!(
+            "the disk {shown} is a {format} image; a raw one is needed (qemu-img convert -O raw {shown} disk.img)"
+        );
+    }
     Ok(())
+}
+
+/// Returns the format of an image that begins with `head`; none if it can be raw.
+fn format_of(head: &[u8]) -> Option<&'static str> {
+    let found = FORMATS.iter().find(|(_, place, mark)| {
+        head.get(*place..)
+            .is_some_and(|rest| rest.starts_with(mark))
+    });
+    found.map(|(format, ..)| *format)
 }
 
 /// Returns the image that is used if none is given, made now if it is not there; it is kept between runs.
@@ -165,6 +200,27 @@ mod tests {
         assert!(complaint(&image(directory.path(), 0), false).contains("is empty"));
         validate(&image(directory.path(), 512), false).unwrap();
         validate(&image(directory.path(), 1024 * 1024), true).unwrap();
+    }
+
+    #[test]
+    fn an_image_of_another_format_is_not_taken_for_a_raw_one() {
+        let directory = tempfile::tempdir().unwrap();
+        for (format, place, mark) in FORMATS {
+            let mut content = vec![0; 1024];
+            content[place..place + mark.len()].copy_from_slice(mark);
+            let path = directory.path().join("disk.img");
+            std::fs::write(&path, &content).unwrap();
+            for read_only in [false, true] {
+                let error = complaint(&path, read_only);
+                assert!(error.contains(&format!("is a {format} image")), "{error}");
+                assert!(error.contains("qemu-img convert -O raw"), "{error}");
+            }
+            assert_eq!(std::fs::read(&path).unwrap(), content);
+            // Elsewhere it is content like any other.
+            content.rotate_right(1);
+            std::fs::write(&path, &content).unwrap();
+            validate(&path, false).unwrap();
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Child processes other than QEMU: run to their end, and ended when this tool is interrupted.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -14,10 +14,21 @@ static RUNNING: Mutex<Vec<Weak<Mutex<Child>>>> = Mutex::new(Vec::new());
 /// How often a child is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(10);
 
-/// Asks every running child to end.
+/// How long a lock may be held by somebody else when everything is to end.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a program may be busy: somebody still has it open for writing.
+const BUSY_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Asks every running child to end. A panic that holds a lock is no obstacle: what cannot be locked is left.
 pub(crate) fn terminate_all() {
-    for child in lock(&RUNNING).iter().filter_map(Weak::upgrade) {
-        let mut child = lock(&child);
+    let Some(running) = lock_soon(&RUNNING) else {
+        return;
+    };
+    for child in running.iter().filter_map(Weak::upgrade) {
+        let Some(mut child) = lock_soon(&child) else {
+            continue;
+        };
         // While it has not been waited for, the id is this child's and nobody else's.
         if matches!(child.try_wait(), Ok(None)) {
             signal(&child, Signal::TERM);
@@ -68,13 +79,27 @@ pub(crate) fn spawn(command: &mut Command) -> Result<Arc<Mutex<Child>>> {
     if crate::interrupt::interrupted().is_some() {
         bail!("interrupted");
     }
-    let child = command
-        .spawn()
+    let child = start(command)
         .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
     let child = Arc::new(Mutex::new(child));
     running.retain(|other| other.strong_count() > 0);
     running.push(Arc::downgrade(&child));
     Ok(child)
+}
+
+/// Starts `command`; one that was written a moment ago may be busy, and is given time.
+///
+/// A child that another thread starts has everything open that this process has, until it runs its own program.
+pub(crate) fn start(command: &mut Command) -> std::io::Result<Child> {
+    let end = Instant::now() + BUSY_PATIENCE;
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < end => {
+                std::thread::sleep(POLL);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Waits for a child; `None` if the deadline came first, and then the child was killed.
@@ -117,9 +142,22 @@ fn reader<R: Read + Send + 'static>(stream: Option<R>) -> std::thread::JoinHandl
     })
 }
 
-/// Locks even after a panic elsewhere: the children must be ended all the same.
+/// Locks; a panic elsewhere ends the whole tool, so that nothing is left half changed.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks, unless somebody keeps the lock: the panic that is being reported may have happened under it.
+pub(crate) fn lock_soon<T: ?Sized>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    let end = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poison)) => return Some(poison.into_inner()),
+            Err(TryLockError::WouldBlock) if Instant::now() >= end => return None,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(POLL),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +184,37 @@ mod tests {
             "{error}"
         );
         assert!(begin.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_program_that_is_still_open_for_writing_is_given_time() {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("program");
+        let mut file = std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(&path)
+            .unwrap();
+        std::io::Write::write_all(&mut file, b"#!/bin/sh\nexit 7\n").unwrap();
+        let error = start(&mut Command::new(&path)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ExecutableFileBusy);
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(5 * POLL);
+            drop(file);
+        });
+        let status = status(&mut Command::new(&path)).unwrap();
+        assert_eq!(status.code(), Some(7));
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_is_kept_stops_nobody() {
+        let mutex = Mutex::new(1);
+        assert_eq!(lock_soon(&mutex).as_deref(), Some(&1));
+        let _kept = mutex.lock().unwrap();
+        assert!(lock_soon(&mutex).is_none());
     }
 
     #[test]

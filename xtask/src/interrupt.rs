@@ -97,8 +97,27 @@ pub(crate) fn report() -> Option<u8> {
         // What was being typed stays on its own line.
         eprintln!();
     }
-    eprintln!(
-        "error: interrupted by {name}: everything that was started has been ended, and the disk images are intact"
-    );
+    eprintln!("{}", closing_line(name, crate::vm::has_run()));
     u8::try_from(128 + signal).ok()
+}
+
+/// Returns the line that says it; images are spoken of only if there was a machine to use them.
+fn closing_line(name: &str, machine_ran: bool) -> String {
+    let images = if machine_ran {
+        ", and the disk images are intact"
+    } else {
+        ""
+    };
+    format!("error: interrupted by {name}: everything that was started has been ended{images}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_that_nobody_used_are_not_spoken_of() {
+        assert!(closing_line("SIGINT", true).ends_with("ended, and the disk images are intact"));
+        assert!(closing_line("SIGINT", false).ends_with("has been ended"));
+    }
 }

@@ -34,7 +34,7 @@ use cli::Command;
 const STATUS_BROKEN_PIPE: i32 = 141;
 
 fn main() -> ExitCode {
-    end_quietly_when_nobody_reads();
+    end_everything_on_a_panic();
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(stop) => return stop.report(),
@@ -65,16 +65,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ends the tool when standard output is closed, as `cargo xtask doctor | head -1` does, instead of reporting a panic.
-fn end_quietly_when_nobody_reads() {
+/// Has a panic end what this tool started, and give the terminal back: it aborts, so that no `Drop` does.
+///
+/// When standard output is closed, as by `cargo xtask doctor | head -1`, there is nothing to report.
+fn end_everything_on_a_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload_as_str().unwrap_or_default();
-        if message.starts_with("failed printing to std") {
-            vm::end_all();
-            run::terminal::restore();
+        let nobody_reads = message.starts_with("failed printing to std");
+        if !nobody_reads {
+            report(panic);
+        }
+        run::terminal::restore();
+        exec::terminate_all();
+        vm::end_all();
+        if nobody_reads {
             std::process::exit(STATUS_BROKEN_PIPE);
         }
-        report(panic);
     }));
 }

@@ -18,6 +18,8 @@ use qemu::Qemu;
 /// Something a command needs and a machine may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prerequisite {
+    /// `cc`, by which rustc links for the host: this tool itself, build scripts, tests.
+    HostLinker,
     /// `rustfmt` and `clippy` of rustup's toolchain.
     Components,
     /// A compiler for a bare-metal target, from whom `--toolchain` says.
@@ -42,7 +44,8 @@ enum Action {
 
 impl Prerequisite {
     /// Everything any command may need.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
+        Self::HostLinker,
         Self::Components,
         Self::Compiler(Target::Aarch64),
         Self::Compiler(Target::X86_64),
@@ -55,6 +58,7 @@ impl Prerequisite {
     /// Returns what it is, for people.
     pub(crate) fn name(self) -> String {
         match self {
+            Self::HostLinker => "a linker for the host".to_owned(),
             Self::Components => "rustfmt and clippy".to_owned(),
             Self::Compiler(target) => format!("a compiler for {}", target.triple()),
             Self::DistributionCompiler => "the distribution's compiler with its source".to_owned(),
@@ -66,6 +70,7 @@ impl Prerequisite {
     /// Returns the commands that need it.
     pub(crate) fn needed_by(self) -> &'static str {
         match self {
+            Self::HostLinker => "every command: cargo builds xtask with it",
             Self::Components => "check",
             Self::Compiler(Target::Aarch64) => "run, screenshot, test, check",
             Self::Compiler(_) | Self::DistributionCompiler => "test",
@@ -83,6 +88,7 @@ impl Prerequisite {
     /// Returns the ways to install it, the best first; none if only a person can.
     fn actions(self, choice: Choice) -> Vec<Action> {
         match self {
+            Self::HostLinker => vec![Action::Apt("gcc")],
             Self::Components => vec![Action::RustupComponents],
             Self::Compiler(target) => {
                 let rustup = Action::RustupTarget(target);
@@ -166,6 +172,9 @@ impl Setup {
     /// Looks for a prerequisite: what was found, or why it is not there.
     pub(crate) fn look_for(&self, what: Prerequisite, probe: &HostProbe) -> Result<String, String> {
         match what {
+            Prerequisite::HostLinker => which::which("cc")
+                .map(|path| path.display().to_string())
+                .map_err(|_| "no cc in PATH".to_owned()),
             Prerequisite::Components => rustup::components(),
             Prerequisite::Compiler(target) => choose(self.global.toolchain, target, probe)
                 .map(|compiler| compiler.describe())

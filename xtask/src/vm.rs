@@ -26,7 +26,7 @@ use anyhow::{Context as _, Result, bail};
 
 pub(crate) use image::Image;
 pub(crate) use machine::{Disk, Gic, Machine, Transport};
-pub(crate) use process::{end_all, is_ending};
+pub(crate) use process::{end_all, has_run, is_ending};
 
 use deadline::Deadline;
 use process::Process;
@@ -70,6 +70,15 @@ impl Vm {
             Ok(seen) => Ok(seen),
             Err(error) => bail!("{error}{}", self.said()),
         }
+    }
+
+    /// Waits until the serial line shows `text`, as long as it is never silent for `silence`.
+    ///
+    /// # Errors
+    ///
+    /// It was, or QEMU ended first; the message has the last serial lines.
+    pub(crate) fn wait_unless_silent(&mut self, text: &str, silence: Duration) -> Result<String> {
+        self.serial.wait_unless_silent(text, silence)
     }
 
     /// Waits for the shell's first prompt; returns what the kernel said before it.
@@ -163,6 +172,13 @@ impl Vm {
                 self.serial.wait_closed(Duration::from_secs(5));
                 return Ok(status);
             }
+            if self.serial.is_flooded() {
+                bail!(
+                    "the kernel does not stop talking: {} bytes came; the last serial lines:\n{}",
+                    self.heard(),
+                    self.last_lines()
+                );
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
         bail!(
@@ -177,7 +193,17 @@ impl Vm {
         self.process.pid()
     }
 
-    /// Returns everything that came over the serial line, without carriage returns.
+    /// Returns whether the serial line is closed: QEMU has ended, or is ending.
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.serial.is_closed()
+    }
+
+    /// Returns how many bytes came over the serial line, without carriage returns.
+    pub(crate) fn heard(&self) -> usize {
+        self.serial.heard()
+    }
+
+    /// Returns what came over the serial line, without carriage returns; of a very long session, what came last.
     pub(crate) fn serial_log(&self) -> String {
         self.serial.text()
     }

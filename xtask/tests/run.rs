@@ -246,12 +246,52 @@ fn a_boot_that_hangs_is_ended_and_its_last_lines_are_shown() {
     for append in [[].as_slice(), &["--append", "selftest"]] {
         let bench = Bench::new(HANGING);
         let ended = bench
-            .start(&[&["--boot-timeout", "1"], append].concat())
+            .start(&[&["--boot-timeout", "5"], append].concat())
             .wait();
         assert_eq!(ended.status, Some(1));
-        assert!(ended.error().contains("1 s"), "{}", ended.stderr);
+        assert!(ended.error().contains("5 s"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("0 s"), "{}", ended.stderr);
         assert!(ended.stderr.contains("last line"), "{}", ended.stderr);
         assert!(!bench.qemu_is_running());
+    }
+}
+
+#[test]
+fn a_command_that_hangs_is_ended_and_its_last_lines_are_shown() {
+    let bench = Bench::new("printf 'levitate> '\nread -r line\necho hanging\nexec sleep 600\n");
+    // What feeds it ends later than the run: a script waits for its answer.
+    let mut run = bench.start(&["--boot-timeout", "5"]);
+    let stdin = run.child.stdin.as_mut().unwrap();
+    stdin.write_all(b"blk flush\n").unwrap();
+    let ended = run.wait();
+    assert_eq!(ended.status, Some(1));
+    let error = ended.error();
+    assert!(error.contains("\"blk flush\" did not end"), "{error}");
+    assert!(error.contains("silent for 5 s"), "{error}");
+    assert!(ended.stderr.contains("> hanging"), "{}", ended.stderr);
+    assert!(!bench.qemu_is_running());
+}
+
+#[test]
+fn a_mistyped_suite_is_no_self_test() {
+    let bench = Bench::new(SHELL);
+    let ended = bench.start(&["--append", "selftest=cuases"]).end("");
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "booting\nlevitate> shutdown\n");
+}
+
+#[test]
+fn a_failure_shows_though_qemu_ends_with_status_0() {
+    for (said, append, status, part) in [
+        ("2 passed, 1 failed", "selftest", 1, "1 failed"),
+        ("test a ... ok", "selftest", 1, "did not come to their end"),
+        ("panic: no memory at a.rs:1", "", 101, "panic: no memory"),
+        ("unhandled data abort", "", 102, "unhandled data abort"),
+    ] {
+        let bench = Bench::new(&format!("echo '{said}'\n"));
+        let ended = bench.start(&["--append", append]).wait();
+        assert_eq!(ended.status, Some(status), "{said}: {}", ended.stderr);
+        assert!(ended.error().contains(part), "{said}: {}", ended.stderr);
     }
 }
 
@@ -266,6 +306,7 @@ fn an_interruption_ends_qemu() {
             let ended = run.wait();
             assert_eq!(ended.status, Some(status), "{}", ended.stderr);
             assert!(ended.error().contains("interrupted"), "{}", ended.stderr);
+            assert!(ended.error().ends_with("images are intact"));
             assert!(!bench.qemu_is_running());
         }
     }
@@ -290,11 +331,16 @@ fn what_is_wrong_with_the_input_is_said_in_one_line() {
     let empty = bench.path("empty");
     std::fs::write(&empty, "").unwrap();
     let disk = bench.path("disk");
+    let other = bench.path("other");
+    let mut content = [0; 1024];
+    content[..4].copy_from_slice(b"QFI\xfb");
+    std::fs::write(&other, content).unwrap();
     for (option, value, part) in [
         ("--disk", "/nonexistent/disk", "/nonexistent/disk"),
         ("--disk", "/", "is a directory"),
         ("--disk", &text(&odd), "700 bytes"),
         ("--disk", &text(&empty), "is empty"),
+        ("--disk", &text(&other), "is a qcow2 image"),
         ("--disk", &text(&disk), "given twice"),
         ("--qmp-socket", &text(&disk), "is occupied"),
         ("--arch", "x86_64", "only aarch64"),
@@ -318,6 +364,7 @@ fn what_is_wrong_with_the_input_is_said_in_one_line() {
         );
     }
     assert_eq!(std::fs::read(&disk).unwrap(), [0; 1024]);
+    assert_eq!(std::fs::read(&other).unwrap(), content);
 }
 
 #[test]
@@ -338,14 +385,14 @@ fn a_missing_qemu_is_named_with_the_command_that_gets_it() {
 
 #[test]
 fn a_reader_that_has_enough_is_no_panic() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["test", "--list"])
-        .stdout(Stdio::piped())
+        .stdout(writer)
         .stderr(Stdio::piped())
-        .spawn()
+        .output()
         .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(141));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }

@@ -209,6 +209,7 @@ fn the_doctor_lists_what_is_missing_and_fails() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     for part in [
         "missing  QEMU: no qemu-system-aarch64 in PATH",
+        "missing  a linker for the host: no cc in PATH",
         "missing  a compiler for aarch64-unknown-none",
         "to get it: rustup target add riscv64gc-unknown-none-elf",
     ] {

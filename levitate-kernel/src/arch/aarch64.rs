@@ -2,7 +2,7 @@
 
 mod boot;
 pub(crate) mod clock;
-mod exceptions;
+pub(crate) mod exceptions;
 pub(crate) mod interrupt_controller;
 pub(crate) mod masking;
 pub(crate) mod memory_map;
@@ -12,4 +12,4 @@ pub(crate) mod timer;
 pub(crate) mod uart;
 pub(crate) mod vector_registers;
 
-pub(crate) use boot::{DEVICE_MEMORY, image};
+pub(crate) use boot::{BOOT_MEMORY, DEVICE_MEMORY, image};

@@ -27,6 +27,7 @@ const TESTS: &[(&str, Test)] = &[
     ("reads-the-same-twice", reads_the_same_twice),
     ("writes-and-restores", writes_and_restores),
     ("many-in-flight", has_many_reads_in_flight),
+    ("refuses-one-of-many", refuses_one_read_of_many),
     ("long-request", splits_a_long_request),
     ("refuses-misaligned", refuses_what_is_not_whole_blocks),
     (
@@ -121,11 +122,18 @@ fn writes_and_restores(disk: &mut dyn BlockDevice) -> Result {
     let pattern: Vec<u8> = (0..original.len())
         .map(|index| original[index] ^ (index as u8).wrapping_mul(31) ^ (index >> 8) as u8 ^ 0x96)
         .collect();
-    disk.write(first, &pattern).map_err(driver)?;
+    let written = disk.write(first, &pattern).map_err(driver);
     let mut found = sectors(count);
     let read = disk.read(first, &mut found).map_err(driver);
-    disk.write(first, &original).map_err(driver)?;
-    disk.flush().map_err(driver)?;
+    // Whatever became of the pattern: a write that failed may have written a part of it.
+    let restored = disk.write(first, &original);
+    let flushed = disk.flush();
+    restored.and(flushed).map_err(|error| {
+        Outcome::failed(format_args!(
+            "what was there before is not restored: {error}"
+        ))
+    })?;
+    written?;
     read?;
     ensure!(found == pattern, "what was read is not what was written");
     disk.read(first, &mut found).map_err(driver)?;
@@ -160,6 +168,33 @@ fn has_many_reads_in_flight(disk: &mut dyn BlockDevice) -> Result {
         );
     }
     Ok(())
+}
+
+/// The reads before the one that is refused are answered: nobody waits for them until the deadline.
+fn refuses_one_read_of_many(disk: &mut dyn BlockDevice) -> Result {
+    let beyond = whole_blocks(disk, u64::MAX);
+    let mut block = sectors(disk.info().block_sectors);
+    let mut refused = block.clone();
+    let Err(alone) = disk.read(beyond, &mut refused) else {
+        return Err(Outcome::failed(format_args!(
+            "the block at sector {beyond} was read, of {beyond} sectors"
+        )));
+    };
+    let mut reads = [(0, &mut block), (beyond, &mut refused)].map(|(first_sector, buffer)| Read {
+        first_sector,
+        buffer,
+    });
+    let Err(among_others) = disk.read_many(&mut reads) else {
+        return Err(Outcome::failed(format_args!(
+            "the block at sector {beyond} was read among others, of {beyond} sectors"
+        )));
+    };
+    let (alone, among_others) = (format!("{alone}"), format!("{among_others}"));
+    ensure!(
+        alone == among_others,
+        "a read that is refused alone ({alone}) fails differently among others: {among_others}"
+    );
+    disk.read(0, &mut block).map_err(driver)
 }
 
 fn splits_a_long_request(disk: &mut dyn BlockDevice) -> Result {

@@ -4,6 +4,7 @@
 
 mod subject;
 mod tampered;
+mod told;
 
 use alloc::format;
 use core::fmt::{self, Write};
@@ -32,15 +33,13 @@ struct Cause {
     /// The only interface it exists on, if it does not on both.
     only: Option<Interface>,
     tamper: Access,
-    /// How long the driver waits for an answer.
-    patience: Duration,
     is_named: fn(&Failure) -> bool,
 }
 
-/// For an answer that cannot come, however long one waits.
+/// How long the driver waits for an answer that does not come before it gives up, however long that is.
 const SHORT: Duration = Duration::from_millis(500);
-/// For an answer that the device gives, if not where the driver looks for it; on a busy host it takes its time.
-const LONG: Duration = Duration::from_secs(5);
+/// How long it waits for an answer that does come, on a busy host too.
+const LONG: Duration = Duration::from_secs(60);
 
 const CAUSES: &[Cause] = &[
     Cause {
@@ -50,7 +49,6 @@ const CAUSES: &[Cause] = &[
             read: tampered::show_the_other_version,
             ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| {
             matches!(
                 failure,
@@ -63,9 +61,9 @@ const CAUSES: &[Cause] = &[
         only: Some(Interface::Legacy),
         tamper: Access {
             write: tampered::align_queues_to_four,
+            before_diagnosis: tampered::answer_aligned_to_four,
             ..Access::UNTOUCHED
         },
-        patience: LONG,
         is_named: |failure| {
             matches!(
                 failure,
@@ -80,7 +78,6 @@ const CAUSES: &[Cause] = &[
             write: tampered::forget_the_page_size,
             ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotFetched { .. })),
     },
     Cause {
@@ -90,17 +87,16 @@ const CAUSES: &[Cause] = &[
             write: tampered::lose_notifications,
             ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotFetched { .. })),
     },
     Cause {
         name: "wait-too-short",
         only: None,
         tamper: Access {
-            read: tampered::answer_when_diagnosed,
             write: tampered::lose_notifications,
+            before_diagnosis: tampered::answer_late,
+            ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::Late)),
     },
     Cause {
@@ -109,8 +105,8 @@ const CAUSES: &[Cause] = &[
         tamper: Access {
             read: tampered::hide_live_queues,
             write: tampered::lose_notifications,
+            ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| {
             matches!(
                 failure,
@@ -125,7 +121,6 @@ const CAUSES: &[Cause] = &[
             write: tampered::reset_when_notified,
             ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotLive { .. })),
     },
     Cause {
@@ -134,8 +129,8 @@ const CAUSES: &[Cause] = &[
         tamper: Access {
             read: tampered::need_reset_when_live,
             write: tampered::lose_notifications,
+            ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| {
             matches!(
                 failure,
@@ -150,7 +145,6 @@ const CAUSES: &[Cause] = &[
             read: tampered::never_finish_a_reset,
             ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| matches!(failure, Failure::Init(InitError::ResetTimeout { .. })),
     },
     Cause {
@@ -160,7 +154,6 @@ const CAUSES: &[Cause] = &[
             read: tampered::refuse_features,
             ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| matches!(failure, Failure::Init(InitError::FeaturesRefused { .. })),
     },
     Cause {
@@ -170,7 +163,6 @@ const CAUSES: &[Cause] = &[
             read: tampered::have_no_queues,
             ..Access::UNTOUCHED
         },
-        patience: SHORT,
         is_named: |failure| {
             matches!(
                 failure,
@@ -222,7 +214,7 @@ fn bring_about(subject: Subject, cause: &Cause, entry: &Entry) -> Result {
         )));
     }
     let registers = Tampered::new(entry.registers.clone(), cause.tamper);
-    match subject.attempt(registers, cause.patience) {
+    match subject.attempt(registers, SHORT) {
         Ok(()) => {
             return Err(Outcome::failed(format_args!(
                 "the device answered all the same"
@@ -230,7 +222,7 @@ fn bring_about(subject: Subject, cause: &Cause, entry: &Entry) -> Result {
         }
         Err(failure) => {
             ensure!((cause.is_named)(&failure), "it is called: {failure}");
-            info!("{}: {failure}", cause.name);
+            info!("{} {}: {failure}", subject.name(), cause.name);
         }
     }
     let untouched = Tampered::new(entry.registers.clone(), Access::UNTOUCHED);

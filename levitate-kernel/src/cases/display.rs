@@ -12,6 +12,7 @@ use super::{Result, driver, ensure, wait_until};
 use crate::devices::Devices;
 use crate::drivers::display::{Canvas, Display};
 use crate::interrupts;
+use crate::memory::frames;
 
 type Test = fn(&mut dyn Display) -> Result;
 
@@ -118,16 +119,28 @@ fn presents_nothing_when_nothing_changed(display: &mut dyn Display) -> Result {
 }
 
 fn makes_its_picture_anew(display: &mut dyn Display) -> Result {
-    let before = display.size();
-    // More often than a device could keep pictures of this size, if the old ones were not let go.
-    for _ in 0..3 {
-        display.recreate().map_err(driver)?;
-        display.present_all().map_err(driver)?;
+    /// What QEMU's device keeps of pictures at most, unless it is told otherwise (`max_hostmem`).
+    const DEVICE_BYTES: u64 = 256 << 20;
+    /// A picture so small that more than this many would fit is only made anew this often.
+    const MAX_TURNS: u64 = 4000;
+    let before = (display.size(), frames::free_bytes());
+    let picture_bytes = 4 * u64::from(before.0.width) * u64::from(before.0.height);
+    // More often than the device could keep pictures of this size, if the old ones were not let go.
+    let turns = (DEVICE_BYTES / picture_bytes.max(1) + 2).min(MAX_TURNS);
+    for turn in 0..turns {
+        let made = display.recreate();
+        made.map_err(|error| {
+            Outcome::failed(format_args!("the picture {turn} after the first: {error}"))
+        })?;
     }
-    let after = display.size();
+    let after = (display.size(), frames::free_bytes());
     ensure!(
         before == after,
-        "the picture had {before}, now it has {after}"
+        "the picture had {} with {} bytes of memory free, now it has {} with {}",
+        before.0,
+        before.1,
+        after.0,
+        after.1
     );
     presents_a_picture(display)
 }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::alloc::Layout;
+use core::ops::Range;
 
 use levitate_hal::{Clock, Deadline, Direction, DmaError, DmaRegion, Mapped};
 use levitate_kernel::selftest::{Case, Outcome};
@@ -10,7 +11,8 @@ use super::{Result, ensure, wait_until};
 use crate::arch::{DEVICE_MEMORY, interrupt_controller, uart, vector_registers};
 use crate::interrupts::{InterruptError, Line, Trigger};
 use crate::lock::Mutex;
-use crate::memory::{frames, heap};
+use crate::memory::frames::Frames;
+use crate::memory::{MemoryError, frames, heap};
 use crate::platform::{KernelClock, KernelDma};
 use crate::{interrupts, serial, timer};
 
@@ -33,6 +35,8 @@ pub(super) const CASES: &[Case<()>] = &[
     case!("heap", heap_allocates_and_frees),
     case!("heap-refuses", heap_refuses_what_it_has_not),
     case!("memory-is-mapped-to-its-end", memory_is_mapped_to_its_end),
+    case!("memory-in-use-is-not-free", memory_in_use_is_not_free),
+    case!("registers-are-no-memory", registers_are_no_memory),
     case!("dma-is-aligned-and-zeroed", dma_is_aligned_and_zeroed),
     case!("dma-refuses", dma_refuses_what_it_has_not),
     case!("dma-maps-buffers", dma_maps_buffers),
@@ -51,8 +55,9 @@ fn clock_advances() -> Result {
 }
 
 fn timer_interrupts() -> Result {
-    let before = timer::ticks();
+    // The clock first: what happens between the two makes the time longer, not shorter.
     let start = KernelClock.now();
+    let before = timer::ticks();
     wait_until(|| timer::ticks() >= before + 3)?;
     let elapsed = KernelClock.now().since(start);
     // Three ticks take at least two whole periods.
@@ -192,6 +197,65 @@ fn memory_is_mapped_to_its_end() -> Result {
             pages.end
         );
     }
+    Ok(())
+}
+
+/// A list of free pages at addresses that nobody looks at.
+fn frames_of(range: Range<usize>) -> Result<Frames> {
+    let mut frames = Frames::new();
+    // SAFETY: no memory is used that comes from this list: it is dropped with it.
+    let is_added = unsafe { frames.add(range.clone()) };
+    ensure!(is_added, "{range:#x?} is not taken for memory");
+    Ok(frames)
+}
+
+fn memory_in_use_is_not_free() -> Result {
+    const START: usize = 1 << 40;
+    const PAGE: usize = frames::PAGE_BYTES;
+    const PAGES: usize = 1000;
+    let memory = START..START + PAGES * PAGE;
+    for (in_use, free_pages) in [
+        (START + PAGE..START + PAGE, PAGES),
+        (0..START, PAGES),
+        (START + 1..START + 2, PAGES - 1),
+        (START + PAGE - 1..START + PAGE + 1, PAGES - 2),
+        (START + 10 * PAGE..usize::MAX, 10),
+        (0..usize::MAX, 0),
+    ] {
+        let mut frames = frames_of(memory.clone())?;
+        frames.take_out(in_use.clone())?;
+        let found = frames.free_bytes() / PAGE;
+        ensure!(
+            found == free_pages,
+            "with {in_use:#x?} in use {found} pages of {PAGES} are free, not {free_pages}"
+        );
+    }
+    // One page in two: more pieces than the list has room for.
+    let mut frames = frames_of(memory.clone())?;
+    let mut starts = memory.step_by(2 * PAGE);
+    let refused = starts.find_map(|start| frames.take_out(start..start + PAGE).err());
+    ensure!(
+        matches!(refused, Some(MemoryError::InUse { .. })),
+        "{} pieces were taken out of a list that is not as long: {refused:?}",
+        PAGES / 2
+    );
+    Ok(())
+}
+
+fn registers_are_no_memory() -> Result {
+    const PAGE: usize = frames::PAGE_BYTES;
+    let Range { start, end } = DEVICE_MEMORY;
+    for range in [
+        start..end,
+        start - PAGE..start + PAGE,
+        end - PAGE..end + PAGE,
+        0..usize::MAX,
+    ] {
+        let frames = frames_of(range.clone());
+        ensure!(frames.is_err(), "{range:#x?} is taken for memory");
+    }
+    let frames = frames_of(end..end + PAGE)?;
+    ensure!(frames.free_bytes() == PAGE, "one page has another size");
     Ok(())
 }
 

@@ -62,13 +62,15 @@ impl LevitateBlk {
         tokens: &mut Vec<Token>,
     ) -> Result<usize, DriverError> {
         let count = reads.len().min(usize::from(self.blk.idle_slots()));
-        for read in &reads[..count] {
+        let submitted = reads[..count].iter().try_for_each(|read| {
             let buffer = self.blk.allocate_buffer(read.buffer.len())?;
             let submitted = self.blk.submit_read(read.first_sector, buffer);
             tokens.push(submitted.map_err(|rejected| rejected.error)?);
-        }
+            Ok(())
+        });
+        // Of those before one that was refused, too: they are waited for.
         self.blk.notify();
-        Ok(count)
+        submitted.map(|()| count)
     }
 
     /// Waits until all that was submitted is done, and returns the answers in the order they came.

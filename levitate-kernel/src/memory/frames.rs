@@ -7,6 +7,8 @@ use core::ops::Range;
 pub(crate) use free_list::PAGE_SIZE as PAGE_BYTES;
 use free_list::{FreeList, PageLayout, PageRange};
 
+use super::MemoryError;
+use crate::arch::DEVICE_MEMORY;
 use crate::lock::Mutex;
 
 /// Ranges of memory that are remembered; `virt` has one.
@@ -14,19 +16,85 @@ const MAX_RANGES: usize = 8;
 /// Free pieces the list has room for; it never asks the heap for more.
 const MAX_PIECES: usize = 256;
 
-struct Frames {
+/// The free pages, and the memory they are of.
+pub(crate) struct Frames {
     free: FreeList<MAX_PIECES>,
     memory: [Range<usize>; MAX_RANGES],
     ranges: usize,
 }
 
-static FRAMES: Mutex<Frames> = Mutex::new(Frames {
-    free: FreeList::new(),
-    memory: [const { 0..0 }; MAX_RANGES],
-    ranges: 0,
-});
+static FRAMES: Mutex<Frames> = Mutex::new(Frames::new());
 
 impl Frames {
+    pub(crate) const fn new() -> Self {
+        Self {
+            free: FreeList::new(),
+            memory: [const { 0..0 }; MAX_RANGES],
+            ranges: 0,
+        }
+    }
+
+    /// Adds memory, whole pages of it; says whether it did.
+    ///
+    /// What overlaps registers or other memory is not believed, and the table of ranges has an end.
+    ///
+    /// # Safety
+    ///
+    /// `range` is memory of this machine; what of it is in use is [taken out](Self::take_out) before the first allocation.
+    pub(crate) unsafe fn add(&mut self, range: Range<usize>) -> bool {
+        let Some(start) = range.start.checked_next_multiple_of(PAGE_BYTES) else {
+            return false;
+        };
+        let end = range.end - range.end % PAGE_BYTES;
+        let Ok(pages) = PageRange::new(start, end) else {
+            return false;
+        };
+        let is_registers = start < DEVICE_MEMORY.end && DEVICE_MEMORY.start < end;
+        if is_registers || self.ranges == MAX_RANGES || !self.has_room() {
+            return false;
+        }
+        // SAFETY: free memory, but for what the caller takes out later. An overlap is refused and changes nothing.
+        if unsafe { self.free.deallocate(pages) }.is_err() {
+            return false;
+        }
+        self.memory[self.ranges] = start..end;
+        self.ranges += 1;
+        true
+    }
+
+    /// Takes memory that is in use out of the free pages, and every page it has a part of.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::InUse`] if the list has no room for what it leaves: a part of it may still be free.
+    pub(crate) fn take_out(&mut self, range: Range<usize>) -> Result<(), MemoryError> {
+        /// Where the last page begins. There is no memory from there on: a range of it would have no end.
+        const LAST_PAGE: usize = usize::MAX - (PAGE_BYTES - 1);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let Ok(hole) = PageRange::containing(range.start, range.end.min(LAST_PAGE)) else {
+            return Ok(());
+        };
+        loop {
+            let part = self.free.iter().find_map(|free| free.and(hole));
+            let Some(part) = part else {
+                return Ok(());
+            };
+            if !self.has_room() || self.free.allocate_at(part).is_err() {
+                return Err(MemoryError::InUse {
+                    start: range.start,
+                    end: range.end,
+                });
+            }
+        }
+    }
+
+    /// Returns the number of bytes that are free.
+    pub(crate) fn free_bytes(&self) -> usize {
+        self.free.free_space()
+    }
+
     fn memory(&self) -> &[Range<usize>] {
         &self.memory[..self.ranges]
     }
@@ -37,45 +105,24 @@ impl Frames {
     }
 }
 
-/// Adds memory, whole pages of it; a range that does not fit into the table is left unused.
+/// Adds memory to what this module hands out: [`Frames::add`].
 ///
 /// # Safety
 ///
-/// `range` is memory of this machine; what of it is in use is [taken out](take_out) before the first allocation.
-pub(super) unsafe fn add(range: Range<usize>) {
-    let frames = &mut *FRAMES.lock();
-    let Some(start) = range.start.checked_next_multiple_of(PAGE_BYTES) else {
-        return;
-    };
-    let end = range.end - range.end % PAGE_BYTES;
-    let Ok(pages) = PageRange::new(start, end) else {
-        return;
-    };
-    if frames.ranges == MAX_RANGES || !frames.has_room() {
-        return;
-    }
-    // SAFETY: free memory, but for what the caller takes out later. An overlap is refused and changes nothing.
-    if unsafe { frames.free.deallocate(pages) }.is_ok() {
-        frames.memory[frames.ranges] = start..end;
-        frames.ranges += 1;
-    }
+/// As there.
+pub(super) unsafe fn add(range: Range<usize>) -> bool {
+    let mut frames = FRAMES.lock();
+    // SAFETY: the caller ensures the same.
+    unsafe { frames.add(range) }
 }
 
-/// Takes memory that is in use out of the free pages.
-pub(super) fn take_out(range: Range<usize>) {
-    let frames = &mut *FRAMES.lock();
-    let Ok(hole) = PageRange::containing(range.start, range.end) else {
-        return;
-    };
-    loop {
-        let part = frames.free.iter().find_map(|free| free.and(hole));
-        let Some(part) = part else {
-            return;
-        };
-        if !frames.has_room() || frames.free.allocate_at(part).is_err() {
-            return;
-        }
-    }
+/// Takes memory that is in use out of what this module hands out: [`Frames::take_out`].
+///
+/// # Errors
+///
+/// As there.
+pub(super) fn take_out(range: Range<usize>) -> Result<(), MemoryError> {
+    FRAMES.lock().take_out(range)
 }
 
 /// Returns the ranges of memory the machine has to `use_ranges`.
@@ -144,7 +191,7 @@ pub(crate) fn is_memory(range: Range<usize>) -> bool {
 
 /// Returns the number of bytes that are free.
 pub(crate) fn free_bytes() -> usize {
-    FRAMES.lock().free.free_space()
+    FRAMES.lock().free_bytes()
 }
 
 fn page_layout(layout: Layout) -> Option<PageLayout> {

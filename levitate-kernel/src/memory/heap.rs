@@ -8,6 +8,7 @@ use talc::TalcLock;
 use talc::source::Manual;
 
 use super::{MemoryError, frames};
+use crate::arch::BOOT_MEMORY;
 use crate::lock::MaskingLock;
 
 /// Length of the heap.
@@ -23,19 +24,25 @@ static HEAP: TalcLock<MaskingLock, Manual> = TalcLock::new(Manual);
 ///
 /// # Errors
 ///
-/// [`MemoryError::NoHeap`] if there is not enough of it.
+/// [`MemoryError::NoHeap`] if there is not enough of it, [`MemoryError::HeapNotMapped`] if it is not mapped yet.
 ///
 /// # Safety
 ///
-/// It is called once, when no pages have been allocated yet, and the lowest free ones are mapped.
+/// It is called once, when no pages have been allocated yet.
 pub(super) unsafe fn start() -> Result<(), MemoryError> {
     const NO_HEAP: MemoryError = MemoryError::NoHeap {
         size_bytes: SIZE_BYTES,
     };
     let layout = Layout::from_size_align(SIZE_BYTES, ALIGN_BYTES).map_err(|_| NO_HEAP)?;
     let pages = frames::allocate(layout).ok_or(NO_HEAP)?;
+    if pages.start < BOOT_MEMORY.start || BOOT_MEMORY.end < pages.end {
+        return Err(MemoryError::HeapNotMapped {
+            start: pages.start,
+            end: pages.end,
+        });
+    }
     let start = pages.start as *mut u8;
-    // SAFETY: the pages were just allocated, are never given back, and are mapped, says the caller; `Manual` allows claims.
+    // SAFETY: the pages were just allocated, are never given back, and are mapped since boot; `Manual` allows claims.
     let claimed = unsafe { HEAP.lock().claim(start, pages.len()) };
     claimed.map(drop).ok_or(NO_HEAP)
 }

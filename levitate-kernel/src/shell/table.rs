@@ -7,7 +7,7 @@ use embedded_graphics::primitives::Rectangle;
 
 use super::number::colour;
 use super::words::Words;
-use super::{Command, ParseError, Sectors, Suite};
+use super::{Command, Crash, ParseError, Sectors, Suite};
 
 /// One command of the table; its `Display` is how to type it.
 pub struct Usage {
@@ -118,6 +118,18 @@ pub(super) const COMMANDS: &[Usage] = &[
         },
     },
     Usage {
+        name: "crash panic",
+        arguments: "",
+        does: "panic (for debugging)",
+        read: |_| Ok(Command::Crash(Crash::Panic)),
+    },
+    Usage {
+        name: "crash fault",
+        arguments: "",
+        does: "write to address 0 (for debugging)",
+        read: |_| Ok(Command::Crash(Crash::Fault)),
+    },
+    Usage {
         name: "shutdown",
         arguments: "",
         does: "flush the disks and end the machine",
@@ -125,7 +137,7 @@ pub(super) const COMMANDS: &[Usage] = &[
     },
 ];
 
-/// The help text: a line for each command, aligned, the last without a newline.
+/// The help text: a line for each command, aligned, then notes; the last without a newline.
 #[derive(Clone, Copy, Debug)]
 pub struct Help;
 
@@ -137,11 +149,14 @@ impl Display for Help {
             let padding = width - usage.len();
             writeln!(f, "{usage}{:padding$}  {}", "", usage.does)?;
         }
-        f.write_str(
-            "Numbers are decimal, or hexadecimal after 0x. Disk N is 0 unless another is given.",
-        )
+        f.write_str(NOTES)
     }
 }
+
+/// What holds for more than one command, or does not fit into the line of one.
+pub(super) const NOTES: &str = "\
+    Numbers are decimal, or hexadecimal after 0x. Disk N is 0 unless another is given.\n\
+    The self-tests write to the end of the disks, and put back what was there.";
 
 impl Usage {
     const fn len(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Tests of the shell's language.
 
-use super::table::COMMANDS;
+use super::table::{COMMANDS, NOTES};
 use super::*;
 use embedded_graphics::geometry::{Point, Size};
 use std::string::{String, ToString};
@@ -77,6 +77,8 @@ fn every_command_is_read() {
         ("gpu fill 1 2 3 4 12abFF", fill),
         ("selftest", Command::Selftest(Suite::All)),
         ("selftest causes", Command::Selftest(Suite::Causes)),
+        ("crash panic", Command::Crash(Crash::Panic)),
+        ("crash fault", Command::Crash(Crash::Fault)),
         ("  shutdown\t", Command::Shutdown),
     ] {
         assert_eq!(command(line), wanted, "{line}");
@@ -106,6 +108,8 @@ fn errors_say_what_is_wrong_and_what_would_be_right() {
             "gpu full",
             "unknown gpu command \"full\"; there are info, card, fill",
         ),
+        ("crash", "crash needs a command; there are panic, fault"),
+        ("crash panic now", "unexpected \"now\"; usage: crash panic"),
         ("blk read", &std::format!("SECTOR is missing; {read}")),
         ("blk read 1 2 3", &std::format!("unexpected \"3\"; {read}")),
         ("blk read 1 -d", &std::format!("N is missing; {read}")),
@@ -200,7 +204,9 @@ fn colours_are_six_digits() {
 fn the_help_text_has_every_command_aligned() {
     let help = Help.to_string();
     let lines: Vec<&str> = help.lines().collect();
-    assert_eq!(lines.len(), COMMANDS.len() + 1);
+    assert_eq!(lines.len(), COMMANDS.len() + NOTES.lines().count());
+    assert!(help.ends_with(NOTES));
+    assert!(NOTES.contains("write to the end of the disks"));
     let column = lines[0].find("list the commands").unwrap();
     for (line, usage) in lines.iter().zip(COMMANDS) {
         assert!(line.starts_with(&usage.to_string()));
@@ -253,6 +259,8 @@ fn arbitrary_lines_never_panic() {
     let words = [
         "blk",
         "gpu",
+        "crash",
+        "panic",
         "read",
         "write",
         "fill",

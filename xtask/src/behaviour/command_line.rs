@@ -95,6 +95,8 @@ fn shell(context: &Context) -> Result<()> {
         "gpu card",
         "gpu fill",
         "selftest",
+        "crash panic",
+        "crash fault",
         "shutdown",
     ] {
         ensure!(help.contains(name), "`help` does not name `{name}`: {help}");
@@ -114,6 +116,8 @@ fn shell(context: &Context) -> Result<()> {
         "gpu fill 1280 0 10 10 ffffff",
         "selftest=all",
         "selftest nonsense",
+        "crash",
+        "crash nonsense",
         "help me",
     ] {
         refused_command(&mut vm, line)?;

@@ -14,14 +14,16 @@ const LIBRARIES: [(&str, &[&str]); 4] = [
 ];
 
 /// The ecosystem's crates that a library crate may depend on.
-const ALLOWED: [&str; 6] = [
+const ALLOWED: [&str; 5] = [
     "bitflags",
-    "embedded-graphics-core",
     "log",
     "static_assertions",
     "thiserror",
     "zerocopy",
 ];
+
+/// A library crate, and a crate that it alone may depend on.
+const ALLOWED_FOR: [(&str, &str); 1] = [("levitate-drivers-gpu", "embedded-graphics-core")];
 
 /// The names that start so are ours.
 const OURS: &str = "levitate-";
@@ -35,6 +37,8 @@ struct Package {
     is_macro: bool,
     /// The packages it links, by identity.
     links: BTreeSet<String>,
+    /// The packages its build script links.
+    builds_with: BTreeSet<String>,
 }
 
 /// Packages by identity.
@@ -56,7 +60,7 @@ pub(super) fn check() -> Result<Vec<String>> {
     Ok(complaints(&graph(&metadata)?))
 }
 
-/// Takes what matters out of cargo's description: normal dependencies, for every target.
+/// Takes what matters out of cargo's description: normal and build dependencies, for every target.
 fn graph(metadata: &Metadata) -> Result<Graph> {
     let resolve = metadata
         .resolve
@@ -74,22 +78,21 @@ fn graph(metadata: &Metadata) -> Result<Graph> {
                 name: package.name.to_string(),
                 version: package.version.to_string(),
                 is_macro,
-                links: BTreeSet::new(),
+                ..Package::default()
             },
         );
     }
     for node in &resolve.nodes {
-        let links = node
-            .deps
-            .iter()
-            .filter(|dependency| {
-                let mut kinds = dependency.dep_kinds.iter();
-                kinds.any(|info| info.kind == DependencyKind::Normal)
-            })
-            .map(|dependency| identity(&dependency.pkg))
-            .collect();
+        let of_kind = |kind| {
+            node.deps
+                .iter()
+                .filter(|dependency| dependency.dep_kinds.iter().any(|info| info.kind == kind))
+                .map(|dependency| identity(&dependency.pkg))
+                .collect()
+        };
         if let Some(package) = graph.get_mut(&identity(&node.id)) {
-            package.links = links;
+            package.links = of_kind(DependencyKind::Normal);
+            package.builds_with = of_kind(DependencyKind::Build);
         }
     }
     Ok(graph)
@@ -120,11 +123,21 @@ fn complaints(graph: &Graph) -> Vec<String> {
         for name in &names {
             if name.starts_with(OURS) && !own.contains(name) {
                 wrong.push(format!("{manifest}: {library} must not depend on {name}"));
-            } else if !name.starts_with(OURS) && !ALLOWED.contains(name) {
+            } else if !name.starts_with(OURS) && !is_allowed(library, name) {
                 wrong.push(format!(
                     "{manifest}: {library} depends on {name}, which is not on the list of allowed crates"
                 ));
             }
+        }
+        for link in package
+            .builds_with
+            .iter()
+            .filter_map(|link| graph.get(link))
+        {
+            let name = &link.name;
+            wrong.push(format!(
+                "{manifest}: {library} depends on {name} to be built; a library crate has no build script"
+            ));
         }
         for (name, versions) in duplicates(graph, id) {
             wrong.push(format!(
@@ -133,6 +146,11 @@ fn complaints(graph: &Graph) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Returns whether `library` may depend on the ecosystem's crate `name`.
+fn is_allowed(library: &str, name: &str) -> bool {
+    ALLOWED.contains(&name) || ALLOWED_FOR.contains(&(library, name))
 }
 
 /// Returns the packages that a program with the package `root` has in more than one version, with those.
@@ -172,6 +190,7 @@ mod tests {
             version: version.to_owned(),
             is_macro: name.ends_with("-derive"),
             links: links.iter().map(|&link| link.to_owned()).collect(),
+            ..Package::default()
         };
         graph.insert(format!("{name} {version}"), package);
     }
@@ -271,6 +290,31 @@ mod tests {
             let list = complaints(&graph).concat();
             assert!(list.contains("depends on spin"), "{list}");
         }
+    }
+
+    #[test]
+    fn what_is_for_one_crate_is_not_for_another() {
+        let mut graph = good();
+        add(&mut graph, "embedded-graphics-core", "0.4", &[]);
+        let core = "embedded-graphics-core 0.4";
+        link(&mut graph, "levitate-drivers-gpu 1", core);
+        assert_eq!(complaints(&graph), Vec::<String>::new());
+        for from in ["levitate-hal 1", "levitate-virtio 1", BLK] {
+            let mut graph = graph.clone();
+            link(&mut graph, from, core);
+            let list = complaints(&graph).concat();
+            assert!(list.contains("depends on embedded-graphics-core"), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_build_script_has_dependencies_too() {
+        let mut graph = good();
+        add(&mut graph, "cc", "1", &[]);
+        let package = graph.get_mut(BLK).unwrap();
+        package.builds_with.insert("cc 1".to_owned());
+        let list = complaints(&graph).concat();
+        assert!(list.contains("depends on cc to be built"), "{list}");
     }
 
     #[test]

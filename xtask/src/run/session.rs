@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::terminal::KeyByKey;
 use crate::vm::{PROMPT, Vm};
@@ -24,11 +24,15 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Connects standard input until the machine ends; returns QEMU's exit status.
-pub(super) fn run(vm: &mut Vm, has_window: bool) -> Result<ExitStatus> {
+///
+/// # Errors
+///
+/// A line that did not come from a terminal was not answered, and the kernel said nothing for `silence`.
+pub(super) fn run(vm: &mut Vm, has_window: bool, silence: Duration) -> Result<ExitStatus> {
     if std::io::stdin().is_terminal() {
         return by_key(vm);
     }
-    by_line(vm)?;
+    by_line(vm, silence)?;
     if !has_window && vm.wait_exit(POLL).is_err() {
         // If the machine ends at this moment, there is nobody to tell.
         let _ = vm.send("shutdown\n");
@@ -56,7 +60,7 @@ fn by_key(vm: &mut Vm) -> Result<ExitStatus> {
 }
 
 /// Types every line of standard input at a prompt of its own; returns when there are no more, or the machine has ended.
-fn by_line(vm: &mut Vm) -> Result<()> {
+fn by_line(vm: &mut Vm, silence: Duration) -> Result<()> {
     let lines = lines();
     loop {
         let line = match lines.recv_timeout(POLL) {
@@ -66,13 +70,21 @@ fn by_line(vm: &mut Vm) -> Result<()> {
             Err(RecvTimeoutError::Timeout) if vm.wait_exit(POLL).is_ok() => return Ok(()),
             Err(RecvTimeoutError::Timeout) => continue,
         };
-        let answered = vm
-            .send(&format!("{line}\n"))
-            // With the line break before it: an editor that redraws its line prints the prompt too.
-            .and_then(|()| vm.wait_for(&format!("\n{PROMPT}"), FOREVER));
-        if answered.is_err() {
-            // The serial line is closed: the machine has ended, or is ending.
+        if vm.send(&format!("{line}\n")).is_err() {
+            // The machine has ended, or is ending; its status tells.
             return Ok(());
+        }
+        // With the line break before it: an editor that redraws its line prints the prompt too.
+        match vm.wait_unless_silent(&format!("\n{PROMPT}"), silence) {
+            Ok(_) => {}
+            Err(_) if vm.is_silenced() => return Ok(()),
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!(
+                        "the shell command \"{line}\" did not end, and QEMU is ended (--boot-timeout)"
+                    )
+                });
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
+use crate::exec::lock_soon;
+
 /// How the terminal was, while it is different.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
@@ -37,7 +39,8 @@ impl Drop for KeyByKey {
 
 /// Changes the terminal back, if it is changed.
 pub(crate) fn restore() {
-    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // Not for ever: a panic may have happened under the lock.
+    let before = lock_soon(&BEFORE).and_then(|mut before| before.take());
     if let Some(before) = before {
         // A terminal that is gone has no mode.
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &before);

@@ -8,15 +8,31 @@ use anyhow::{Context as _, Result, bail};
 use super::Tally;
 use crate::{exec, interrupt, workspace};
 
+/// What is tested: everything, and what is different without its default features.
+const SELECTIONS: [&[&str]; 2] = [
+    &["--workspace"],
+    &["--package", "levitate-hal", "--no-default-features"],
+];
+
 /// Runs the tests whose name contains `filter`, all if there is none.
 ///
 /// # Errors
 ///
 /// cargo cannot be started. Tests that do not compile count as one that failed.
 pub(super) fn run(filter: Option<&str>) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for selection in SELECTIONS {
+        tally.add(run_selection(selection, filter)?);
+    }
+    Ok(tally)
+}
+
+/// Runs the tests of the packages and features that `selection` picks.
+fn run_selection(selection: &[&str], filter: Option<&str>) -> Result<Tally> {
     let mut command = workspace::cargo();
     command
-        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(["test", "--no-fail-fast"])
+        .args(selection)
         .stdout(Stdio::piped());
     if let Some(filter) = filter {
         command.args(["--", filter]);

@@ -186,7 +186,8 @@ impl Machine {
         let arguments = self.arguments(&qmp, vnc.as_deref(), &guest_errors)?;
         let (process, stdin, stdout) = Process::start(Command::new(&self.qemu).args(&arguments))?;
         let serial_log = log_dir.join("serial.log");
-        let serial = Serial::new(stdin, stdout, Some(&serial_log), self.echo)?;
+        let echo = self.echo.then(std::io::stdout);
+        let serial = Serial::new(stdin, stdout, Some(&serial_log), echo)?;
         Ok(Vm {
             process,
             serial,

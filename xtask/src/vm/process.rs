@@ -2,12 +2,18 @@
 
 use std::io::Read;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::exec::{self, lock_soon};
+
 /// Every process that may still run; `None` once [`end_all`] was called, so that none starts after it.
 static RUNNING: Mutex<Option<Vec<Weak<Mutex<Child>>>>> = Mutex::new(Some(Vec::new()));
+
+/// Whether any process was started.
+static HAS_RUN: AtomicBool = AtomicBool::new(false);
 
 /// Bytes of QEMU's standard error that are kept.
 const STDERR_LIMIT: usize = 64 * 1024;
@@ -16,8 +22,9 @@ const STDERR_LIMIT: usize = 64 * 1024;
 ///
 /// Raw images lose nothing: what the kernel flushed is in the host's page cache at least.
 pub(crate) fn end_all() {
-    let running = lock(&RUNNING).take().unwrap_or_default();
-    for child in running.iter().filter_map(Weak::upgrade) {
+    // If a panic holds the list, nothing can be ended by it.
+    let running = lock_soon(&RUNNING).and_then(|mut running| running.take());
+    for child in running.unwrap_or_default().iter().filter_map(Weak::upgrade) {
         end(&child);
     }
 }
@@ -25,6 +32,11 @@ pub(crate) fn end_all() {
 /// Returns whether [`end_all`] was called.
 pub(crate) fn is_ending() -> bool {
     lock(&RUNNING).is_none()
+}
+
+/// Returns whether any QEMU was started.
+pub(crate) fn has_run() -> bool {
+    HAS_RUN.load(Ordering::SeqCst)
 }
 
 /// A child process that is killed and waited for on drop.
@@ -41,12 +53,12 @@ impl Process {
         let Some(running) = running.as_mut() else {
             bail!("interrupted");
         };
-        let mut child = command
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {program}"))?;
+            .stderr(Stdio::piped());
+        let mut child = exec::start(command).with_context(|| format!("cannot start {program}"))?;
+        HAS_RUN.store(true, Ordering::SeqCst);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let child = Arc::new(Mutex::new(child));
         running.retain(|other| other.strong_count() > 0);
@@ -87,7 +99,9 @@ impl Drop for Process {
 
 /// Kills the child unless it has ended, and takes its status, so that its id is free only afterwards.
 fn end(child: &Mutex<Child>) {
-    let mut child = lock(child);
+    let Some(mut child) = lock_soon(child) else {
+        return;
+    };
     if matches!(child.try_wait(), Ok(None)) {
         // The only error is that it has just ended.
         let _ = child.kill();
@@ -105,7 +119,7 @@ fn keep(mut stream: impl Read, kept: &Mutex<Vec<u8>>) {
     }
 }
 
-/// Locks even after a panic elsewhere: the process must be ended all the same.
+/// Locks; a panic elsewhere ends the whole tool, so that nothing is left half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,16 +14,49 @@ use super::deadline::Deadline;
 /// Lines shown when an expected text does not come.
 const LINES_SHOWN: usize = 20;
 
-/// Bytes that are kept; a kernel that says more is stuck in a loop.
+/// Bytes that are kept.
 const LIMIT_BYTES: usize = 32 * 1024 * 1024;
 
-/// What came so far.
+/// What came so far. Places on the line are counted from its first byte, kept or not.
 #[derive(Default)]
 struct Received {
-    /// Without carriage returns, which only a terminal needs.
+    /// The last bytes that came, without carriage returns, which only a terminal needs.
     bytes: Vec<u8>,
+    /// How many bytes came before them.
+    forgotten: usize,
     /// Nothing more will come.
     closed: bool,
+    /// More came than is kept, and the rest was not read.
+    is_flooded: bool,
+}
+
+impl Received {
+    /// Returns how many bytes came.
+    fn len(&self) -> usize {
+        self.forgotten + self.bytes.len()
+    }
+
+    /// Returns what is kept from `place` on.
+    fn since(&self, place: usize) -> &[u8] {
+        let index = place.saturating_sub(self.forgotten).min(self.bytes.len());
+        &self.bytes[index..]
+    }
+
+    /// Forgets the older half.
+    fn forget(&mut self) {
+        let count = self.bytes.len() / 2;
+        self.bytes.drain(..count);
+        self.forgotten += count;
+    }
+}
+
+/// What a deadline is counted from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// The beginning of the wait.
+    Begin,
+    /// The last byte that came.
+    LastByte,
 }
 
 type Shared = Arc<(Mutex<Received>, Condvar)>;
@@ -52,12 +85,15 @@ impl SerialInput {
 }
 
 impl Serial {
-    /// Starts to collect what comes from `output`; copies it to the file `log` and, with `echo`, to standard output.
+    /// Starts to collect what comes from `output`; copies it to the file `log` and to `echo`.
+    ///
+    /// A kernel that is echoed may say as much as it likes: its user is reading. Another that says more than is kept is
+    /// stuck in a loop, and is read no further.
     pub(crate) fn new(
         input: impl Write + Send + 'static,
         output: impl Read + Send + 'static,
         log: Option<&Path>,
-        echo: bool,
+        echo: Option<impl Write + Send + 'static>,
     ) -> Result<Self> {
         let log = log
             .map(|path| {
@@ -66,7 +102,7 @@ impl Serial {
             .transpose()?;
         let shared = Shared::default();
         let theirs = Arc::clone(&shared);
-        std::thread::spawn(move || collect(output, log, echo, &theirs));
+        std::thread::spawn(move || collect(output, log, echo, LIMIT_BYTES, &theirs));
         Ok(Self {
             shared,
             input: SerialInput(Arc::new(Mutex::new(Box::new(input)))),
@@ -85,26 +121,47 @@ impl Serial {
     ///
     /// The deadline passed, or the line was closed; the message has the last lines.
     pub(crate) fn wait_for(&mut self, text: &str, deadline: Duration) -> Result<String> {
-        let due = Deadline::after(deadline);
+        self.wait(text, deadline, Since::Begin)
+    }
+
+    /// Waits for `text` as [`Serial::wait_for`] does, as long as the line is never silent for `silence`.
+    pub(crate) fn wait_unless_silent(&mut self, text: &str, silence: Duration) -> Result<String> {
+        self.wait(text, silence, Since::LastByte)
+    }
+
+    fn wait(&mut self, text: &str, deadline: Duration, since: Since) -> Result<String> {
+        let mut due = Deadline::after(deadline);
         let (mutex, changed) = &*self.shared;
         let mut received = lock(mutex);
         let mut searched = self.cursor;
+        let mut heard = received.len();
         loop {
-            if let Some(at) = find(&received.bytes[searched..], text.as_bytes()) {
+            searched = searched.max(received.forgotten);
+            if let Some(at) = find(received.since(searched), text.as_bytes()) {
                 let end = searched + at + text.len();
-                let seen = lossy(&received.bytes[self.cursor..end]);
+                let seen = received.since(self.cursor);
+                let seen = lossy(&seen[..seen.len() - (received.len() - end)]);
                 self.cursor = end;
                 return Ok(seen);
             }
             // The text may have begun at the end of what was searched.
-            searched = (received.bytes.len() + 1)
+            searched = (received.len() + 1)
                 .saturating_sub(text.len())
                 .max(self.cursor);
+            if since == Since::LastByte && received.len() > heard {
+                heard = received.len();
+                due = Deadline::after(deadline);
+            }
             if received.closed || due.has_passed() {
-                let why = if received.closed {
+                let seconds = deadline.as_secs_f32();
+                let why = if received.is_flooded {
+                    format!("among its first {} bytes", received.len())
+                } else if received.closed {
                     "before the line was closed".to_owned()
+                } else if since == Since::LastByte {
+                    format!("and was silent for {seconds} s")
                 } else {
-                    format!("within {} s", deadline.as_secs_f32())
+                    format!("within {seconds} s")
                 };
                 bail!(
                     "the serial line did not show {text:?} {why}; its last lines:\n{}",
@@ -124,7 +181,22 @@ impl Serial {
         drop(changed.wait_timeout_while(received, deadline, |received| !received.closed));
     }
 
-    /// Returns everything that came so far.
+    /// Returns whether nothing more will come.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.shared.0).closed
+    }
+
+    /// Returns whether more came than is kept, and the rest was not read.
+    pub(crate) fn is_flooded(&self) -> bool {
+        lock(&self.shared.0).is_flooded
+    }
+
+    /// Returns how many bytes came so far.
+    pub(crate) fn heard(&self) -> usize {
+        lock(&self.shared.0).len()
+    }
+
+    /// Returns what came so far; of a very long session, what came last.
     pub(crate) fn text(&self) -> String {
         lossy(&lock(&self.shared.0).bytes)
     }
@@ -148,8 +220,14 @@ pub(crate) fn command_output(seen: &str, command: &str) -> Vec<String> {
     lines
 }
 
-/// Collects until the stream ends.
-fn collect(mut output: impl Read, mut log: Option<File>, echo: bool, shared: &Shared) {
+/// Collects until the stream ends, keeping at most `limit` bytes.
+fn collect(
+    mut output: impl Read,
+    mut log: Option<File>,
+    mut echo: Option<impl Write>,
+    limit: usize,
+    shared: &Shared,
+) {
     let mut buffer = [0; 4096];
     let (mutex, changed) = &**shared;
     while let Ok(count @ 1..) = output.read(&mut buffer) {
@@ -160,16 +238,19 @@ fn collect(mut output: impl Read, mut log: Option<File>, echo: bool, shared: &Sh
             // A full disk is no reason to stop the run: the text is matched in memory.
             log = None;
         }
-        if echo {
-            let mut out = std::io::stdout().lock();
+        if let Some(out) = &mut echo {
             let _ = out.write_all(fresh).and_then(|()| out.flush());
         }
         let mut received = lock(mutex);
         received
             .bytes
             .extend(fresh.iter().filter(|byte| **byte != b'\r'));
-        if received.bytes.len() > LIMIT_BYTES {
-            break;
+        if received.bytes.len() > limit {
+            if echo.is_none() {
+                received.is_flooded = true;
+                break;
+            }
+            received.forget();
         }
         changed.notify_all();
     }
@@ -209,99 +290,4 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::net::UnixStream;
-    use std::time::Instant;
-
-    const LONG: Duration = Duration::from_secs(20);
-
-    fn serial() -> (Serial, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let input = ours.try_clone().unwrap();
-        (Serial::new(input, ours, None, false).unwrap(), theirs)
-    }
-
-    #[test]
-    fn a_text_that_comes_in_pieces_is_found() {
-        let (mut serial, mut kernel) = serial();
-        kernel.write_all(b"boot\r\nlevi").unwrap();
-        let writer = std::thread::spawn(move || {
-            kernel.write_all(b"tate> ").unwrap();
-            kernel
-        });
-        assert_eq!(serial.wait_for(PROMPT, LONG).unwrap(), "boot\nlevitate> ");
-        drop(writer.join().unwrap());
-    }
-
-    #[test]
-    fn what_was_matched_once_is_not_matched_again() {
-        let (mut serial, mut kernel) = serial();
-        kernel.write_all(b"one two one").unwrap();
-        assert_eq!(serial.wait_for("one", LONG).unwrap(), "one");
-        assert_eq!(serial.wait_for("one", LONG).unwrap(), " two one");
-        assert!(serial.wait_for("one", Duration::from_millis(20)).is_err());
-    }
-
-    #[test]
-    fn a_miss_shows_the_last_twenty_lines() {
-        let (mut serial, mut kernel) = serial();
-        for line in 0..30 {
-            writeln!(kernel, "line {line}.").unwrap();
-        }
-        serial.wait_for("line 29.", LONG).unwrap();
-        let error = serial
-            .wait_for("ready", Duration::from_millis(50))
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("\"ready\" within 0.05 s"), "{error}");
-        assert!(error.contains("| line 10."), "{error}");
-        assert!(error.ends_with("| line 29."), "{error}");
-        assert!(!error.contains("| line 9."), "{error}");
-    }
-
-    #[test]
-    fn a_closed_line_is_no_reason_to_wait() {
-        let (mut serial, mut kernel) = serial();
-        kernel.write_all(b"panic: broken").unwrap();
-        drop(kernel);
-        let begin = Instant::now();
-        let error = serial.wait_for("ready", LONG).unwrap_err().to_string();
-        assert!(begin.elapsed() < LONG, "{error}");
-        assert!(error.contains("line was closed"), "{error}");
-        assert!(error.contains("| panic: broken"), "{error}");
-    }
-
-    #[test]
-    fn a_silent_line_says_so() {
-        let (mut serial, _kernel) = serial();
-        let error = serial.wait_for("x", Duration::from_millis(20)).unwrap_err();
-        assert!(error.to_string().ends_with("(nothing came)"), "{error}");
-    }
-
-    #[test]
-    fn what_is_sent_arrives() {
-        let (serial, mut kernel) = serial();
-        serial.input().send(b"help\n").unwrap();
-        let mut bytes = [0; 5];
-        kernel.read_exact(&mut bytes).unwrap();
-        assert_eq!(&bytes, b"help\n");
-    }
-
-    #[test]
-    fn the_echo_and_the_prompt_are_no_output() {
-        let seen = "blk info\ndisk 0\n  2048 sectors\nlevitate> ";
-        assert_eq!(
-            command_output(seen, "blk info"),
-            ["disk 0", "  2048 sectors"]
-        );
-        assert!(command_output("help\nlevitate> ", "help").is_empty());
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_do_not_stop_it() {
-        let (mut serial, mut kernel) = serial();
-        kernel.write_all(&[0xff, 0xfe, b'o', b'k']).unwrap();
-        assert_eq!(serial.wait_for("ok", LONG).unwrap(), "\u{fffd}\u{fffd}ok");
-    }
-}
+mod tests;

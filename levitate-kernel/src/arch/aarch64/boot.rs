@@ -9,6 +9,9 @@ use aarch64_rt::{InitialPagetable, entry, initial_pagetable};
 /// Where `virt` has its device registers: interrupt controller, UART, virtio-mmio.
 pub(crate) const DEVICE_MEMORY: Range<usize> = 0x0800_0000..0x4000_0000;
 
+/// The memory that is mapped from the first instruction on: what a level-1 entry of the page table covers.
+pub(crate) const BOOT_MEMORY: Range<usize> = 0x4000_0000..0x8000_0000;
+
 /// Where QEMU puts the device tree for a kernel that was given as an ELF file, and then x0 is zero.
 const DEVICE_TREE: usize = 0x4000_0000;
 
@@ -45,7 +48,7 @@ initial_pagetable!(
     {
         let mut level_1 = [0; 512];
         level_1[0] = DEVICE.bits();
-        level_1[1] = MEMORY.bits() | 0x4000_0000;
+        level_1[1] = MEMORY.bits() | BOOT_MEMORY.start;
         InitialPagetable(level_1)
     },
     MAIR.0

@@ -1,6 +1,6 @@
 //! What the vectors lead to: interrupts are handled, everything else is reported and ends the machine.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 
 use aarch64_rt::{ExceptionHandlers, RegisterStateRef, exception_handlers};
 
@@ -98,6 +98,15 @@ impl ExceptionHandlers for Exceptions {
 
 extern "C" fn handle_interrupt() {
     crate::interrupts::dispatch();
+}
+
+/// Writes to address 0, where nothing is mapped: the machine ends as it does after any exception that nothing handles.
+pub(crate) fn fault() -> ! {
+    // SAFETY: nothing that Rust knows of is at address 0: neither memory nor the device registers that are mapped begin there.
+    unsafe {
+        asm!("str wzr, [{address}]", address = in(reg) 0_usize, options(nostack));
+    }
+    panic!("a write to address 0 is no exception")
 }
 
 /// Writes what is known about an exception to the serial line and ends the machine.

@@ -1,18 +1,22 @@
 //! A device's registers with something wrong about them: [`Tampered`].
 
-use core::time::Duration;
+use alloc::rc::Rc;
 
-use levitate_hal::{Clock, Deadline, Mmio};
+use levitate_hal::Mmio;
 use levitate_virtio::Status;
+use levitate_virtio::queue::layout::{LEGACY_ALIGN, USED_RING_ALIGN};
 use levitate_virtio::transport::mmio::registers as reg;
 
-use crate::platform::{KernelClock, Registers};
+use super::told::Told;
+use crate::platform::Registers;
 
 /// How 32-bit registers are read and written; the drivers' other accesses go to the configuration space, and through.
 #[derive(Clone, Copy)]
 pub(super) struct Access {
     pub(super) read: fn(&Registers, usize) -> u32,
     pub(super) write: fn(&Registers, usize, u32),
+    /// What happens when the driver has given up waiting, before it looks for the reason.
+    pub(super) before_diagnosis: fn(&Registers, &Told),
 }
 
 impl Access {
@@ -20,6 +24,7 @@ impl Access {
     pub(super) const UNTOUCHED: Self = Self {
         read: |registers, offset| registers.read32(offset),
         write: |registers, offset, value| registers.write32(offset, value),
+        before_diagnosis: |_, _| {},
     };
 }
 
@@ -28,11 +33,17 @@ impl Access {
 pub(super) struct Tampered {
     registers: Registers,
     access: Access,
+    told: Rc<Told>,
 }
 
 impl Tampered {
-    pub(super) const fn new(registers: Registers, access: Access) -> Self {
-        Self { registers, access }
+    pub(super) fn new(registers: Registers, access: Access) -> Self {
+        let told = Rc::default();
+        Self {
+            registers,
+            access,
+            told,
+        }
     }
 }
 
@@ -50,6 +61,10 @@ impl Mmio for Tampered {
     }
 
     fn read32(&self, offset: usize) -> u32 {
+        // Nothing but the diagnosis looks at a queue of a live device.
+        if is_queue_state(offset) && is_live(&self.registers) {
+            (self.access.before_diagnosis)(&self.registers, &self.told);
+        }
         (self.access.read)(&self.registers, offset)
     }
 
@@ -66,6 +81,7 @@ impl Mmio for Tampered {
     }
 
     fn write32(&self, offset: usize, value: u32) {
+        self.told.note(offset, value);
         (self.access.write)(&self.registers, offset, value);
     }
 
@@ -87,7 +103,19 @@ pub(super) fn show_the_other_version(registers: &Registers, offset: usize) -> u3
 /// Driver and device disagree on where the used ring is.
 pub(super) fn align_queues_to_four(registers: &Registers, offset: usize, value: u32) {
     let is_align = offset == reg::QUEUE_ALIGN.offset();
-    registers.write32(offset, if is_align { 4 } else { value });
+    registers.write32(
+        offset,
+        if is_align {
+            USED_RING_ALIGN as u32
+        } else {
+            value
+        },
+    );
+}
+
+/// The device has answered, and put that into the used ring where it has it.
+pub(super) fn answer_aligned_to_four(_: &Registers, told: &Told) {
+    told.wait_for_answer(USED_RING_ALIGN);
 }
 
 /// `QueuePFN` counts bytes, as it does on QEMU before `GuestPageSize` is written for the first time.
@@ -103,18 +131,10 @@ pub(super) fn lose_notifications(registers: &Registers, offset: usize, value: u3
     }
 }
 
-/// The device is told only when the driver has given up waiting: nothing but the diagnosis looks at a queue of a live device.
-pub(super) fn answer_when_diagnosed(registers: &Registers, offset: usize) -> u32 {
-    /// Long enough for the answer, on a busy host too.
-    const ANSWER_TIME: Duration = Duration::from_secs(2);
-    if is_queue_state(offset) && is_live(registers) {
-        reg::QUEUE_NOTIFY.write(registers, 0);
-        let deadline = Deadline::after(&KernelClock, ANSWER_TIME);
-        while !deadline.is_missed(&KernelClock) {
-            KernelClock.relax();
-        }
-    }
-    registers.read32(offset)
+/// The device is told only when the driver has given up waiting, and answers then.
+pub(super) fn answer_late(registers: &Registers, told: &Told) {
+    reg::QUEUE_NOTIFY.write(registers, 0);
+    told.wait_for_answer(LEGACY_ALIGN);
 }
 
 /// Somebody else resets the device while it is live.

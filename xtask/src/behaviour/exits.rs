@@ -1,0 +1,94 @@
+//! How the kernel ends when something went wrong: QEMU's exit status, and the line that says why.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use super::case::{self, BOOT_DEADLINE, Case, Context};
+use super::disk_image::TestDisk;
+
+/// The cases of this file.
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case {
+            name: "exit-selftest-failed",
+            run: Box::new(failed_self_test),
+        },
+        Case {
+            name: "exit-no-memory",
+            run: Box::new(no_memory),
+        },
+        Case {
+            name: "exit-panic",
+            run: Box::new(|context| crash(context, "crash panic", 101, &["panic: "])),
+        },
+        Case {
+            name: "exit-fault",
+            run: Box::new(|context| {
+                let dump = ["unhandled ", "  ESR 0x", "  ELR 0x", "  x0 ", "  x30 "];
+                crash(context, "crash fault", 102, &dump)
+            }),
+        },
+    ]
+}
+
+/// A self-test that fails is counted, and the status is 1; the disk whose write failed is as it was.
+fn failed_self_test(context: &Context) -> Result<()> {
+    const SECTORS: usize = 2_051;
+    let disk = TestDisk::create(&context.dir, "failing", SECTORS)?;
+    let mut device = disk.device();
+    // The self-tests write to the last sectors only, and put back what was there.
+    device.inject_errors =
+        vec![json!({ "event": "write_aio", "sector": SECTORS - 2, "once": true, "errno": 5 })];
+    let mut machine = context.machine();
+    machine.disks = vec![device];
+    machine.append = "selftest".to_owned();
+    let mut vm = machine.start(&context.dir)?;
+    case::ensure_exit(&mut vm, super::selftest::DEADLINE, 1)?;
+    let log = vm.serial_log();
+    let failed: Vec<&str> = log
+        .lines()
+        .filter(|line| line.starts_with("test ") && line.contains(" ... FAILED: "))
+        .collect();
+    ensure!(
+        failed.len() == 1 && failed[0].contains("writes-and-restores"),
+        "the injected error was to fail one test, not {failed:?}"
+    );
+    ensure!(
+        log.lines().any(|line| line.contains(" passed, 1 failed")),
+        "the totals do not count it:\n{}",
+        vm.last_lines()
+    );
+    case::ensure_no_guest_errors(&vm)?;
+    disk.ensure_as_expected()
+}
+
+/// A machine that is too small for the kernel is told so.
+fn no_memory(context: &Context) -> Result<()> {
+    let mut machine = context.machine();
+    machine.memory = "34M".to_owned();
+    let mut vm = machine.start(&context.dir)?;
+    case::ensure_exit(&mut vm, BOOT_DEADLINE, 2)?;
+    let log = vm.serial_log();
+    ensure!(
+        log.lines()
+            .any(|line| line.contains("] error ") && line.contains("no memory for a heap")),
+        "no error says what is missing:\n{}",
+        vm.last_lines()
+    );
+    case::ensure_no_guest_errors(&vm)
+}
+
+/// A shell command that ends the kernel: its status, and lines that begin as `beginnings` do, in that order.
+fn crash(context: &Context, line: &str, status: i32, beginnings: &[&str]) -> Result<()> {
+    let (mut vm, _) = context.boot(&context.machine())?;
+    vm.send(&format!("{line}\n"))?;
+    case::ensure_exit(&mut vm, BOOT_DEADLINE, status)?;
+    let log = vm.serial_log();
+    let mut lines = log.lines();
+    for beginning in beginnings {
+        lines
+            .find(|line| line.starts_with(beginning))
+            .with_context(|| format!("no line begins with {beginning:?}:\n{}", vm.last_lines()))?;
+    }
+    case::ensure_no_guest_errors(&vm)
+}
