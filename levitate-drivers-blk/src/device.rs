@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{InitError, SubmitError};
 use crate::options::Options;
 use crate::storage::BlkStorage;
-use crate::token::Token;
+use levitate_virtio::Token;
 
 mod batch;
 mod blocking;
@@ -64,7 +64,7 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
         storage: &'s mut BlkStorage<P::Dma, N>,
         options: Options,
     ) -> Result<Self, InitError> {
-        let started = Life::start(transport, &platform, &mut storage.slots, &options, 0)?;
+        let started = Life::start(transport, &platform, &mut storage.slots, &options)?;
         Ok(Self {
             life: Some(started.life),
             bounce: Some(started.bounce),

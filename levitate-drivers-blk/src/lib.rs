@@ -23,7 +23,6 @@ pub mod id;
 pub mod options;
 pub mod request;
 pub mod storage;
-pub mod token;
 
 pub use capabilities::{CacheMode, Capabilities, SECTOR_BYTES};
 pub use device::Blk;
@@ -32,7 +31,8 @@ pub use error::{
 };
 pub use features::BlkFeatures;
 pub use id::DeviceId;
+/// Names one request from its submission until it is collected; after a reset it names nothing any more.
+pub use levitate_virtio::Token;
 pub use options::Options;
 pub use request::{Completion, Reclaimed, RequestError, RequestKind};
 pub use storage::BlkStorage;
-pub use token::Token;

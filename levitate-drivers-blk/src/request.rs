@@ -9,7 +9,7 @@ use thiserror::Error;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::token::Token;
+use levitate_virtio::Token;
 
 /// The device-readable beginning of every request (§5.2.6).
 #[doc(alias = "virtio_blk_req")]

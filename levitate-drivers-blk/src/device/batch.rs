@@ -7,7 +7,7 @@ use super::life::Life;
 use super::{Access, Blk};
 use crate::error::{Error, PollError, Rejected, SubmitError};
 use crate::request::{Completion, Owner, RequestKind};
-use crate::token::Token;
+use levitate_virtio::Token;
 
 impl<T: Transport, P: Platform> Blk<'_, T, P> {
     /// Submits a read of whole sectors, from `sector` on, into the window of `buffer`; [`notify`](Self::notify) makes the device look.

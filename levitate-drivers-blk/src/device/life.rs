@@ -20,7 +20,7 @@ use crate::request::{
     RequestStatus,
 };
 use crate::storage::RequestSlot;
-use crate::token::Token;
+use levitate_virtio::Token;
 
 /// The queue for requests; the only one without `VIRTIO_BLK_F_MQ` (§5.2.2).
 const REQUEST_QUEUE: QueueIndex = QueueIndex::new(0);
@@ -32,8 +32,6 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(20);
 pub(super) struct Life<'s, T: Transport, D: Dma> {
     pub(super) device: Device<T, stage::Live>,
     pub(super) queue: RequestQueue<'s, T, D>,
-    /// Which life it is, counted by the driver.
-    pub(super) number: u32,
 }
 
 type RequestQueue<'s, T, D> = Queue<'s, DmaBuffer<D>, Context, D, <T as Transport>::Notifier>;
@@ -59,7 +57,6 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
         platform: &P,
         slots: &'s mut [RequestSlot<D>],
         options: &Options,
-        number: u32,
     ) -> Result<Started<'s, T, D>, InitError> {
         let found = transport.device_type();
         if found != DeviceType::BLOCK {
@@ -84,11 +81,7 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
         let queue = device.prepare_queue(platform.dma(), REQUEST_QUEUE, queue_config, slots)?;
         let device = device.go_live();
         let queue = queue.activate(&device)?;
-        let life = Self {
-            device,
-            queue,
-            number,
-        };
+        let life = Self { device, queue };
         match capabilities.limited_to(life.queue.max_data_bytes()) {
             Ok(capabilities) => Ok(Started {
                 life,
@@ -114,7 +107,7 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
         while let Some(token) = self.next_done() {
             let owner = self
                 .queue
-                .context(token.request)
+                .context(token)
                 .map_or(Owner::User, |context| context.owner);
             let Some(completion) = self.take(token) else {
                 break;
@@ -161,10 +154,8 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
             owner,
         };
         let header = kind.header(sector);
-        let life = self.number;
         self.queue
             .submit(&header, data, &RequestStatus::UNWRITTEN, context)
-            .map(|request| Token { request, life })
     }
 
     /// Makes a read or a write of the user's available, without notifying the device.
@@ -190,23 +181,18 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
 
     /// Takes a request back that is done, as of the last look at the queue.
     pub(super) fn take(&mut self, token: Token) -> Option<Completion<D>> {
-        if token.life != self.number {
-            return None;
-        }
-        let completed = self.queue.take(token.request)?;
+        let completed = self.queue.take(token)?;
         Some(request::completion(token, completed))
     }
 
     /// Says whether the token is that of a request which has not been taken back.
     pub(super) fn knows(&self, token: Token) -> bool {
-        token.life == self.number && self.queue.context(token.request).is_some()
+        self.queue.context(token).is_some()
     }
 
     /// Returns the request that has been done for longest.
     pub(super) fn next_done(&self) -> Option<Token> {
-        let life = self.number;
-        let request = self.queue.next_done()?;
-        Some(Token { request, life })
+        self.queue.next_done()
     }
 
     /// Waits until the request is done and takes it back; others that are done stay for whoever wants them.
@@ -239,9 +225,7 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
             Some(outcome) => outcome,
             None => {
                 let unwritten = RequestStatus::UNWRITTEN;
-                let cause = self
-                    .device
-                    .diagnose(&mut self.queue, token.request, &unwritten);
+                let cause = self.device.diagnose(&mut self.queue, token, &unwritten);
                 Err(Timeout { timeout, cause }.into())
             }
         }

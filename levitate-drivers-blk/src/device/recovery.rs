@@ -22,7 +22,6 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         mut reclaim: impl FnMut(Reclaimed<P::Dma>),
     ) -> Result<(), RecoverError> {
         let life = self.life.take().ok_or(RecoverError::NotRunning)?;
-        let number = life.number.wrapping_add(1);
         self.abandoned = None;
         self.bounce = None;
         let timeout = self.options.timeout;
@@ -36,13 +35,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
             status: error.status,
         })?;
         let slots = ended.slots.ok_or(RecoverError::NotRunning)?;
-        let started = Life::start(
-            ended.transport,
-            &self.platform,
-            slots,
-            &self.options,
-            number,
-        )?;
+        let started = Life::start(ended.transport, &self.platform, slots, &self.options)?;
         self.life = Some(started.life);
         self.bounce = Some(started.bounce);
         self.capabilities = started.capabilities;
