@@ -1,0 +1,33 @@
+//! What the diagnosis of a missed deadline looks at.
+
+use levitate_hal::{Dma, Segments};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::{Queue, Token};
+use crate::init::Identity;
+use crate::transport::Notify;
+
+impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
+    /// Reads whether the device has fetched the request from the available ring; `None` if that cannot be known.
+    pub(crate) fn is_fetched(&self, token: Token) -> Option<bool> {
+        let slot = self.slot(token)?;
+        self.ring.is_fetched(slot.available_index)
+    }
+
+    /// Reads whether the footer differs from `initial`, the value it was submitted with.
+    pub(crate) fn is_footer_written<F>(&self, token: Token, initial: &F) -> bool
+    where
+        F: FromBytes + IntoBytes + Immutable,
+    {
+        let Some(slot) = self.slot(token) else {
+            return false;
+        };
+        self.memory
+            .read_footer::<F>(token.slot, slot.footer_bytes)
+            .is_ok_and(|footer| footer.as_bytes() != initial.as_bytes())
+    }
+
+    pub(crate) const fn identity(&self) -> Identity {
+        self.identity
+    }
+}
