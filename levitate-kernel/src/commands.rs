@@ -70,6 +70,7 @@ impl From<DriverError> for CommandError {
 /// # Errors
 ///
 /// [`CommandError`].
+#[expect(clippy::panic, reason = "a person asked for it")]
 pub(crate) fn execute(
     command: Command,
     devices: &mut Devices,

@@ -4,9 +4,10 @@
 
 pub(crate) mod apt;
 pub(crate) mod qemu;
+mod question;
 mod rustup;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use anyhow::{Result, bail};
 
@@ -300,13 +301,7 @@ impl Setup {
         if !self.is_attended() {
             return Ok(true);
         }
-        eprint!("Install it now? [Y/n] ");
-        std::io::stderr().flush()?;
-        let mut answer = String::new();
-        // The end of the input is no agreement.
-        let count = std::io::stdin().read_line(&mut answer)?;
-        let answer = answer.trim().to_lowercase();
-        Ok(count > 0 && matches!(answer.as_str(), "" | "y" | "yes"))
+        question::is_agreed("Install it now?")
     }
 }
 

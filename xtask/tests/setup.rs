@@ -125,6 +125,43 @@ fn qemu_is_installed_from_the_systems_packages() {
 }
 
 #[test]
+fn a_package_in_the_way_is_replaced_and_not_removed() {
+    let apt_cache = r#"
+if [ "$2" = qemu-utils ]; then
+  printf 'qemu-utils:\n  Version table:\n *** 10.0 100\n        100 installed\n     7.2 500\n        500 offered\n'
+else
+  printf 'qemu-system-arm:\n  Candidate: 7.2\n'
+fi
+"#;
+    let apt_get = r#"
+echo "apt-get $*" >> "$BENCH/calls"
+case "$*" in
+  update) ;;
+  *--simulate*) echo 'Remv qemu-utils [10.0]';;
+  *qemu-utils=7.2) PATH=/usr/bin:/bin cp "$BENCH/qemu" "$BENCH/bin/qemu-system-aarch64";;
+  *) echo 'E: Packages need to be removed but remove is disabled.' >&2; exit 100;;
+esac
+"#;
+    let bench = Bench::new(&[
+        ("apt-get", apt_get),
+        ("apt-cache", apt_cache),
+        ("sudo", SUDO),
+    ]);
+    let kernel = bench.path("kernel");
+    let output = bench.xtask(&["run", "--no-gpu", "--kernel", kernel.to_str().unwrap()]);
+    let stderr = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(
+        stderr.contains("to be replaced: qemu-utils 10.0 by 7.2"),
+        "{stderr}"
+    );
+    assert_eq!(
+        bench.calls().last().unwrap(),
+        "apt-get install -y --no-install-recommends --no-remove --allow-downgrades qemu-system-arm qemu-utils=7.2"
+    );
+}
+
+#[test]
 fn nothing_is_installed_against_the_users_will() {
     let bench = Bench::new(&[
         ("apt-get", APT_GET),

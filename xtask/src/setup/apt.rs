@@ -1,10 +1,13 @@
 //! Debian's packages, by `apt-get`.
 
+mod conflict;
+
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::question;
 use crate::exec;
 use crate::progress::Step;
 use crate::toolchain::host::is_new_enough;
@@ -53,9 +56,12 @@ pub(crate) fn command_line(packages: &[String]) -> String {
 
 /// Installs `packages`, reading the package lists anew if they do not have them.
 ///
+/// An installed package that stands in the way is replaced by the version of it that the package lists offer, after a
+/// question where somebody can answer. No package is ever removed.
+///
 /// # Errors
 ///
-/// There is no way to become root, or apt-get failed: its last lines are in the message. No package is ever removed.
+/// There is no way to become root, or apt-get failed: its last lines are in the message.
 pub(crate) fn install(packages: &[String], attended: bool) -> Result<()> {
     if !is_there() {
         bail!("this system has no apt-get");
@@ -68,13 +74,41 @@ pub(crate) fn install(packages: &[String], attended: bool) -> Result<()> {
     if updated {
         update(attended)?;
     }
-    let first = install_once(packages, attended);
-    if first.is_ok() || updated {
-        return first;
+    let mut outcome = install_once(packages, attended);
+    if outcome.is_err() && !updated {
+        // Lists that are too old name files that the server no longer has.
+        update(attended)?;
+        outcome = install_once(packages, attended);
     }
-    // Lists that are too old name files that the server no longer has.
-    update(attended)?;
-    install_once(packages, attended)
+    outcome.or_else(|error| install_with_replacements(packages, attended, error))
+}
+
+/// Installs `packages` and another version of what is in their way; `error` if that is not why they were not installed.
+fn install_with_replacements(
+    packages: &[String],
+    attended: bool,
+    error: anyhow::Error,
+) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    command
+        .args(["install", "--simulate", "--no-install-recommends"])
+        .args(packages)
+        .env("LC_ALL", "C");
+    let simulation = exec::probe(&mut command).unwrap_or_default();
+    let replacements = match conflict::replacements(&simulation, |package| policy(&[package])) {
+        Some(replacements) if !replacements.is_empty() => replacements,
+        _ => return Err(error),
+    };
+    let list: Vec<String> = replacements.iter().map(ToString::to_string).collect();
+    let list = list.join(", ");
+    eprintln!("xtask: in the way, and to be replaced: {list}");
+    if attended && !question::is_agreed("Replace it now?")? {
+        bail!("in the way, and not to be replaced: {list}");
+    }
+    let mut wanted = vec!["--allow-downgrades".to_owned()];
+    wanted.extend_from_slice(packages);
+    wanted.extend(replacements.iter().map(conflict::Replacement::argument));
+    install_once(&wanted, attended)
 }
 
 fn update(attended: bool) -> Result<()> {

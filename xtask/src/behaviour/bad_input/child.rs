@@ -260,11 +260,15 @@ mod tests {
         let path = dir.path().join("disk.img");
         assert!(processes_that_have(&path).unwrap().is_empty());
         let mut child = Command::new("sh")
-            .args(["-c", "read line", text(&path).unwrap()])
+            .args(["-c", "echo ready; read line", text(&path).unwrap()])
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        // The new process has its arguments once `spawn` has returned.
+        // `spawn` may return before the kernel shows the new arguments; a program that speaks has them.
+        let mut ready = [0; 6];
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut ready).unwrap();
         let found = processes_that_have(&path).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(ensure_no_process_has(&path).is_err());
