@@ -90,9 +90,22 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
     }
 
     /// Waits until `needed` commands can be submitted.
+    pub(crate) fn reserve(&mut self, needed: u16) -> Result<(), Error> {
+        self.wait_until(|queue| queue.idle_slots() >= needed)
+    }
+
+    /// Waits until the device has answered all that it was sent.
+    pub(crate) fn drain(&mut self) -> Result<(), Error> {
+        self.wait_until(|queue| queue.in_flight() == 0)
+    }
+
+    /// Waits until enough was answered.
     ///
     /// What is done and belongs to no frame is thrown away: no command is waited for when this is called.
-    pub(crate) fn reserve(&mut self, needed: u16) -> Result<(), Error> {
+    fn wait_until(
+        &mut self,
+        is_ready: impl Fn(&ControlQueue<'s, T, P>) -> bool,
+    ) -> Result<(), Error> {
         let deadline = self.deadline();
         let Self {
             queue,
@@ -101,7 +114,7 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
             ..
         } = self;
         let ready = deadline.poll(platform.clock(), || match sweep::<T, P>(queue, frames) {
-            Ok(()) => (queue.idle_slots() >= needed).then_some(Ok(())),
+            Ok(()) => is_ready(queue).then_some(Ok(())),
             Err(fault) => Some(Err(fault)),
         });
         if let Some(ready) = ready {
@@ -141,7 +154,7 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
             .map_err(|rejected| rejected.error.into())
     }
 
-    /// Puts a new fence on a command: the device answers when it has done it, and all before it.
+    /// Puts a new fence on a command: the device answers when it has done it.
     pub(crate) fn fenced<C: Command>(&mut self, mut command: C) -> C {
         command.header_mut().set_fence(self.next_fence);
         self.next_fence = self.next_fence.wrapping_add(1);
@@ -277,7 +290,9 @@ fn collect<T: Transport, P: Platform>(
     queue: &mut ControlQueue<'_, T, P>,
     frames: &mut [Frame],
 ) -> Result<(), DeviceFault> {
-    if queue.process()? == 0 {
+    queue.process()?;
+    // Not only what arrived just now: the diagnosis of a missed deadline collects too.
+    if queue.next_done().is_none() {
         return Ok(());
     }
     for frame in frames {

@@ -53,6 +53,8 @@ pub struct Gpu<'s, T: Transport, P: Platform> {
     pub(crate) next_resource_id: u32,
     /// What each scanout shows; 0 is nothing.
     pub(crate) scanouts: [u32; MAX_SCANOUTS],
+    /// The wish outlives a reset.
+    wants_interrupts: bool,
 }
 
 /// Proof that a device was reset for good: it reaches none of the memory it was given.
@@ -107,6 +109,7 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
             life: 0,
             next_resource_id: 1,
             scanouts: [0; MAX_SCANOUTS],
+            wants_interrupts: false,
         })
     }
 
@@ -150,8 +153,7 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     ///
     /// [`Error::Gone`].
     pub fn enable_interrupts(&mut self) -> Result<(), Error> {
-        self.control()?.queue.set_used_notifications(true);
-        Ok(())
+        self.set_interrupts(true)
     }
 
     /// Asks the device for no interrupts when commands are answered, as it is at first.
@@ -160,7 +162,12 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     ///
     /// [`Error::Gone`].
     pub fn disable_interrupts(&mut self) -> Result<(), Error> {
-        self.control()?.queue.set_used_notifications(false);
+        self.set_interrupts(false)
+    }
+
+    fn set_interrupts(&mut self, wanted: bool) -> Result<(), Error> {
+        self.control()?.queue.set_used_notifications(wanted);
+        self.wants_interrupts = wanted;
         Ok(())
     }
 
@@ -176,7 +183,7 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
         }
     }
 
-    /// Resets the device and brings it up again, with the same options.
+    /// Resets the device and brings it up again, with the same options and the same wish for interrupts.
     ///
     /// The way out after [`Error::Timeout`] and [`Error::Device`]. The device forgets all framebuffers:
     /// [`attach`](Self::attach) lets it know them again.
@@ -197,7 +204,8 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
         self.scanouts = [0; MAX_SCANOUTS];
         let slots = slots.ok_or(ResetError::Gone)?;
         log::debug!("gpu was reset, and is brought up again");
-        let control = bring_up(transport, self.platform.clone(), (slots, frames), options)?;
+        let mut control = bring_up(transport, self.platform.clone(), (slots, frames), options)?;
+        control.queue.set_used_notifications(self.wants_interrupts);
         self.control = Some(control);
         Ok(())
     }

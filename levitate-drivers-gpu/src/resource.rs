@@ -205,7 +205,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             control.submit::<_, Header>(&show, Data::None),
         ];
         control.queue.notify();
-        // All of them are waited for, whatever the first one's outcome: none may be on its way when it is undone.
+        // All of them are waited for, whatever the first one's outcome: what is late is not undone under the device.
         let mut outcome = Ok(());
         for token in tokens {
             let answer = token.and_then(|token| control.wait::<Header>(token, &deadline));
@@ -226,7 +226,10 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
     }
 
     /// Destroys a resource; when that is answered, the device has no use for its memory any more.
+    ///
+    /// Commands that name it are answered before that, for a device may answer in any order.
     fn unref(&mut self, resource_id: u32) -> Result<(), Error> {
+        self.control()?.drain()?;
         for (scanout, shown) in (0_u32..).zip(self.scanouts) {
             if shown == resource_id {
                 let _: Header = self.control()?.run(SetScanout::disable(scanout))?;

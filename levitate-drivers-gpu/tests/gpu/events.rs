@@ -70,3 +70,19 @@ fn frames_interrupt_only_if_that_is_wanted() {
         gpu.destroy_framebuffer(picture).unwrap();
     }
 }
+
+#[test]
+fn the_wish_for_interrupts_outlives_a_reset() {
+    for version in BOTH {
+        let rig = Rig::new(version, 64, 48);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        gpu.enable_interrupts().unwrap();
+        gpu.reset().unwrap();
+        let raised = rig.device.interrupts_raised();
+        gpu.display_info().unwrap();
+        assert_eq!(rig.device.interrupts_raised(), raised + 1);
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
