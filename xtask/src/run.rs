@@ -141,16 +141,11 @@ pub(crate) fn boot(vm: &mut Vm, options: &MachineOptions) -> Result<Boot> {
     let is_ending = begin.elapsed() < deadline;
     match vm.wait_exit(if is_ending { END_DEADLINE } else { POLL }) {
         Ok(status) if vm.serial_log().is_empty() => {
-            // Again, for what QEMU wrote last may have come after its serial line was closed.
-            let text = match vm.wait_for_prompt(POLL) {
-                Ok(_) => error.to_string(),
-                Err(error) => error.to_string(),
+            let said = match vm.qemu_stderr() {
+                said if said.is_empty() => "it gave no reason".to_owned(),
+                said => said.replace('\n', " | "),
             };
-            let said = text.split_once("QEMU said: ").map(|(_, said)| said);
-            bail!(
-                "QEMU ended ({status}) before the kernel said anything: {}",
-                said.unwrap_or("it gave no reason").replace('\n', " | ")
-            );
+            bail!("QEMU ended ({status}) before the kernel said anything: {said}");
         }
         Ok(status) => Ok(Boot::Ended(status)),
         Err(_) => Err(error).with_context(|| {

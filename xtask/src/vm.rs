@@ -168,8 +168,9 @@ impl Vm {
         let due = Deadline::after(deadline);
         while !due.has_passed() {
             if let Some(status) = self.process.try_status()? {
-                // What QEMU wrote last may still be on its way through the pipe.
+                // What QEMU wrote last may still be on its way through the pipes.
                 self.serial.wait_closed(Duration::from_secs(5));
+                self.process.wait_stderr_closed(Duration::from_secs(5));
                 return Ok(status);
             }
             if self.serial.is_flooded() {
@@ -233,13 +234,16 @@ impl Vm {
         }
     }
 
-    /// What QEMU itself wrote to its standard error, as the tail of an error message.
+    /// Returns what QEMU itself wrote to its standard error; all of it once its end was waited for.
+    pub(crate) fn qemu_stderr(&self) -> String {
+        self.process.stderr().trim().to_owned()
+    }
+
+    /// What QEMU itself said, as the tail of an error message.
     fn said(&self) -> String {
-        let said = self.process.stderr();
-        if said.trim().is_empty() {
-            String::new()
-        } else {
-            format!("; QEMU said: {}", said.trim())
+        match self.qemu_stderr() {
+            said if said.is_empty() => said,
+            said => format!("; QEMU said: {said}"),
         }
     }
 }

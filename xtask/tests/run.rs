@@ -242,6 +242,15 @@ fn what_qemu_complains_about_is_shown() {
 }
 
 #[test]
+fn what_qemu_complains_about_is_waited_for() {
+    // It comes after the end of the process: so late that it would be missed if nobody waited.
+    let late = "(sleep 0.3; echo 'qemu: too late' >&2) >/dev/null </dev/null &\nexit 1\n";
+    let ended = Bench::new(late).start(&[]).wait();
+    assert_eq!(ended.status, Some(1));
+    assert!(ended.error().contains("too late"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_boot_that_hangs_is_ended_and_its_last_lines_are_shown() {
     for append in [[].as_slice(), &["--append", "selftest"]] {
         let bench = Bench::new(HANGING);

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -42,7 +43,15 @@ pub(crate) fn has_run() -> bool {
 /// A child process that is killed and waited for on drop.
 pub(crate) struct Process {
     child: Arc<Mutex<Child>>,
-    stderr: Arc<Mutex<Vec<u8>>>,
+    stderr: Arc<(Mutex<Kept>, Condvar)>,
+}
+
+/// What came on a stream so far.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// Nothing more will come.
+    closed: bool,
 }
 
 impl Process {
@@ -87,7 +96,15 @@ impl Process {
 
     /// Returns what the process wrote to its standard error so far.
     pub(crate) fn stderr(&self) -> String {
-        String::from_utf8_lossy(&lock(&self.stderr)).into_owned()
+        String::from_utf8_lossy(&lock(&self.stderr.0).bytes).into_owned()
+    }
+
+    /// Waits until nothing more will come on standard error, at most for `deadline`.
+    ///
+    /// A process that has ended may have written what is still on its way through the pipe.
+    pub(crate) fn wait_stderr_closed(&self, deadline: Duration) {
+        let (kept, changed) = &*self.stderr;
+        drop(changed.wait_timeout_while(lock(kept), deadline, |kept| !kept.closed));
     }
 }
 
@@ -110,13 +127,15 @@ fn end(child: &Mutex<Child>) {
 }
 
 /// Reads a stream to its end, keeping its beginning.
-fn keep(mut stream: impl Read, kept: &Mutex<Vec<u8>>) {
+fn keep(mut stream: impl Read, (kept, changed): &(Mutex<Kept>, Condvar)) {
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
-        let mut kept = lock(kept);
-        let room = STDERR_LIMIT.saturating_sub(kept.len());
-        kept.extend_from_slice(&buffer[..count.min(room)]);
+        let bytes = &mut lock(kept).bytes;
+        let room = STDERR_LIMIT.saturating_sub(bytes.len());
+        bytes.extend_from_slice(&buffer[..count.min(room)]);
     }
+    lock(kept).closed = true;
+    changed.notify_all();
 }
 
 /// Locks; a panic elsewhere ends the whole tool, so that nothing is left half changed.
@@ -151,10 +170,7 @@ mod tests {
         let (process, _stdin, mut stdout) =
             Process::start(Command::new("sh").args(["-c", "echo broken >&2"])).unwrap();
         stdout.read_to_end(&mut Vec::new()).unwrap();
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while process.stderr() != "broken\n" {
-            assert!(std::time::Instant::now() < end, "{:?}", process.stderr());
-            std::thread::yield_now();
-        }
+        process.wait_stderr_closed(Duration::from_secs(10));
+        assert_eq!(process.stderr(), "broken\n");
     }
 }
