@@ -1,7 +1,7 @@
 //! The order in which the kernel comes up.
 
 use levitate_kernel::command_line::{self, Options};
-use log::{error, info, warn};
+use log::{LevelFilter, error, info, warn};
 use thiserror::Error;
 
 use crate::arch::interrupt_controller::{self, ControllerError};
@@ -80,10 +80,11 @@ fn bring_up(device_tree: usize) -> Result<(Options, Devices), BootError> {
 }
 
 fn read_command_line(tree: &DeviceTree) -> Options {
-    // The level holds for the warnings about words too, wherever `log=` stands among them.
-    let level = command_line::parse(tree.command_line(), |_| {}).log;
-    log::set_max_level(level);
-    command_line::parse(tree.command_line(), |word| warn!("{word}"))
+    // A word that is not understood is told whatever the level is: it may have been meant to be that.
+    log::set_max_level(LevelFilter::Warn);
+    let options = command_line::parse(tree.command_line(), |word| warn!("{word}"));
+    log::set_max_level(options.log);
+    options
 }
 
 fn run(options: &Options, devices: &mut Devices) -> ! {

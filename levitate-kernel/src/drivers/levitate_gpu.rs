@@ -100,9 +100,16 @@ impl Display for LevitateGpu {
                 Ok(timing) => Some(timing),
                 // So it is with the EDID of a display too large for the timings of a base block.
                 Err(EdidError::NoTiming) => None,
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    warn!("display {SCANOUT} is taken to have no EDID: {error}");
+                    None
+                }
             },
             Err(Error::NoEdid) => None,
+            Err(error @ Error::Command { .. }) => {
+                warn!("display {SCANOUT} is taken to have no EDID: {error}");
+                None
+            }
             Err(error) => return Err(self.recover(error)),
         };
         Ok(DisplayInfo {

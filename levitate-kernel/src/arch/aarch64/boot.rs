@@ -22,6 +22,7 @@ const STACK_PAGES: usize = 256;
 pub(super) const DEVICE: El1Attributes = El1Attributes::VALID
     .union(El1Attributes::ATTRIBUTE_INDEX_0)
     .union(El1Attributes::ACCESSED)
+    .union(El1Attributes::NON_GLOBAL)
     .union(El1Attributes::PXN)
     .union(El1Attributes::UXN);
 
@@ -30,6 +31,7 @@ pub(super) const MEMORY: El1Attributes = El1Attributes::VALID
     .union(El1Attributes::ATTRIBUTE_INDEX_1)
     .union(El1Attributes::INNER_SHAREABLE)
     .union(El1Attributes::ACCESSED)
+    .union(El1Attributes::NON_GLOBAL)
     .union(El1Attributes::UXN);
 
 const MAIR: Mair = Mair::EMPTY

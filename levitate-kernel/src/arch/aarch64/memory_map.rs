@@ -1,6 +1,7 @@
 //! The page table the kernel runs on once it knows its memory: what is there, and nothing that may be both written and executed.
 
 use alloc::boxed::Box;
+use core::arch::asm;
 use core::ops::Range;
 
 use aarch64_paging::descriptor::El1Attributes;
@@ -10,7 +11,7 @@ use thiserror::Error;
 
 use super::boot::{DEVICE, DEVICE_MEMORY, MEMORY};
 
-/// Not the one of the first table, so that nothing of that stays in the TLB.
+/// Not the one of the first table: as no entry is global, what the TLB has of that is not used any more.
 const ADDRESS_SPACE: usize = 1;
 /// 512 GiB, as the first table has them.
 const ROOT_LEVEL: usize = 1;
@@ -43,7 +44,22 @@ pub(crate) fn activate(memory: &[Range<usize>]) -> Result<(), MemoryMapError> {
     // SAFETY: all memory, the kernel's image and stack in it, and all registers are mapped at the addresses they had before;
     // only what nobody writes became read-only.
     unsafe { map.activate() };
+    forget_translations();
     Ok(())
+}
+
+/// Empties the TLB, so that the first table, which had all memory writable and executable, is nowhere any more.
+fn forget_translations() {
+    // SAFETY: translations are read again from the tables, which are in memory (`dsb ishst`) and name the same addresses.
+    unsafe {
+        asm!(
+            "dsb ishst",
+            "tlbi vmalle1",
+            "dsb nsh",
+            "isb",
+            options(nostack, preserves_flags)
+        )
+    }
 }
 
 fn add(
