@@ -13,7 +13,7 @@ pub struct Options {
     pub timeout: Duration,
     /// Length of the buffer that blocking calls over borrowed slices go through, in bytes; 64 KiB by default.
     ///
-    /// At least a sector is allocated, and no more than one request can carry.
+    /// At least a block is allocated, and no more than one request can carry.
     pub bounce_bytes: usize,
     /// Device-independent features to accept where they are offered; all that are implemented by default.
     pub features: Features,

@@ -10,9 +10,9 @@ use crate::request::{Completion, Owner, RequestKind};
 use levitate_virtio::Token;
 
 impl<T: Transport, P: Platform> Blk<'_, T, P> {
-    /// Submits a read of whole sectors, from `sector` on, into the window of `buffer`; [`notify`](Self::notify) makes the device look.
+    /// Submits a read of whole blocks, from `sector` on, into the window of `buffer`; [`notify`](Self::notify) makes the device look.
     ///
-    /// The window is a positive multiple of 512 bytes long, at most [`max_request_bytes`](Self::max_request_bytes).
+    /// The window is a positive number of blocks long, at most [`max_request_bytes`](Self::max_request_bytes).
     ///
     /// # Errors
     ///
@@ -25,9 +25,9 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         self.submit(Access::Read, sector, buffer)
     }
 
-    /// Submits a write of whole sectors, from `sector` on, from the window of `buffer`; [`notify`](Self::notify) makes the device look.
+    /// Submits a write of whole blocks, from `sector` on, from the window of `buffer`; [`notify`](Self::notify) makes the device look.
     ///
-    /// The window is a positive multiple of 512 bytes long, at most [`max_request_bytes`](Self::max_request_bytes).
+    /// The window is a positive number of blocks long, at most [`max_request_bytes`](Self::max_request_bytes).
     ///
     /// # Errors
     ///

@@ -16,9 +16,9 @@ use crate::request::{Owner, RequestKind};
 /// Submitted requests of others stay in flight, or wait for [`poll`](Self::poll), meanwhile; they must leave a slot idle.
 /// After a timeout the request stays with the device, and the next call first waits for it.
 impl<T: Transport, P: Platform> Blk<'_, T, P> {
-    /// Reads whole sectors, from `sector` on, into `data`; waits for the device (§5.2.6).
+    /// Reads whole blocks, from `sector` on, into `data`; waits for the device (§5.2.6).
     ///
-    /// `data` is a positive multiple of 512 bytes long, and filled by way of the driver's own buffer: a device that answers late
+    /// `data` is a positive number of blocks long, and filled by way of the driver's own buffer: a device that answers late
     /// never writes to memory of the caller.
     ///
     /// # Errors
@@ -37,9 +37,9 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         Ok(())
     }
 
-    /// Writes whole sectors, from `sector` on, from `data`; waits for the device (§5.2.6).
+    /// Writes whole blocks, from `sector` on, from `data`; waits for the device (§5.2.6).
     ///
-    /// `data` is a positive multiple of 512 bytes long.
+    /// `data` is a positive number of blocks long.
     /// Unless the [`cache_mode`](crate::Capabilities::cache_mode) is writethrough, it is durable only after [`flush`](Self::flush).
     ///
     /// # Errors
@@ -87,9 +87,9 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         Ok(DeviceId::new(id))
     }
 
-    /// Reads whole sectors, from `sector` on, into the window of `buffer`, which the device fills itself; waits for it (§5.2.6).
+    /// Reads whole blocks, from `sector` on, into the window of `buffer`, which the device fills itself; waits for it (§5.2.6).
     ///
-    /// The window is a positive multiple of 512 bytes long; beyond [`max_request_bytes`](Self::max_request_bytes) it takes several
+    /// The window is a positive number of blocks long; beyond [`max_request_bytes`](Self::max_request_bytes) it takes several
     /// requests.
     ///
     /// # Errors
@@ -103,9 +103,9 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         self.transfer(Access::Read, sector, buffer)
     }
 
-    /// Writes whole sectors, from `sector` on, from the window of `buffer`, which the device reads itself; waits for it (§5.2.6).
+    /// Writes whole blocks, from `sector` on, from the window of `buffer`, which the device reads itself; waits for it (§5.2.6).
     ///
-    /// The window is a positive multiple of 512 bytes long; beyond [`max_request_bytes`](Self::max_request_bytes) it takes several
+    /// The window is a positive number of blocks long; beyond [`max_request_bytes`](Self::max_request_bytes) it takes several
     /// requests.
     ///
     /// # Errors
