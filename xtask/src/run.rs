@@ -18,10 +18,10 @@ use anyhow::{Context as _, Result, bail};
 use levitate_kernel::command_line;
 
 use crate::cli::{Accel, MachineOptions, Transport};
-use crate::setup::qemu::Qemu;
+use crate::setup::qemu::{self, Qemu};
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::Target;
-use crate::vm::{self, Machine, Vm};
+use crate::vm::{self, Machine, PATIENCE, Vm};
 use crate::{build, disk, interrupt, screenshot, workspace};
 
 /// How often a kernel that runs self-tests is looked at.
@@ -34,24 +34,42 @@ const END_DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) fn run(options: &MachineOptions, setup: &Setup) -> Result<u8> {
     let (mut machine, qemu) = prepare(options, setup)?;
     machine.echo = true;
-    let window = match qemu.window() {
-        Ok(window) if !options.no_gpu => Some(window),
-        _ => None,
+    let window = if options.no_gpu {
+        Err("there is no display device".to_owned())
+    } else {
+        window(&qemu, setup)
     };
-    machine.display = window.unwrap_or("none").to_owned();
+    machine.display = window.as_deref().unwrap_or("none").to_owned();
     let mut vm = machine.start(&workspace::target_dir().join("run"))?;
     let _asked = interrupt::ask_first(vm.pid());
     let status = match boot(&mut vm, options)? {
         Boot::Ended(status) => status,
         Boot::Prompt => {
-            if window.is_none() && !options.no_gpu {
-                save_screenshot(&mut vm, options);
+            if let Err(why) = &window
+                && !options.no_gpu
+            {
+                save_screenshot(&mut vm, options, why);
             }
             let silence = Duration::from_secs(options.boot_timeout);
-            session::run(&mut vm, window.is_some(), silence)?
+            session::run(&mut vm, window.is_ok(), silence)?
         }
     };
     outcome::exit_status(status, &vm.serial_log(), is_self_test(options))
+}
+
+/// Returns the kind of window to open; where a screen is there for it and QEMU has none, that is installed first.
+///
+/// # Errors
+///
+/// Why none can be opened, which ends nothing: the picture is saved then.
+fn window(qemu: &Qemu, setup: &Setup) -> Result<String, String> {
+    if qemu::has_screen()
+        && qemu.window().is_err()
+        && let Err(error) = setup.ensure(&[Prerequisite::Window])
+    {
+        return Err(format!("{error:#}"));
+    }
+    qemu.window().map(str::to_owned)
 }
 
 /// Checks the options, sets up what is missing, builds the kernel; returns the machine that boots it, and its QEMU.
@@ -169,10 +187,13 @@ fn runs_selftest(append: &str) -> bool {
         .is_some()
 }
 
-/// Waits for the end of a kernel that tests itself. It reaches no prompt, so that only silence for `deadline` is a hang.
+/// Waits for the end of a kernel that tests itself.
+///
+/// It reaches no prompt, so that silence for `deadline` is a hang, and [`PATIENCE`] times that however much it says.
 fn self_test(vm: &mut Vm, deadline: Duration) -> Result<ExitStatus> {
     let mut heard = 0;
-    let mut since = Instant::now();
+    let begin = Instant::now();
+    let mut since = begin;
     loop {
         if let Ok(status) = vm.wait_exit(POLL) {
             return Ok(status);
@@ -181,22 +202,27 @@ fn self_test(vm: &mut Vm, deadline: Duration) -> Result<ExitStatus> {
             heard = vm.heard();
             since = Instant::now();
         }
-        if since.elapsed() > deadline {
-            bail!(
-                "the self-tests said nothing for {} s (--boot-timeout), and QEMU is ended; the last serial lines:\n{}",
-                deadline.as_secs(),
-                vm.last_lines()
-            );
-        }
+        let (silence, total) = (deadline.as_secs(), (deadline * PATIENCE).as_secs());
+        let what = if since.elapsed() > deadline {
+            format!("said nothing for {silence} s")
+        } else if begin.elapsed() > deadline * PATIENCE {
+            format!("did not end within {total} s")
+        } else {
+            continue;
+        };
+        bail!(
+            "the self-tests {what} (--boot-timeout), and QEMU is ended; the last serial lines:\n{}",
+            vm.last_lines()
+        );
     }
 }
 
 /// Saves what the display shows, and says where; a display that shows nothing is no reason to end the run.
-fn save_screenshot(vm: &mut Vm, options: &MachineOptions) {
+fn save_screenshot(vm: &mut Vm, options: &MachineOptions, why: &str) {
     let path = workspace::target_dir().join("screenshot.png");
     match screenshot::save(vm, &path, options.resolution) {
         Ok(()) => println!(
-            "\nxtask: no window can be opened here; what the display shows is in {}",
+            "\nxtask: no window can be opened here ({why}); what the display shows is in {}",
             path.display()
         ),
         Err(error) => eprintln!("\nxtask: warning: no screenshot: {error:#}"),

@@ -31,6 +31,7 @@ pub(crate) use process::{end_all, has_run, is_ending};
 use deadline::Deadline;
 use process::Process;
 use qmp::Qmp;
+pub(crate) use serial::PATIENCE;
 use serial::{Serial, SerialInput};
 use vnc::Vnc;
 

@@ -80,18 +80,24 @@ impl Bench {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Runs the tool; nobody is there to answer.
+    /// Runs the tool; nobody is there to answer, and there is no screen.
     fn xtask(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_xtask"))
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
             .args(arguments)
             .env("PATH", self.path("bin"))
             .env("BENCH", self.directory.path())
             .env("CARGO", self.path("bin/cargo"))
             .env("CARGO_TARGET_DIR", self.path("target"))
             .env_remove("RUSTUP_AUTO_INSTALL")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .stdin(Stdio::null());
+        command
     }
 
     /// Returns what was asked of the scripts, in order.
@@ -159,6 +165,45 @@ esac
         bench.calls().last().unwrap(),
         "apt-get install -y --no-install-recommends --no-remove --allow-downgrades qemu-system-arm qemu-utils=7.2"
     );
+}
+
+#[test]
+fn a_window_is_installed_where_there_is_a_screen_and_its_lack_ends_nothing() {
+    const REFUSES: &str = r#"
+echo "apt-get $*" >> "$BENCH/calls"
+[ "$*" = update ] && exit
+echo 'E: no such package' >&2; exit 100
+"#;
+    let qemu = "[ \"$1\" = --version ] && echo 'QEMU emulator version 9.9.9'\nexit 0\n";
+    let programs = [
+        ("qemu-system-aarch64", qemu),
+        ("apt-get", REFUSES),
+        ("sudo", SUDO),
+    ];
+    for (display, is_wanted) in [(":0", true), ("", false)] {
+        let bench = Bench::new(&programs);
+        let kernel = bench.path("kernel");
+        let mut command = bench.command(&["run", "--kernel", kernel.to_str().unwrap()]);
+        let output = command.env("DISPLAY", display).output().unwrap();
+        let stderr = stderr(&output);
+        // The machine boots all the same.
+        assert!(
+            stderr.contains("before the kernel said anything"),
+            "{stderr}"
+        );
+        let calls = bench.calls();
+        let is_installed = |call: &String| call.ends_with(" qemu-system-gui");
+        assert_eq!(calls.iter().any(is_installed), is_wanted, "{calls:?}");
+    }
+}
+
+#[test]
+fn the_toolchain_file_asks_for_nothing_that_must_be_fetched() {
+    // Without a network rustup would fail before this tool can look for another way.
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../rust-toolchain.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let settings: Vec<&str> = text.lines().filter(|line| line.contains('=')).collect();
+    assert_eq!(settings, ["channel = \"stable\""]);
 }
 
 #[test]

@@ -49,7 +49,18 @@ fn unknown_words(context: &Context) -> Result<()> {
             .count();
         ensure!(count == 1, "{count} lines instead of one say {warning}");
     }
-    case::shut_down(vm)
+    case::shut_down(vm)?;
+    // The level does not hide it.
+    for append in ["log=off quiet", "log=error gpu=amiga", "quiet log=off"] {
+        let (vm, log) = context.boot(&machine(context, append)?)?;
+        let count = log.lines().filter(|line| line.contains(" warn ")).count();
+        ensure!(
+            count == 1,
+            "{count} warnings instead of one with \"{append}\""
+        );
+        case::shut_down(vm)?;
+    }
+    Ok(())
 }
 
 /// `gpu=off blk=off`: the devices are there, and are left alone.

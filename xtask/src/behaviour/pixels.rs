@@ -253,6 +253,15 @@ mod tests {
     }
 
     #[test]
+    fn the_picture_in_the_readme_is_the_card() {
+        let path = crate::workspace::root().join("docs/images/test-card.png");
+        assert!(
+            Image::read_png(&path).unwrap() == card((1280, 800)).unwrap(),
+            "make it anew: cargo xtask screenshot --output docs/images/test-card.png"
+        );
+    }
+
+    #[test]
     fn the_console_shows_every_line_of_the_log() {
         let log = |last: &str| {
             let lines = "[   0.000001] info  boot: line\n".repeat(4);

@@ -57,14 +57,19 @@ impl Qemu {
     ///
     /// Why none can be opened.
     pub(crate) fn window(&self) -> Result<&'static str, String> {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        if !is_set("DISPLAY") && !is_set("WAYLAND_DISPLAY") {
+        if !has_screen() {
             return Err("neither DISPLAY nor WAYLAND_DISPLAY is set".to_owned());
         }
         let kinds = exec::probe(Command::new(&self.path).args(["-display", "help"]));
         window_in(&kinds.unwrap_or_default())
             .ok_or_else(|| "QEMU has neither gtk nor sdl".to_owned())
     }
+}
+
+/// Returns whether there is a screen to open a window on.
+pub(crate) fn has_screen() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
 }
 
 /// Returns the best window of those that `-display help` lists, one a line.

@@ -14,6 +14,9 @@ use super::deadline::Deadline;
 /// Lines shown when an expected text does not come.
 const LINES_SHOWN: usize = 20;
 
+/// How many times the silence that is a hang a line may go on that is never silent.
+pub(crate) const PATIENCE: u32 = 10;
+
 /// Bytes that are kept.
 const LIMIT_BYTES: usize = 32 * 1024 * 1024;
 
@@ -124,13 +127,15 @@ impl Serial {
         self.wait(text, deadline, Since::Begin)
     }
 
-    /// Waits for `text` as [`Serial::wait_for`] does, as long as the line is never silent for `silence`.
+    /// Waits for `text` as [`Serial::wait_for`] does, as long as the line is never silent for `silence`, and at most
+    /// [`PATIENCE`] times that.
     pub(crate) fn wait_unless_silent(&mut self, text: &str, silence: Duration) -> Result<String> {
         self.wait(text, silence, Since::LastByte)
     }
 
     fn wait(&mut self, text: &str, deadline: Duration, since: Since) -> Result<String> {
         let mut due = Deadline::after(deadline);
+        let end = Deadline::after(deadline.saturating_mul(PATIENCE));
         let (mutex, changed) = &*self.shared;
         let mut received = lock(mutex);
         let mut searched = self.cursor;
@@ -152,12 +157,14 @@ impl Serial {
                 heard = received.len();
                 due = Deadline::after(deadline);
             }
-            if received.closed || due.has_passed() {
+            if received.closed || due.has_passed() || end.has_passed() {
                 let seconds = deadline.as_secs_f32();
                 let why = if received.is_flooded {
                     format!("among its first {} bytes", received.len())
                 } else if received.closed {
                     "before the line was closed".to_owned()
+                } else if since == Since::LastByte && end.has_passed() {
+                    format!("though it went on for {PATIENCE} times {seconds} s")
                 } else if since == Since::LastByte {
                     format!("and was silent for {seconds} s")
                 } else {
@@ -169,7 +176,7 @@ impl Serial {
                 );
             }
             (received, _) = changed
-                .wait_timeout(received, due.left())
+                .wait_timeout(received, due.left().min(end.left()))
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }

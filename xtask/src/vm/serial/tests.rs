@@ -72,6 +72,20 @@ fn only_silence_ends_a_wait_for_a_line_that_goes_on() {
 }
 
 #[test]
+fn a_line_that_never_stops_is_not_waited_for_for_ever() {
+    let silence = Duration::from_millis(100);
+    let (mut serial, mut kernel) = serial();
+    // It ends by itself when nobody reads any more.
+    let writer = std::thread::spawn(move || while kernel.write_all(b".").is_ok() {});
+    let begin = Instant::now();
+    let error = serial.wait_unless_silent("ready", silence).unwrap_err();
+    assert!(begin.elapsed() >= silence * PATIENCE);
+    assert!(error.to_string().contains("though it went on"), "{error}");
+    drop(serial);
+    drop(writer);
+}
+
+#[test]
 fn a_text_that_comes_in_pieces_is_found() {
     let (mut serial, mut kernel) = serial();
     kernel.write_all(b"boot\r\nlevi").unwrap();
