@@ -112,11 +112,13 @@ impl<M: DeviceModel> Core<M> {
 
     /// Returns the features on offer.
     pub(crate) fn offered(&self) -> u64 {
-        let own = match self.family {
-            Family::Legacy => INDIRECT_DESC | EVENT_IDX,
-            Family::Modern => INDIRECT_DESC | EVENT_IDX | VERSION_1,
-        };
-        let all = (self.model.features() | own | self.behaviour.offer) & !self.behaviour.withhold;
+        let own = INDIRECT_DESC
+            | EVENT_IDX
+            | match self.family {
+                Family::Legacy => self.model.legacy_features(),
+                Family::Modern => self.model.features() | VERSION_1,
+            };
+        let all = (own | self.behaviour.offer) & !self.behaviour.withhold;
         match self.family {
             Family::Legacy => all & 0xffff_ffff,
             Family::Modern => all,

@@ -16,6 +16,8 @@ pub struct ConfigField {
     pub is_writable: bool,
     /// The rule that a write breaks, if it may not.
     pub write_rule: &'static str,
+    /// The rule that a read before FEATURES_OK breaks, if there is one.
+    pub early_read_rule: Option<&'static str>,
 }
 
 impl ConfigField {
@@ -28,6 +30,7 @@ impl ConfigField {
             feature: None,
             is_writable: false,
             write_rule: "MMIO-02",
+            early_read_rule: None,
         }
     }
 
@@ -35,6 +38,13 @@ impl ConfigField {
     #[must_use]
     pub const fn with_feature(mut self, bit: u32) -> Self {
         self.feature = Some(bit);
+        self
+    }
+
+    /// The same field, which the driver breaks `rule` by reading before FEATURES_OK.
+    #[must_use]
+    pub const fn not_before_features_ok(mut self, rule: &'static str) -> Self {
+        self.early_read_rule = Some(rule);
         self
     }
 
@@ -54,6 +64,11 @@ pub trait DeviceModel: Send + 'static {
     /// Returns the features it offers: those of its device type only.
     fn features(&self) -> u64;
 
+    /// Returns those of them that it offers through the legacy interface too.
+    fn legacy_features(&self) -> u64 {
+        self.features()
+    }
+
     /// Returns how many virtqueues it has.
     fn queue_count(&self) -> u16;
 
@@ -72,6 +87,12 @@ pub trait DeviceModel: Send + 'static {
     /// Checks the features a driver has chosen beyond what holds for every device.
     fn check_features(&self, negotiated: u64, violations: &mut Violations) {
         let _ = (negotiated, violations);
+    }
+
+    /// Takes the features a driver has chosen; false if the device cannot work with these, and FEATURES_OK does not stick.
+    fn agree(&mut self, negotiated: u64) -> bool {
+        let _ = negotiated;
+        true
     }
 
     /// Serves a request from `queue`.

@@ -122,6 +122,14 @@ impl<M: DeviceModel> Core<M> {
             self.violations
                 .add("CFG-04", format!("{access}, which needs feature {bit}"));
         }
+        if let Some(rule) = field.early_read_rule
+            && !is_write
+            && self.family == Family::Modern
+            && self.status & FEATURES_OK == 0
+        {
+            self.violations
+                .add(rule, format!("{access} before FEATURES_OK"));
+        }
         if is_write && !field.is_writable {
             self.violations
                 .add(field.write_rule, format!("{access}, which is read-only"));

@@ -168,7 +168,10 @@ impl<M: DeviceModel> Core<M> {
                 .add("RSVD-01", "VIRTIO_F_VERSION_1 was not accepted".to_owned());
         }
         self.model.check_features(chosen, &mut self.violations);
-        if self.family == Family::Modern && (surplus != 0 || self.behaviour.refuse_features) {
+        let is_agreed = self.model.agree(chosen);
+        if self.family == Family::Modern
+            && (surplus != 0 || !is_agreed || self.behaviour.refuse_features)
+        {
             self.status &= !FEATURES_OK;
             self.is_refused = true;
             return;
