@@ -1,38 +1,51 @@
-//! A disk in memory (§5.2): [`BlockModel`].
+//! A disk (§5.2): [`BlockModel`].
 
+mod builder;
 mod config;
+mod erase;
+mod feature;
+mod offer;
 mod record;
 mod serve;
+mod status;
+mod store;
+mod transfer;
+mod zone_requests;
+mod zoned;
+mod zones;
 
+use std::fs::File;
+use std::io;
 use std::ops::Range;
 
 use crate::device::{ConfigField, DeviceModel, Violations};
 use crate::queue::Request;
+use offer::Offer;
+use store::Store;
+use zones::Zones;
 
-pub use record::{BlockRequest, Kind};
+pub use offer::{EraseLimits, Geometry, Lifetime, Topology};
+pub use record::{BlockRequest, Kind, SectorRange};
+pub use store::DISCARDED;
+pub use zoned::{Zone, ZoneKind, ZoneModel, ZoneState, Zoned};
 
 /// Bytes of a sector, whatever the block size.
 pub const SECTOR_BYTES: usize = 512;
 const ID_BYTES: usize = 20;
 
-pub(crate) const FEATURE_SIZE_MAX: u32 = 1;
-pub(crate) const FEATURE_SEG_MAX: u32 = 2;
-pub(crate) const FEATURE_RO: u32 = 5;
-pub(crate) const FEATURE_BLK_SIZE: u32 = 6;
-pub(crate) const FEATURE_FLUSH: u32 = 9;
-
-/// A disk that keeps its content in memory, notes every request, and distinguishes what was flushed from what was not.
+/// A disk that notes every request, and distinguishes what was flushed from what was not.
+///
+/// Its content is in memory, or in a file. It does what the specification says and no more:
+/// a sector in memory reads as [`DISCARDED`] after a discard, and one beyond a zone's write pointer as zero.
 #[derive(Debug)]
 pub struct BlockModel {
-    content: Vec<u8>,
-    durable: Vec<u8>,
+    store: Store,
     capacity_sectors: u64,
     id: [u8; ID_BYTES],
-    is_read_only: bool,
-    has_flush: bool,
-    size_max: Option<u32>,
-    seg_max: Option<u32>,
-    block_size: Option<u32>,
+    offer: Offer,
+    zones: Option<Zones>,
+    negotiated: Option<u64>,
+    is_writeback: bool,
     bad_sectors: Vec<Range<u64>>,
     failing_flushes: usize,
     requests: Vec<BlockRequest>,
@@ -44,20 +57,8 @@ impl BlockModel {
     /// It offers FLUSH, and has an empty identifier.
     #[must_use]
     pub fn new(content: Vec<u8>) -> Self {
-        Self {
-            capacity_sectors: (content.len() / SECTOR_BYTES) as u64,
-            durable: content.clone(),
-            content,
-            id: [0; ID_BYTES],
-            is_read_only: false,
-            has_flush: true,
-            size_max: None,
-            seg_max: None,
-            block_size: None,
-            bad_sectors: Vec::new(),
-            failing_flushes: 0,
-            requests: Vec::new(),
-        }
+        let capacity_sectors = (content.len() / SECTOR_BYTES) as u64;
+        Self::over(Store::memory(content), capacity_sectors)
     }
 
     /// Makes a disk of `sectors` sectors, each byte of which tells where it is.
@@ -66,49 +67,34 @@ impl BlockModel {
         Self::new((0..sectors * SECTOR_BYTES).map(pattern).collect())
     }
 
-    /// Offers RO, and refuses writes.
-    #[must_use]
-    pub const fn read_only(mut self) -> Self {
-        self.is_read_only = true;
-        self
+    /// Makes a disk of what `file` holds; a flush is fdatasync, and a discard makes a hole.
+    ///
+    /// It offers FLUSH, and has an empty identifier. A file that cannot be written fails the requests that do.
+    ///
+    /// # Errors
+    ///
+    /// The file's length cannot be found out.
+    pub fn file(file: File) -> io::Result<Self> {
+        let capacity_sectors = file.metadata()?.len() / SECTOR_BYTES as u64;
+        Ok(Self::over(Store::File(file), capacity_sectors))
     }
 
-    /// Does not offer FLUSH: each write is durable at once.
-    #[must_use]
-    pub const fn without_flush(mut self) -> Self {
-        self.has_flush = false;
-        self
-    }
-
-    /// Offers SIZE_MAX: no segment may be longer than `bytes`.
-    #[must_use]
-    pub const fn size_max(mut self, bytes: u32) -> Self {
-        self.size_max = Some(bytes);
-        self
-    }
-
-    /// Offers SEG_MAX: no request may have more than `segments` data segments.
-    #[must_use]
-    pub const fn seg_max(mut self, segments: u32) -> Self {
-        self.seg_max = Some(segments);
-        self
-    }
-
-    /// Offers BLK_SIZE.
-    #[must_use]
-    pub const fn block_size(mut self, bytes: u32) -> Self {
-        self.block_size = Some(bytes);
-        self
-    }
-
-    /// Sets what GET_ID answers: the first 20 bytes of `id`.
-    #[must_use]
-    pub fn id(mut self, id: &str) -> Self {
-        let bytes = id.as_bytes();
-        let len = bytes.len().min(ID_BYTES);
-        self.id = [0; ID_BYTES];
-        self.id[..len].copy_from_slice(&bytes[..len]);
-        self
+    fn over(store: Store, capacity_sectors: u64) -> Self {
+        Self {
+            store,
+            capacity_sectors,
+            id: [0; ID_BYTES],
+            offer: Offer {
+                has_flush: true,
+                ..Offer::default()
+            },
+            zones: None,
+            negotiated: None,
+            is_writeback: true,
+            bad_sectors: Vec::new(),
+            failing_flushes: 0,
+            requests: Vec::new(),
+        }
     }
 
     /// Claims another capacity than there is content; for a device that lies, or one that has shrunk.
@@ -116,7 +102,7 @@ impl BlockModel {
         self.capacity_sectors = sectors;
     }
 
-    /// Fails every read and write that touches `sectors`.
+    /// Fails every request that touches `sectors`.
     pub fn fail_sectors(&mut self, sectors: Range<u64>) {
         self.bad_sectors.push(sectors);
     }
@@ -131,16 +117,58 @@ impl BlockModel {
         self.failing_flushes = count;
     }
 
-    /// Returns the content as a read would find it.
+    /// Puts a zone into a state that no request can: read-only or offline, as when the hardware fails.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such zone.
+    pub fn set_zone_state(&mut self, index: usize, state: ZoneState) {
+        let zones = self.zones.as_mut().expect("the disk has zones");
+        zones.set_state(index, state);
+    }
+
+    /// Returns the zones as they are now; none if the disk has no zones.
+    #[must_use]
+    pub fn zones(&self) -> &[Zone] {
+        self.zones.as_ref().map_or(&[], Zones::as_slice)
+    }
+
+    /// Returns the content as a read would find it, but for what is beyond write pointers.
+    ///
+    /// # Panics
+    ///
+    /// If the content is in a file: look there.
     #[must_use]
     pub fn content(&self) -> &[u8] {
-        &self.content
+        match &self.store {
+            Store::Memory(memory) => &memory.content,
+            Store::File(_) => panic!("the content is in a file"),
+        }
     }
 
     /// Returns the content that a loss of power would leave: without the writes after the last flush.
+    ///
+    /// # Panics
+    ///
+    /// If the content is in a file.
     #[must_use]
     pub fn durable(&self) -> &[u8] {
-        &self.durable
+        match &self.store {
+            Store::Memory(memory) => &memory.durable,
+            Store::File(_) => panic!("the content is in a file"),
+        }
+    }
+
+    /// Says whether `sector` takes up space; `None` if there is no such sector, or if only a file system knows.
+    #[must_use]
+    pub fn is_allocated(&self, sector: u64) -> Option<bool> {
+        self.store.is_allocated(sector)
+    }
+
+    /// Says whether writes are volatile until a flush, as far as the driver can choose.
+    #[must_use]
+    pub const fn is_writeback(&self) -> bool {
+        self.is_writeback
     }
 
     /// Returns the requests so far, in the order they were served.
@@ -169,21 +197,16 @@ impl DeviceModel for BlockModel {
     }
 
     fn features(&self) -> u64 {
-        let bits = [
-            (FEATURE_SIZE_MAX, self.size_max.is_some()),
-            (FEATURE_SEG_MAX, self.seg_max.is_some()),
-            (FEATURE_RO, self.is_read_only),
-            (FEATURE_BLK_SIZE, self.block_size.is_some()),
-            (FEATURE_FLUSH, self.has_flush),
-        ];
-        bits.iter()
-            .filter(|(_, is_offered)| *is_offered)
-            .map(|(bit, _)| 1 << bit)
-            .sum()
+        self.offer.features()
+    }
+
+    /// Without ZONED, which must not be offered there (§5.2.5.2).
+    fn legacy_features(&self) -> u64 {
+        self.offer.features() & !(1 << feature::ZONED)
     }
 
     fn queue_count(&self) -> u16 {
-        1
+        self.offer.queues.unwrap_or(1)
     }
 
     fn config_fields(&self) -> &'static [ConfigField] {
@@ -195,34 +218,50 @@ impl DeviceModel for BlockModel {
     }
 
     fn config(&self) -> Vec<u8> {
-        let mut config = vec![0; config::LEN_BYTES];
-        config[0..8].copy_from_slice(&self.capacity_sectors.to_le_bytes());
-        config[8..12].copy_from_slice(&self.size_max.unwrap_or(0).to_le_bytes());
-        config[12..16].copy_from_slice(&self.seg_max.unwrap_or(0).to_le_bytes());
-        config[20..24].copy_from_slice(&self.block_size.unwrap_or(0).to_le_bytes());
-        config
+        let is_zoned_shown = self
+            .negotiated
+            .is_none_or(|features| feature::has(features, feature::ZONED));
+        let zoned = self.offer.zoned.filter(|_| is_zoned_shown);
+        let is_writeback = self.offer.has_cache_switch && self.is_writeback;
+        config::encode(self.capacity_sectors, &self.offer, is_writeback, zoned)
     }
 
-    fn write_config(&mut self, _offset: usize, _bytes: &[u8], _violations: &mut Violations) {
-        // Nothing in it is for the driver to write without CONFIG_WCE, which is not offered.
+    fn write_config(&mut self, offset: usize, bytes: &[u8], violations: &mut Violations) {
+        if offset == config::WRITEBACK {
+            self.switch_cache(bytes, violations);
+        }
     }
 
-    fn serve(&mut self, _queue: u16, request: &mut Request<'_>) {
-        let Some(parsed) = self.parse(request) else {
-            // There is no place for a status, or nothing to have one about.
-            return;
-        };
-        let status = self.act(request, &parsed);
-        request.write(parsed.room, &[status]);
-        let (readable, writable) = (request.readable(), request.writable());
-        self.requests.push(BlockRequest {
-            kind: parsed.kind,
-            sector: parsed.sector,
-            data_len_bytes: parsed.data.len().max(parsed.room),
-            segments: (readable.len() + writable.len()).saturating_sub(2),
-            status,
-        });
+    fn check_features(&self, negotiated: u64, violations: &mut Violations) {
+        if self.offer.is_read_only && !feature::has(negotiated, feature::RO) {
+            violations.add("BLK-13", "VIRTIO_BLK_F_RO was not accepted".to_owned());
+        }
+        if self.offer.is_host_managed() && feature::has(negotiated, feature::DISCARD) {
+            violations.add(
+                "BLK-06",
+                "VIRTIO_BLK_F_DISCARD was accepted on a host-managed disk".to_owned(),
+            );
+        }
     }
 
-    fn reset(&mut self) {}
+    /// A host-managed disk is of no use to a driver that does not know it (§5.2.5.2).
+    fn agree(&mut self, negotiated: u64) -> bool {
+        self.negotiated = Some(negotiated);
+        if feature::has(negotiated, feature::CONFIG_WCE)
+            && !feature::has(negotiated, feature::FLUSH)
+        {
+            self.is_writeback = false;
+        }
+        !self.offer.is_host_managed() || feature::has(negotiated, feature::ZONED)
+    }
+
+    fn serve(&mut self, queue: u16, request: &mut Request<'_>) {
+        self.answer(queue, request);
+    }
+
+    /// Content, zones and their write pointers outlive it.
+    fn reset(&mut self) {
+        self.negotiated = None;
+        self.is_writeback = true;
+    }
 }

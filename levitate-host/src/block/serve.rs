@@ -1,16 +1,13 @@
-//! From the bytes of a request to its status (§5.2.6).
+//! From the bytes of a request to the bytes of its answer (§5.2.6).
 
-use std::ops::Range;
-
-use super::{
-    BlockModel, FEATURE_FLUSH, FEATURE_SEG_MAX, FEATURE_SIZE_MAX, ID_BYTES, Kind, SECTOR_BYTES,
-};
+use super::feature::{self, has};
+use super::record::SectorRange;
+use super::status::{Served, Status};
+use super::{BlockModel, BlockRequest, ID_BYTES, Kind};
 use crate::queue::{Buffer, Request};
 
 const HEADER_BYTES: usize = 16;
-const STATUS_OK: u8 = 0;
-const STATUS_IO_ERROR: u8 = 1;
-const STATUS_UNSUPPORTED: u8 = 2;
+const LIFETIME_BYTES: usize = 6;
 const ANY_LAYOUT: u64 = 1 << 27;
 const VERSION_1: u64 = 1 << 32;
 
@@ -23,8 +20,40 @@ pub(super) struct Parsed {
 }
 
 impl BlockModel {
+    /// Serves a request, and notes it.
+    pub(super) fn answer(&mut self, queue: u16, request: &mut Request<'_>) {
+        if queue > 0 && !has(request.features(), feature::MQ) {
+            request.violation("BLK-42", format!("a request by queue {queue} without MQ"));
+        }
+        let Some(parsed) = self.parse(request) else {
+            // There is no place for a status, or nothing to have one about.
+            return;
+        };
+        let status = match self.act(request, &parsed) {
+            Ok(()) => Status::Ok,
+            Err(status) => status,
+        } as u8;
+        request.write(parsed.room, &[status]);
+        let (readable, writable) = (request.readable(), request.writable());
+        let ranges = match parsed.kind {
+            Kind::Discard | Kind::WriteZeroes | Kind::SecureErase => {
+                SectorRange::parse_all(&parsed.data)
+            }
+            _ => Vec::new(),
+        };
+        self.requests.push(BlockRequest {
+            queue,
+            kind: parsed.kind,
+            sector: parsed.sector,
+            data_len_bytes: parsed.data.len().max(parsed.room),
+            segments: (readable.len() + writable.len()).saturating_sub(2),
+            ranges,
+            status,
+        });
+    }
+
     /// Checks the layout of a request and finds its parts (§5.2.6).
-    pub(super) fn parse(&self, request: &mut Request<'_>) -> Option<Parsed> {
+    fn parse(&self, request: &mut Request<'_>) -> Option<Parsed> {
         let bytes = request.read_all().ok()?;
         let Some((&header, data)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
             request.violation("BLK-40", format!("{} bytes are no header", bytes.len()));
@@ -34,17 +63,22 @@ impl BlockModel {
             request.violation("BLK-40", "there is no room for the status".to_owned());
             return None;
         }
-        self.check_framing(request);
         let [t0, t1, t2, t3, _, _, _, _, s0, s1, s2, s3, s4, s5, s6, s7] = header;
-        Some(Parsed {
+        let parsed = Parsed {
             kind: Kind::from_number(u32::from_le_bytes([t0, t1, t2, t3])),
             sector: u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]),
             data: data.to_vec(),
             room: request.writable_len() - 1,
-        })
+        };
+        self.check_framing(request, parsed.kind);
+        if parsed.kind.has_no_sector() && parsed.sector != 0 {
+            let what = format!("{:?} has sector {}", parsed.kind, parsed.sector);
+            request.violation("BLK-40", what);
+        }
+        Some(parsed)
     }
 
-    fn check_framing(&self, request: &mut Request<'_>) {
+    fn check_framing(&self, request: &mut Request<'_>, kind: Kind) {
         let (readable, writable) = (request.readable(), request.writable());
         let is_split = readable.first().map(|first| first.len_bytes) == Some(16)
             && writable.last().map(|last| last.len_bytes) == Some(1);
@@ -54,18 +88,20 @@ impl BlockModel {
                 "header, data and status share a descriptor".to_owned(),
             );
         }
-        if !is_split {
+        // What a zone append has for the device to write is no data.
+        if !is_split && kind != Kind::ZoneAppend {
             return;
         }
+        let answer = writable.iter().rev().skip(1);
         let data: Vec<Buffer> = readable
             .iter()
             .skip(1)
-            .chain(writable.iter().rev().skip(1))
+            .chain(answer.filter(|_| kind != Kind::ZoneAppend))
             .copied()
             .collect();
         let features = request.features();
-        if let Some(max) = self.size_max
-            && features & (1 << FEATURE_SIZE_MAX) != 0
+        if let Some(max) = self.offer.size_max
+            && has(features, feature::SIZE_MAX)
             && let Some(segment) = data.iter().find(|segment| segment.len_bytes > max)
         {
             request.violation(
@@ -76,8 +112,8 @@ impl BlockModel {
                 ),
             );
         }
-        if let Some(max) = self.seg_max
-            && features & (1 << FEATURE_SEG_MAX) != 0
+        if let Some(max) = self.offer.seg_max
+            && has(features, feature::SEG_MAX)
             && data.len() > max as usize
         {
             request.violation(
@@ -87,50 +123,9 @@ impl BlockModel {
         }
     }
 
-    /// Returns the bytes that `len_bytes` from `sector` on are, if the disk has them and they are good.
-    fn locate(
-        &self,
-        request: &mut Request<'_>,
-        parsed: &Parsed,
-        len_bytes: usize,
-    ) -> Option<Range<usize>> {
-        if len_bytes == 0 || !len_bytes.is_multiple_of(SECTOR_BYTES) {
-            request.violation("BLK-16", format!("{:?} of {len_bytes} bytes", parsed.kind));
-            return None;
-        }
-        let sectors = (len_bytes / SECTOR_BYTES) as u64;
-        let end = parsed.sector.checked_add(sectors);
-        let Some(end) = end.filter(|end| *end <= self.capacity_sectors) else {
-            let what = format!(
-                "{sectors} sectors from {}, capacity {}",
-                parsed.sector, self.capacity_sectors
-            );
-            request.violation("BLK-12", what);
-            return None;
-        };
-        let is_bad = |bad: &Range<u64>| bad.start < end && parsed.sector < bad.end;
-        if self.bad_sectors.iter().any(is_bad) {
-            return None;
-        }
-        let start = usize::try_from(parsed.sector)
-            .ok()?
-            .checked_mul(SECTOR_BYTES)?;
-        let bytes = start..start.checked_add(len_bytes)?;
-        (bytes.end <= self.content.len()).then_some(bytes)
-    }
-
-    pub(super) fn act(&mut self, request: &mut Request<'_>, parsed: &Parsed) -> u8 {
+    fn act(&mut self, request: &mut Request<'_>, parsed: &Parsed) -> Served {
         match parsed.kind {
-            Kind::In => {
-                if !parsed.data.is_empty() {
-                    request.violation("BLK-40", "a read has data for the device".to_owned());
-                }
-                match self.locate(request, parsed, parsed.room) {
-                    Some(bytes) => request.write(0, &self.content[bytes]),
-                    None => return STATUS_IO_ERROR,
-                }
-                STATUS_OK
-            }
+            Kind::In => self.read(request, parsed),
             Kind::Out => self.write(request, parsed),
             Kind::Flush => self.flush(request, parsed),
             Kind::GetId => {
@@ -139,45 +134,34 @@ impl BlockModel {
                 }
                 let id = self.id;
                 request.write(0, &id[..ID_BYTES.min(parsed.room)]);
-                STATUS_OK
+                Ok(())
             }
-            Kind::Other(_) => STATUS_UNSUPPORTED,
+            Kind::GetLifetime => self.tell_lifetime(request, parsed),
+            Kind::Discard | Kind::WriteZeroes | Kind::SecureErase => self.erase(request, parsed),
+            Kind::ZoneAppend
+            | Kind::ZoneReport
+            | Kind::ZoneOpen
+            | Kind::ZoneClose
+            | Kind::ZoneFinish
+            | Kind::ZoneReset
+            | Kind::ZoneResetAll => self.act_on_zones(request, parsed),
+            Kind::Other(_) => Err(Status::Unsupported),
         }
     }
 
-    fn write(&mut self, request: &mut Request<'_>, parsed: &Parsed) -> u8 {
-        if parsed.room != 0 {
-            request.violation("BLK-40", "a write has data for the driver".to_owned());
+    fn tell_lifetime(&self, request: &mut Request<'_>, parsed: &Parsed) -> Served {
+        let lifetime = self
+            .offer
+            .lifetime
+            .filter(|_| has(request.features(), feature::LIFETIME))
+            .ok_or(Status::Unsupported)?;
+        if parsed.room != LIFETIME_BYTES {
+            let what = format!("GET_LIFETIME with {} bytes", parsed.room);
+            request.violation("BLK-40", what);
+            return Err(Status::IoError);
         }
-        let Some(bytes) = self.locate(request, parsed, parsed.data.len()) else {
-            return STATUS_IO_ERROR;
-        };
-        if self.is_read_only {
-            return STATUS_IO_ERROR;
-        }
-        self.content[bytes.clone()].copy_from_slice(&parsed.data);
-        // A device must not keep volatile what a driver cannot flush (§5.2.6.2).
-        if !self.has_flush || request.features() & (1 << FEATURE_FLUSH) == 0 {
-            self.durable[bytes].copy_from_slice(&parsed.data);
-        }
-        STATUS_OK
-    }
-
-    fn flush(&mut self, request: &mut Request<'_>, parsed: &Parsed) -> u8 {
-        if parsed.sector != 0 {
-            request.violation("BLK-14", format!("a flush has sector {}", parsed.sector));
-        }
-        if !parsed.data.is_empty() || parsed.room != 0 {
-            request.violation("BLK-15", "a flush has data".to_owned());
-        }
-        if request.features() & (1 << FEATURE_FLUSH) == 0 {
-            return STATUS_UNSUPPORTED;
-        }
-        if self.failing_flushes > 0 {
-            self.failing_flushes -= 1;
-            return STATUS_IO_ERROR;
-        }
-        self.durable.copy_from_slice(&self.content);
-        STATUS_OK
+        let values = [lifetime.pre_eol_info, lifetime.type_a, lifetime.type_b];
+        request.write(0, &values.map(u16::to_le_bytes).concat());
+        Ok(())
     }
 }

@@ -15,6 +15,18 @@ pub(crate) fn request(
     data: &[u8],
     room: usize,
 ) -> (u8, Vec<u8>) {
+    request_by(rig, 0, kind, sector, data, room)
+}
+
+/// Does the same by another queue than the first.
+pub(crate) fn request_by(
+    rig: &mut Rig<BlockModel>,
+    queue: u32,
+    kind: u32,
+    sector: u64,
+    data: &[u8],
+    room: usize,
+) -> (u8, Vec<u8>) {
     let mut header = [0; 16];
     header[..4].copy_from_slice(&kind.to_le_bytes());
     header[8..].copy_from_slice(&sector.to_le_bytes());
@@ -30,17 +42,28 @@ pub(crate) fn request(
         parts.push((answer_at, room as u32, true));
     }
     parts.push((status_at, 1, true));
-    let before = rig.rings[0].used_index();
-    let head = rig.send(0, &parts);
-    assert_eq!(rig.rings[0].used_index(), before.wrapping_add(1));
-    let (id, len) = rig.rings[0].used_element(before);
+    let before = rig.rings[queue as usize].used_index();
+    let head = rig.send(queue, &parts);
+    let ring = &rig.rings[queue as usize];
+    assert_eq!(ring.used_index(), before.wrapping_add(1));
+    let (id, len) = ring.used_element(before);
     assert_eq!(id, u32::from(head));
     assert_eq!(len as usize, room + 1, "the device says it wrote all of it");
     (status[0], answer[..room].to_vec())
 }
 
-fn disk(model: BlockModel, version: Version) -> Rig<BlockModel> {
+/// Plugs the disk in and accepts all it offers.
+pub(crate) fn disk(model: BlockModel, version: Version) -> Rig<BlockModel> {
     Rig::live(model, version, 1, 8, u64::MAX)
+}
+
+/// The rules that were broken since the last look.
+pub(crate) fn broken(rig: &Rig<BlockModel>) -> Vec<&'static str> {
+    rig.device
+        .take_violations()
+        .iter()
+        .map(|one| one.id)
+        .collect()
 }
 
 #[test]
@@ -96,13 +119,7 @@ fn what_the_disk_cannot_do_is_refused() {
     assert_eq!(request(&mut rig, 1, 7, &[0; 1024], 0).0, 1);
     assert_eq!(request(&mut rig, 0, 0, &[], 500).0, 1, "no multiple of 512");
     assert_eq!(request(&mut rig, 77, 0, &[], 0).0, 2, "unknown");
-    let ids: Vec<_> = rig
-        .device
-        .take_violations()
-        .iter()
-        .map(|one| one.id)
-        .collect();
-    assert_eq!(ids, ["BLK-12", "BLK-12", "BLK-12", "BLK-16"]);
+    assert_eq!(broken(&rig), ["BLK-12", "BLK-12", "BLK-12", "BLK-16"]);
 }
 
 #[test]
@@ -156,13 +173,7 @@ fn segment_limits_and_flushes_are_checked() {
     request(&mut rig, 0, 0, &[], 1024);
     request(&mut rig, 4, 3, &[], 0);
     request(&mut rig, 4, 0, &[0; 512], 0);
-    let ids: Vec<_> = rig
-        .device
-        .take_violations()
-        .iter()
-        .map(|one| one.id)
-        .collect();
-    assert_eq!(ids, ["BLK-41", "BLK-14", "BLK-15"]);
+    assert_eq!(broken(&rig), ["BLK-41", "BLK-14", "BLK-15"]);
     let (_buffers, at) = rig.buffer(&[0; 2048]);
     let parts = [
         (at, 16, false),
@@ -203,13 +214,7 @@ fn a_request_has_a_header_and_a_status_and_data_one_way() {
             (write, 1, true),
         ],
     );
-    let ids: Vec<_> = rig
-        .device
-        .take_violations()
-        .iter()
-        .map(|one| one.id)
-        .collect();
-    assert_eq!(ids, ["BLK-40"; 3]);
+    assert_eq!(broken(&rig), ["BLK-40"; 3]);
     request(&mut rig, 1, 0, &[1; 512], 512);
     assert_eq!(rig.device.violations()[0].id, "BLK-40", "a write with room");
 }

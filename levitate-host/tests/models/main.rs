@@ -12,11 +12,17 @@
 mod adapter;
 mod answers;
 mod block;
+mod block_config;
+mod block_erase;
+mod block_file;
+mod block_zone_rules;
+mod block_zones;
 mod configuration;
 mod conformance;
 mod faults;
 mod gpu;
 mod gpu_commands;
+mod numbers;
 mod queue_registers;
 mod registers;
 mod rig;

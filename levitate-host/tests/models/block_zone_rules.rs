@@ -1,0 +1,155 @@
+//! What zones ask of other requests, and of drivers that do not know them.
+
+use levitate_hal::Mmio;
+use levitate_host::block::{EraseLimits, ZoneModel, ZoneState, Zoned, pattern};
+use levitate_host::{BlockModel, Version};
+
+use crate::block::{broken, disk, request};
+use crate::block_zones::*;
+use crate::rig::Rig;
+
+#[test]
+fn sizes_and_sectors_are_multiples_of_the_granularity() {
+    let mut rig = zoned(host_managed().write_granularity(1024));
+    assert_eq!(write(&mut rig, 16, 2), 0);
+    assert_eq!(write(&mut rig, 1, 1), 0, "not so in a conventional zone");
+    rig.device.assert_clean();
+    assert_eq!(write(&mut rig, 18, 1), UNALIGNED);
+    assert_eq!(broken(&rig), ["BLK-36"]);
+    assert_eq!(write(&mut rig, 17, 2), UNALIGNED);
+    assert_eq!(broken(&rig), ["BLK-37"]);
+    assert_eq!(append(&mut rig, 16, 1).0, UNALIGNED);
+    assert_eq!(broken(&rig), ["BLK-33"]);
+}
+
+#[test]
+fn what_is_beyond_the_write_pointer_is_unwritten() {
+    let mut rig = zoned(host_managed());
+    let (_, read) = request(&mut rig, 0, 0, &[], 512);
+    assert_eq!(read[..4], [pattern(0), pattern(1), pattern(2), pattern(3)]);
+    assert_eq!(request(&mut rig, 0, 16, &[], 512), (0, vec![0; 512]));
+    write(&mut rig, 16, 2);
+    act(&mut rig, FINISH, 16);
+    let (_, read) = request(&mut rig, 0, 17, &[], 1024);
+    assert_eq!((read[511], read[512]), (0x5a, 0), "nor what FINISH left");
+    act(&mut rig, RESET, 16);
+    assert_eq!(request(&mut rig, 0, 16, &[], 512), (0, vec![0; 512]));
+    rig.device.assert_clean();
+}
+
+#[test]
+fn requests_keep_to_one_zone_and_name_its_first_sector() {
+    let mut rig = zoned(host_managed());
+    assert_eq!(request(&mut rig, 0, 31, &[], 1024).0, INVALID);
+    assert_eq!(request(&mut rig, 0, 15, &[], 1024).0, INVALID);
+    assert_eq!(write(&mut rig, 15, 2), INVALID, "into a zone from before");
+    assert_eq!(broken(&rig), [""; 0]);
+    for kind in [OPEN, CLOSE, FINISH, RESET] {
+        assert_eq!(act(&mut rig, kind, 0), INVALID, "conventional");
+        assert_eq!(broken(&rig), [""; 0]);
+        assert_eq!(act(&mut rig, kind, 17), INVALID);
+        assert_eq!(act(&mut rig, kind, 80), INVALID);
+        assert_eq!(broken(&rig), ["BLK-30", "BLK-30"]);
+        request(&mut rig, kind, 16, &[0; 4], 0);
+        request(&mut rig, kind, 16, &[], 4);
+        assert_eq!(broken(&rig), ["BLK-40", "BLK-40"], "they have no data");
+    }
+}
+
+#[test]
+fn a_host_aware_disk_is_written_anywhere() {
+    let mut rig = zoned(Zoned::new(ZoneModel::HostAware, 16).max_open(1));
+    assert_eq!(write(&mut rig, 4, 2), 0);
+    let (_, read) = request(&mut rig, 0, 0, &[], 8 * 512);
+    assert_eq!(read[..4 * 512], [0; 4 * 512], "the gap");
+    assert_eq!(read[4 * 512..6 * 512], [0x5a; 1024]);
+    assert_eq!(write(&mut rig, 0, 1), 0, "behind the pointer");
+    assert_eq!(write(&mut rig, 15, 2), 0, "across zones");
+    assert_eq!(request(&mut rig, 0, 15, &[], 1024).1, [0x5a; 1024]);
+    assert_eq!(state(&rig, 0), ZoneState::Full);
+    assert_eq!(write(&mut rig, 3, 1), 0, "even when full");
+    assert_eq!(append(&mut rig, 16, 1).0, INVALID);
+    let (_, report) = request(&mut rig, REPORT, 16, &[], 128);
+    assert_eq!((report[64 + 16], report[64 + 24]), (17, 3));
+    rig.device.assert_clean();
+}
+
+#[test]
+fn a_host_managed_disk_needs_a_driver_that_knows_it() {
+    let model = || {
+        BlockModel::patterned(72)
+            .zoned(host_managed())
+            .discard(EraseLimits::default())
+    };
+    let rig = Rig::plug(model(), Version::Two, |_| ());
+    rig.probe();
+    rig.reset();
+    for status in [1, 3] {
+        rig.set_status(status);
+    }
+    rig.device.write32(0x024, 1);
+    rig.device.write32(0x020, 1);
+    rig.set_status(0xb);
+    assert_eq!(rig.status() & 8, 0, "refused without ZONED");
+    rig.device.assert_clean();
+    let rig = disk(model(), Version::Two);
+    assert_eq!(broken(&rig), ["BLK-06"]);
+    let rig = Rig::plug(model(), Version::One, |_| ());
+    rig.device.write32(0x014, 0);
+    assert_eq!(rig.device.read32(0x010) & (1 << 17), 0, "not for legacy");
+}
+
+#[test]
+fn without_zoned_there_are_no_zone_requests_and_no_characteristics() {
+    let aware = BlockModel::patterned(72).zoned(Zoned::new(ZoneModel::HostAware, 16));
+    let mut unaware = Rig::live(aware, Version::Two, 1, 8, !(1 << 17));
+    assert_eq!(unaware.device.read32(0x148), 0);
+    assert_eq!(unaware.device.read8(0x15c), 0);
+    let mut none = zoned(Zoned::new(ZoneModel::DriveManaged, 16));
+    assert_eq!(none.device.read8(0x15c), 0);
+    for rig in [&mut unaware, &mut none] {
+        for kind in [OPEN, CLOSE, FINISH, RESET, RESET_ALL] {
+            assert_eq!(act(rig, kind, 0), 2);
+        }
+        assert_eq!(append(rig, 0, 1).0, 2);
+        assert_eq!(request(rig, REPORT, 0, &[], 128).0, 2);
+        assert_eq!(write(rig, 20, 1), 0);
+        rig.device.assert_clean();
+    }
+}
+
+#[test]
+fn a_secure_erase_is_of_whole_zones_and_resets_them() {
+    let limits = EraseLimits {
+        max_sectors: 64,
+        max_segments: 1,
+        alignment_sectors: 16,
+    };
+    let segment = |sector: u8, sectors: u8| {
+        let mut bytes = [0; 16];
+        (bytes[0], bytes[8]) = (sector, sectors);
+        bytes
+    };
+    let model = BlockModel::patterned(72)
+        .zoned(host_managed())
+        .secure_erase(limits)
+        .write_zeroes(limits);
+    let mut rig = disk(model, Version::Two);
+    write(&mut rig, 16, 16);
+    write(&mut rig, 32, 1);
+    assert_eq!(request(&mut rig, 14, 0, &segment(16, 32), 0).0, 0);
+    assert_eq!(states(&rig)[1..3], [ZoneState::Empty; 2]);
+    assert_eq!(
+        request(&mut rig, 14, 0, &segment(64, 8), 0).0,
+        0,
+        "the last"
+    );
+    rig.device.assert_clean();
+    assert_eq!(request(&mut rig, 14, 0, &segment(16, 8), 0).0, INVALID);
+    assert_eq!(broken(&rig), ["BLK-39"]);
+    // Zeroes are written where everything is.
+    assert_eq!(request(&mut rig, 13, 0, &segment(17, 2), 0).0, UNALIGNED);
+    assert_eq!(request(&mut rig, 13, 0, &segment(16, 2), 0).0, 0);
+    assert_eq!(write(&mut rig, 18, 1), 0);
+    rig.device.assert_clean();
+}
