@@ -101,12 +101,13 @@ pub struct GpuRequest {
     pub command: Command,
     /// The fence it asked for.
     pub fence: Option<u64>,
-    /// The type of the response; `None` on the cursor queue.
+    /// The type of the response; `None` if there was none, as QEMU has it on the cursor queue.
     pub response: Option<u32>,
 }
 
 pub(super) const HEADER_BYTES: usize = 24;
 pub(super) const FLAG_FENCE: u32 = 1;
+pub(super) const FLAG_INFO_RING_IDX: u32 = 2;
 
 /// A header (§5.7.6.7).
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +116,7 @@ pub(super) struct Header {
     pub(super) flags: u32,
     pub(super) fence: u64,
     pub(super) context: u32,
+    pub(super) ring_index: u8,
 }
 
 /// Reads little-endian numbers at offsets.
@@ -152,6 +154,7 @@ impl Header {
             flags: fields.word(4)?,
             fence: fields.long(8)?,
             context: fields.word(16)?,
+            ring_index: bytes[20],
         })
     }
 

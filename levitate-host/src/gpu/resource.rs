@@ -57,13 +57,26 @@ impl Drop for Backing {
     }
 }
 
+/// Whether a resource holds what the driver put there, as far as the driver can know (§5.7.6.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// Nothing was transferred.
+    Missing,
+    /// No fence has come back since the last transfer.
+    Unfenced,
+    /// A fence has.
+    Certain,
+}
+
 /// A 2D resource.
 #[derive(Debug)]
 pub(super) struct Resource {
     pub(super) width: u32,
     pub(super) height: u32,
     shifts: Shifts,
+    alpha: Option<usize>,
     content: Vec<u8>,
+    pub(super) fill: Fill,
     pub(super) backing: Option<Backing>,
 }
 
@@ -81,6 +94,15 @@ const fn shifts(format: u32) -> Option<Shifts> {
     }
 }
 
+/// Returns where the alpha of a format is, if it has one.
+const fn alpha(format: u32) -> Option<usize> {
+    match format {
+        1 | 67 => Some(3),
+        3 | 121 => Some(0),
+        _ => None,
+    }
+}
+
 impl Resource {
     /// Makes a black resource; `None` for a format there is not.
     pub(super) fn new(format: u32, width: u32, height: u32) -> Option<Self> {
@@ -88,7 +110,9 @@ impl Resource {
             width,
             height,
             shifts: shifts(format)?,
+            alpha: alpha(format),
             content: vec![0; width as usize * height as usize * PIXEL_BYTES],
+            fill: Fill::Missing,
             backing: None,
         })
     }
@@ -103,6 +127,17 @@ impl Resource {
         let at = (y as usize * self.width as usize + x as usize) * PIXEL_BYTES;
         let [red, green, blue] = self.shifts.map(|shift| u32::from(self.content[at + shift]));
         red << 16 | green << 8 | blue
+    }
+
+    /// Returns all pixels as `0xAARRGGBB`; a format without alpha is opaque.
+    pub(super) fn argb(&self) -> Vec<u32> {
+        let (pixels, _) = self.content.as_chunks::<PIXEL_BYTES>();
+        let argb = |pixel: &[u8; PIXEL_BYTES]| {
+            let [red, green, blue] = self.shifts.map(|shift| pixel[shift]);
+            let alpha = self.alpha.map_or(u8::MAX, |shift| pixel[shift]);
+            u32::from_be_bytes([alpha, red, green, blue])
+        };
+        pixels.iter().map(argb).collect()
     }
 
     /// Returns the whole picture.
@@ -131,6 +166,7 @@ impl Resource {
         let Some(backing) = &self.backing else {
             return Ok(false);
         };
+        self.fill = Fill::Unfenced;
         let stride = self.width as usize * PIXEL_BYTES;
         let row_bytes = rect.width as usize * PIXEL_BYTES;
         let mut is_whole = true;

@@ -22,6 +22,8 @@ mod conformance;
 mod faults;
 mod gpu;
 mod gpu_commands;
+mod gpu_cursor;
+mod gpu_screens;
 mod numbers;
 mod queue_registers;
 mod registers;

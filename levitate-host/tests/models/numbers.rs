@@ -5,8 +5,9 @@ use std::mem::{offset_of, size_of};
 use levitate_hal::Mmio;
 use levitate_host::block::{Kind, ZoneKind, ZoneModel, ZoneState};
 use levitate_host::{BlockModel, Version};
-use virtio_bindings::virtio_blk as blk;
+use virtio_bindings::{virtio_blk as blk, virtio_gpu as gpu};
 
+use crate::adapter::{OK, bytes, command, small};
 use crate::block::{disk, request};
 use crate::block_config::everything;
 use crate::block_zones::{INVALID, NO_ACTIVE, NO_OPEN, UNALIGNED};
@@ -121,4 +122,92 @@ fn zones_have_the_numbers_of_linux() {
         (ZoneState::Offline, blk::VIRTIO_BLK_ZS_OFFLINE),
     ];
     assert!(states.iter().all(|(ours, linux)| *ours as u32 == *linux));
+}
+
+#[test]
+fn gpu_commands_have_the_numbers_of_linux() {
+    let mut rig = small();
+    for (number, name) in [
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+            "GetDisplayInfo",
+        ),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+            "Create2d",
+        ),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_UNREF,
+            "Unref",
+        ),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_SET_SCANOUT,
+            "SetScanout",
+        ),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_FLUSH,
+            "Flush",
+        ),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+            "Transfer",
+        ),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+            "AttachBacking",
+        ),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING,
+            "DetachBacking",
+        ),
+        (gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_GET_EDID, "GetEdid"),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_UPDATE_CURSOR,
+            "UpdateCursor",
+        ),
+        (
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_CMD_MOVE_CURSOR,
+            "MoveCursor",
+        ),
+    ] {
+        command(&mut rig, number, &[0; 8]);
+        let noted = rig.device.model(|gpu| gpu.take_requests()).pop().unwrap();
+        let found = format!("{:?}", noted.command);
+        assert!(found.starts_with(name), "{number:#x} is {found}");
+    }
+    assert_eq!(
+        size_of::<gpu::virtio_gpu_update_cursor>(),
+        bytes(0, &[0; 8]).len()
+    );
+}
+
+#[test]
+fn gpu_responses_have_the_numbers_of_linux() {
+    for (ours, linux) in [
+        (OK, gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_NODATA),
+        (
+            0x1101,
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_DISPLAY_INFO,
+        ),
+        (0x1104, gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_EDID),
+        (0x1200, gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_UNSPEC),
+        (
+            0x1201,
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY,
+        ),
+        (
+            0x1202,
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID,
+        ),
+        (
+            0x1203,
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
+        ),
+        (
+            0x1205,
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+        ),
+    ] {
+        assert_eq!(ours, linux);
+    }
 }

@@ -1,9 +1,11 @@
 //! What each command does, and with which error it is refused (§5.7.6.8).
 
 use super::super::command::{Command, Rect};
-use super::super::edid::edid;
 use super::super::resource::{Backing, Resource};
-use super::{FEATURE_EDID, GpuModel, MAX_SCANOUTS};
+use super::{
+    FEATURE_EDID, FEATURE_RESOURCE_BLOB, FEATURE_RESOURCE_UUID, FEATURE_VIRGL, GpuModel,
+    MAX_SCANOUTS,
+};
 use crate::queue::Request;
 
 /// QEMU's limit on the entries of one backing.
@@ -11,14 +13,14 @@ const MAX_ENTRIES: u32 = 16384;
 /// QEMU refuses scanouts narrower or lower than this.
 const MIN_SCANOUT: u32 = 16;
 
-const OK_NODATA: u32 = 0x1100;
+pub(super) const OK_NODATA: u32 = 0x1100;
 const OK_DISPLAY_INFO: u32 = 0x1101;
 const OK_EDID: u32 = 0x1104;
-const ERR_UNSPEC: u32 = 0x1200;
+pub(super) const ERR_UNSPEC: u32 = 0x1200;
 const ERR_OUT_OF_MEMORY: u32 = 0x1201;
-const ERR_INVALID_SCANOUT_ID: u32 = 0x1202;
-const ERR_INVALID_RESOURCE_ID: u32 = 0x1203;
-const ERR_INVALID_PARAMETER: u32 = 0x1205;
+pub(super) const ERR_INVALID_SCANOUT_ID: u32 = 0x1202;
+pub(super) const ERR_INVALID_RESOURCE_ID: u32 = 0x1203;
+pub(super) const ERR_INVALID_PARAMETER: u32 = 0x1205;
 
 impl GpuModel {
     /// Serves a command of the control queue; returns type and body of the response.
@@ -30,12 +32,14 @@ impl GpuModel {
         match *command {
             Command::GetDisplayInfo => {
                 self.has_told_modes = true;
+                self.advice.ask_modes();
                 return Ok((OK_DISPLAY_INFO, self.display_info()));
             }
             Command::GetEdid { scanout } => {
                 if request.features() & (1 << FEATURE_EDID) == 0 {
                     request.violation("GPU-25", "GET_EDID without VIRTIO_GPU_F_EDID".to_owned());
                 }
+                self.advice.ask_edid();
                 return self.edid(scanout).map(|body| (OK_EDID, body));
             }
             Command::Create2d {
@@ -95,7 +99,10 @@ impl GpuModel {
                 );
                 return Err(ERR_UNSPEC);
             }
-            Command::Unknown(_) => return Err(ERR_UNSPEC),
+            Command::Unknown(kind) => {
+                check_optional(kind, request);
+                return Err(ERR_UNSPEC);
+            }
         }
         Ok((OK_NODATA, Vec::new()))
     }
@@ -110,8 +117,14 @@ impl GpuModel {
         let mut modes = [[0; 24]; MAX_SCANOUTS];
         for (scanout, mode) in self.scanouts.iter().zip(&mut modes) {
             if scanout.is_enabled {
-                mode[8..12].copy_from_slice(&scanout.width.to_le_bytes());
-                mode[12..16].copy_from_slice(&scanout.height.to_le_bytes());
+                let Rect {
+                    x,
+                    y,
+                    width,
+                    height,
+                } = scanout.place;
+                let words = [x, y, width, height].map(u32::to_le_bytes);
+                mode[..16].copy_from_slice(words.as_flattened());
                 mode[16..20].copy_from_slice(&1_u32.to_le_bytes());
             }
         }
@@ -119,14 +132,14 @@ impl GpuModel {
     }
 
     fn edid(&self, scanout: u32) -> Result<Vec<u8>, u32> {
+        if !self.has_edid {
+            return Err(ERR_UNSPEC);
+        }
         let scanout = self
             .scanouts
             .get(scanout as usize)
             .ok_or(ERR_INVALID_PARAMETER)?;
-        let block = match &self.edid_override {
-            Some(bytes) => bytes.clone(),
-            None => edid(scanout.width, scanout.height).to_vec(),
-        };
+        let block = scanout.edid();
         let mut body = vec![0; 8 + 1024];
         body[..4].copy_from_slice(&(block.len() as u32).to_le_bytes());
         body[8..8 + block.len()].copy_from_slice(&block);
@@ -178,6 +191,11 @@ impl GpuModel {
         if resource == 0 {
             screen.detach();
             return Ok(());
+        }
+        let has_edid = request.features() & (1 << FEATURE_EDID) != 0;
+        for rule in self.advice.ignored(has_edid) {
+            let what = "SET_SCANOUT without asking what the screens are".to_owned();
+            request.violation(rule, what);
         }
         let found = self
             .resources
@@ -249,5 +267,23 @@ impl GpuModel {
         };
         found.backing = Some(Backing::new(entries.to_vec(), request.memory()));
         Ok(())
+    }
+}
+
+/// Checks that the driver may use a command that needs a feature, which this device does not have (§5.7.6.8, §5.7.6.9).
+fn check_optional(kind: u32, request: &mut Request<'_>) {
+    let (rule, feature) = match kind {
+        // There is no capability set, so that any index is too high.
+        0x0108 => {
+            request.violation("GPU-12", "GET_CAPSET_INFO, num_capsets is 0".to_owned());
+            return;
+        }
+        0x010b => ("GPU-25", FEATURE_RESOURCE_UUID),
+        0x010c | 0x010d | 0x0208 | 0x0209 => ("GPU-25", FEATURE_RESOURCE_BLOB),
+        0x0200..=0x0207 => ("GPU-27", FEATURE_VIRGL),
+        _ => return,
+    };
+    if request.features() & (1 << feature) == 0 {
+        request.violation(rule, format!("command {kind:#x} without feature {feature}"));
     }
 }
