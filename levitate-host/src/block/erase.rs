@@ -92,11 +92,14 @@ impl BlockModel {
         if range.sectors > limits.max_sectors {
             return Err(Status::IoError);
         }
-        let Some(zoned) = self.offer.zoned.filter(|_| !self.zones().is_empty()) else {
+        let (Some(zoned), Some(zones)) = (self.offer.zoned, &self.zones) else {
             return Ok(());
         };
+        zones.check_change(&sectors)?;
         match kind {
-            Kind::SecureErase => {
+            Kind::SecureErase
+                if has(request.features(), feature::ZONED) && !zones.as_slice().is_empty() =>
+            {
                 let size = u64::from(zoned.zone_sectors);
                 let is_whole = range.sectors.is_multiple_of(zoned.zone_sectors)
                     || sectors.end == self.capacity_sectors;
@@ -117,11 +120,12 @@ impl BlockModel {
         Ok(())
     }
 
-    /// Leaves nothing of `sectors`, neither what a read finds nor what a loss of power would; a zone is reset.
+    /// Leaves nothing of `sectors`, neither what a read finds nor what a loss of power would; whole zones are reset.
     fn erase_securely(&mut self, sectors: &Range<u64>) -> Served {
         if let Some(zones) = &mut self.zones {
-            for (index, _) in zones.pieces(sectors) {
-                if zones.as_slice()[index].is_sequential() {
+            for (index, piece) in zones.pieces(sectors) {
+                let zone = zones.as_slice()[index];
+                if zone.is_sequential() && piece == (zone.start..zone.end()) {
                     zones.reset(index)?;
                 }
             }

@@ -144,15 +144,24 @@ impl Zones {
         Ok(())
     }
 
+    /// Checks that none of the zones is lost for changes.
+    pub(super) fn check_change(&self, sectors: &Range<u64>) -> Served {
+        let is_lost = |(index, _): &(usize, Range<u64>)| {
+            let state = self.zones[*index].state;
+            matches!(state, ZoneState::ReadOnly | ZoneState::Offline)
+        };
+        if self.pieces(sectors).iter().any(is_lost) {
+            return Err(Status::ZoneInvalidCommand);
+        }
+        Ok(())
+    }
+
     /// Checks a write, and opens the zone that needs to be.
     pub(super) fn admit_write(&mut self, sectors: &Range<u64>) -> Served {
+        self.check_change(sectors)?;
         let pieces = self.pieces(sectors);
         for (index, piece) in &pieces {
             let zone = self.zones[*index];
-            let is_lost = matches!(zone.state, ZoneState::ReadOnly | ZoneState::Offline);
-            if is_lost {
-                return Err(Status::ZoneInvalidCommand);
-            }
             if zone.kind != ZoneKind::WriteRequired {
                 continue;
             }

@@ -118,22 +118,49 @@ fn without_zoned_there_are_no_zone_requests_and_no_characteristics() {
     }
 }
 
+const LIMITS: EraseLimits = EraseLimits {
+    max_sectors: 64,
+    max_segments: 1,
+    alignment_sectors: 16,
+};
+
+/// One segment of an erase, without flags.
+fn segment(sector: u8, sectors: u8) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    (bytes[0], bytes[8]) = (sector, sectors);
+    bytes
+}
+
+#[test]
+fn a_host_aware_disk_is_erased_like_any_other() {
+    let aware = Zoned::new(ZoneModel::HostAware, 16);
+    let model = BlockModel::patterned(72)
+        .zoned(aware)
+        .discard(LIMITS)
+        .secure_erase(LIMITS);
+    let mut rig = Rig::live(model, Version::Two, 1, 8, !(1 << 17));
+    assert_eq!(write(&mut rig, 0, 24), 0);
+    assert_eq!(request(&mut rig, 14, 0, &segment(4, 16), 0).0, 0);
+    let (_, read) = request(&mut rig, 0, 3, &[], 18 * 512);
+    assert_eq!(read[..512], [0x5a; 512]);
+    assert_eq!(read[512..17 * 512], [0; 16 * 512]);
+    assert_eq!(read[17 * 512..], [0x5a; 512], "as before");
+    assert_eq!(request(&mut rig, 11, 0, &segment(3, 1), 0).0, 0);
+    let sector = rig.device.model(|disk| disk.is_allocated(3));
+    assert_eq!(sector, Some(false));
+    rig.device
+        .model(|disk| disk.set_zone_state(0, ZoneState::ReadOnly));
+    assert_eq!(request(&mut rig, 11, 0, &segment(2, 1), 0).0, INVALID);
+    assert_eq!(request(&mut rig, 14, 0, &segment(2, 1), 0).0, INVALID);
+    rig.device.assert_clean();
+}
+
 #[test]
 fn a_secure_erase_is_of_whole_zones_and_resets_them() {
-    let limits = EraseLimits {
-        max_sectors: 64,
-        max_segments: 1,
-        alignment_sectors: 16,
-    };
-    let segment = |sector: u8, sectors: u8| {
-        let mut bytes = [0; 16];
-        (bytes[0], bytes[8]) = (sector, sectors);
-        bytes
-    };
     let model = BlockModel::patterned(72)
         .zoned(host_managed())
-        .secure_erase(limits)
-        .write_zeroes(limits);
+        .secure_erase(LIMITS)
+        .write_zeroes(LIMITS);
     let mut rig = disk(model, Version::Two);
     write(&mut rig, 16, 16);
     write(&mut rig, 32, 1);
