@@ -83,11 +83,10 @@ impl Zones {
 
     /// ZONE_OPEN.
     pub(super) fn open(&mut self, index: usize) -> Served {
-        match self.zones[index].state {
-            ZoneState::ExplicitlyOpen => return Ok(()),
-            state if !state.is_writable() => return Err(Status::ZoneInvalidCommand),
-            _ => self.make_room(index)?,
+        if !self.zones[index].state.is_writable() {
+            return Err(Status::ZoneInvalidCommand);
         }
+        self.make_room(index)?;
         self.zones[index].state = ZoneState::ExplicitlyOpen;
         Ok(())
     }

@@ -1,15 +1,14 @@
 //! A disk that is a file.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 
 use levitate_host::block::{EraseLimits, pattern};
 use levitate_host::{BlockModel, Version};
 use rustix::fs::{FallocateFlags, fallocate};
 
-use crate::block::{disk, request};
+use crate::block::{FLUSH, disk, request};
 use crate::rig::Rig;
 
 const SECTORS: usize = 256;
@@ -116,12 +115,25 @@ fn what_the_file_refuses_is_an_error() {
 }
 
 #[test]
-fn a_flush_is_one_of_the_file() {
-    // A pipe can be anything but synchronized, so what fails is fdatasync.
-    let (reader, _writer) = std::io::pipe().unwrap();
-    let mut rig = plug(&File::from(OwnedFd::from(reader)));
-    assert_eq!(request(&mut rig, 4, 0, &[], 0).0, 1);
+fn flushes_and_writes_that_are_to_last_synchronize_the_file() {
+    // This one takes whatever is written, and cannot be synchronized: what fails is fdatasync.
+    let null = OpenOptions::new().write(true).open("/dev/null").unwrap();
+    let plug = |wanted: u64| {
+        let mut model = BlockModel::file(null.try_clone().unwrap()).unwrap();
+        model.set_capacity(8);
+        Rig::live(model, Version::Two, 1, 8, wanted)
+    };
+    let mut volatile = plug(u64::MAX);
+    assert_eq!(request(&mut volatile, 1, 0, &[1; 512], 0).0, 0);
+    assert_eq!(request(&mut volatile, 4, 0, &[], 0).0, 1);
+    let mut stable = plug(!FLUSH);
+    assert_eq!(request(&mut stable, 1, 0, &[1; 512], 0).0, 1);
+}
+
+#[test]
+fn a_flush_of_a_file_succeeds_and_nothing_can_be_discarded() {
     let mut rig = plug(&patterned());
     assert_eq!(request(&mut rig, 4, 0, &[], 0).0, 0);
+    assert_eq!(request(&mut rig, 11, 0, &segment(3, 0, 0), 0).0, 0);
     rig.device.assert_clean();
 }

@@ -23,6 +23,28 @@ fn sizes_and_sectors_are_multiples_of_the_granularity() {
 }
 
 #[test]
+fn a_driver_without_zoned_owes_zones_nothing() {
+    let aware = Zoned::new(ZoneModel::HostAware, 16).write_granularity(1024);
+    let model = BlockModel::patterned(72).zoned(aware);
+    let mut rig = Rig::live(model, Version::Two, 1, 8, !(1 << 17));
+    assert_eq!(write(&mut rig, 3, 1), 0);
+    rig.device.assert_clean();
+}
+
+#[test]
+fn limits_on_segments_are_for_the_data_of_an_append() {
+    let model = BlockModel::patterned(72)
+        .zoned(host_managed())
+        .seg_max(1)
+        .size_max(512);
+    let mut rig = disk(model, Version::Two);
+    assert_eq!(append(&mut rig, 16, 1), (0, 16));
+    rig.device.assert_clean();
+    append(&mut rig, 16, 2);
+    assert_eq!(broken(&rig), ["BLK-41"]);
+}
+
+#[test]
 fn what_is_beyond_the_write_pointer_is_unwritten() {
     let mut rig = zoned(host_managed());
     let (_, read) = request(&mut rig, 0, 0, &[], 512);
@@ -64,6 +86,7 @@ fn a_host_aware_disk_is_written_anywhere() {
     assert_eq!(read[..4 * 512], [0; 4 * 512], "the gap");
     assert_eq!(read[4 * 512..6 * 512], [0x5a; 1024]);
     assert_eq!(write(&mut rig, 0, 1), 0, "behind the pointer");
+    assert_eq!(request(&mut rig, 0, 5, &[], 512).1, [0x5a; 512], "still");
     assert_eq!(write(&mut rig, 15, 2), 0, "across zones");
     assert_eq!(request(&mut rig, 0, 15, &[], 1024).1, [0x5a; 1024]);
     assert_eq!(state(&rig, 0), ZoneState::Full);
