@@ -106,6 +106,15 @@ fn a_driver_asks_for_identification_at_the_start() {
 }
 
 #[test]
+fn at_the_start_there_is_nothing_to_ask_again() {
+    let mut rig = adapter(GpuModel::new(WIDTH, HEIGHT).watching_recommendations());
+    create(&mut rig, 1, 2, WIDTH, HEIGHT);
+    attach(&mut rig, 1, &[]);
+    set_scanout(&mut rig, WHOLE, 0, 1);
+    assert_eq!(ids(&rig), ["GPU-06", "GPU-07"]);
+}
+
+#[test]
 fn a_driver_asks_again_when_the_display_has_changed() {
     let mut rig = watched();
     command(&mut rig, 0x010a, &[0, 0]);
