@@ -92,19 +92,23 @@ impl BlockModel {
             request.violation("BLK-40", what);
             return Err(Status::IoError);
         }
-        let count = Self::whole_sectors(request, parsed, parsed.data.len())?;
         let limit = u64::from(zoned.max_append_sectors);
         if limit == 0 {
             return Err(Status::Unsupported);
         }
+        let len_bytes = parsed.data.len();
+        let granularity = zoned.write_granularity_bytes as usize;
+        if !len_bytes.is_multiple_of(granularity) {
+            let what = format!("{len_bytes} bytes, granularity {granularity}");
+            request.violation("BLK-33", what);
+        }
+        if len_bytes == 0 || !len_bytes.is_multiple_of(SECTOR_BYTES) {
+            return Err(Status::ZoneInvalidCommand);
+        }
+        let count = (len_bytes / SECTOR_BYTES) as u64;
         if count > limit {
             request.violation("BLK-34", format!("{count} sectors, limit {limit}"));
             return Err(Status::ZoneInvalidCommand);
-        }
-        let granularity = zoned.write_granularity_bytes as usize;
-        if !parsed.data.len().is_multiple_of(granularity) {
-            let what = format!("{} bytes, granularity {granularity}", parsed.data.len());
-            request.violation("BLK-33", what);
         }
         let zone = self
             .zones

@@ -20,6 +20,10 @@ fn sizes_and_sectors_are_multiples_of_the_granularity() {
     assert_eq!(broken(&rig), ["BLK-37"]);
     assert_eq!(append(&mut rig, 16, 1).0, UNALIGNED);
     assert_eq!(broken(&rig), ["BLK-33"]);
+    assert_eq!(request(&mut rig, 15, 16, &[1; 600], 8).0, INVALID);
+    assert_eq!(broken(&rig), ["BLK-33"], "not even sectors");
+    assert_eq!(request(&mut rig, 15, 16, &[], 8).0, INVALID, "nothing");
+    assert_eq!(broken(&rig), [""; 0]);
 }
 
 #[test]
