@@ -8,11 +8,11 @@
 )]
 
 use levitate_hal::{Direction, DmaBuffer, DmaError, DmaSlice, Mapped, Segments};
-use levitate_host::dma::Pool;
+use levitate_host::dma::{Policy, Pool};
 
 #[test]
 fn a_mapped_vector_comes_back_with_what_the_device_wrote() {
-    for pool in [Pool::new(), Pool::builder().bounce().build()] {
+    for pool in [Pool::new(), Pool::builder().policy(Policy::Bounce).build()] {
         let mut mapped = Mapped::new(&pool, vec![1_u8; 64], Direction::FromDevice).unwrap();
         mapped.sync_for_device();
         pool.device_memory()
@@ -27,7 +27,7 @@ fn a_mapped_vector_comes_back_with_what_the_device_wrote() {
 
 #[test]
 fn what_the_cpu_writes_reaches_the_device_when_it_is_handed_over() {
-    let pool = Pool::builder().bounce().build();
+    let pool = Pool::builder().policy(Policy::Bounce).build();
     let bytes: Box<[u8]> = vec![0; 16].into();
     let mut mapped = Mapped::new(&pool, bytes, Direction::ToDevice).unwrap();
     mapped.as_mut_slice()[3] = 9;

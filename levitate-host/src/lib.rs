@@ -20,6 +20,6 @@ mod sync;
 pub use block::BlockModel;
 pub use clock::VirtualClock;
 pub use device::{Behaviour, Completion, DeviceModel, Fault, Violation};
-pub use dma::{DeviceMemory, Pool, StrayAccess};
+pub use dma::{DeviceMemory, Policy, Pool, SharedMemory, StrayAccess};
 pub use gpu::GpuModel;
 pub use mmio::{MmioDevice, Version};

@@ -1,29 +1,34 @@
 //! The choices a test has about its DMA memory: [`PoolBuilder`].
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use super::arena::Arena;
+use super::policy::Policy;
 use super::pool::{Pool, Shared};
 use super::state::State;
 
 /// Above 4 GiB, so that a driver that drops the high half of an address is found out.
 const DEFAULT_BASE: u64 = 0x12_8000_0000;
+/// Address space, not memory: what is not used takes none.
+const DEFAULT_LEN_BYTES: usize = 1 << 30;
 
 /// How a pool shall be; made by [`Pool::builder`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PoolBuilder {
     base: u64,
+    len_bytes: usize,
     exact_alignment: bool,
-    bounce: bool,
+    policy: Policy,
 }
 
 impl PoolBuilder {
     pub(super) const fn new() -> Self {
         Self {
             base: DEFAULT_BASE,
+            len_bytes: DEFAULT_LEN_BYTES,
             exact_alignment: false,
-            bounce: false,
+            policy: Policy::Iommu,
         }
     }
 
@@ -34,38 +39,42 @@ impl PoolBuilder {
         self
     }
 
-    /// Gives each mapping a buffer of its own that is copied to and from on sync, and poisoned on unmap.
-    pub const fn bounce(mut self) -> Self {
-        self.bounce = true;
+    /// Chooses how devices reach memory; it is [`Policy::Iommu`] if nobody chooses.
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
         self
     }
 
-    /// Starts device addresses at `base` instead of above 4 GiB.
+    /// Starts device addresses at `base` instead of above 4 GiB; under [`Policy::Bounce`] at the next multiple of the memory's
+    /// length, so that alignments hold under both addresses, and under [`Policy::Identity`] not at all.
     pub const fn device_base(mut self, base: u64) -> Self {
         self.base = base;
         self
     }
 
+    /// Sets how much memory there is, rounded up to a power of two, instead of 1 GiB; only what is used is taken from the machine.
+    pub const fn memory_len(mut self, len_bytes: usize) -> Self {
+        self.len_bytes = len_bytes;
+        self
+    }
+
     /// Makes the pool.
+    ///
+    /// # Panics
+    ///
+    /// If the process may not have the address space or another open file.
     #[must_use]
     pub fn build(self) -> Pool {
+        let arena = Arena::new(self.len_bytes).expect("memory that can be shared");
+        let base = match self.policy {
+            Policy::Bounce => self
+                .base
+                .next_multiple_of(arena.mapping().len_bytes() as u64),
+            Policy::Identity | Policy::Iommu | Policy::FaultInjecting { .. } => self.base,
+        };
         Pool {
             shared: Arc::new(Shared {
-                state: Mutex::new(State {
-                    ranges: BTreeMap::new(),
-                    next: self.base,
-                    exact_alignment: self.exact_alignment,
-                    bounce: self.bounce,
-                    allow_leaks: false,
-                    allocations_until_failure: None,
-                    mappings_until_failure: None,
-                    allocated_so_far: 0,
-                    mapped_so_far: 0,
-                    exposures: BTreeMap::new(),
-                    exposed_so_far: 0,
-                    strays: Vec::new(),
-                    misuses: Vec::new(),
-                }),
+                state: Mutex::new(State::new(arena, self.policy, base, self.exact_alignment)),
             }),
         }
     }

@@ -8,11 +8,11 @@ use super::memory::{DeviceMemory, StrayAccess};
 use super::state::{Live, Misuse, State};
 use crate::sync::lock;
 
-/// DMA memory of a process, under device addresses that have nothing in common with its CPU addresses.
+/// DMA memory of a process, which devices reach as a [`Policy`](super::Policy) has it.
 ///
 /// Clones are the same pool.
-/// When the last of them, of the devices and of the memory is gone, it panics if memory was misused or leaked;
-/// [`assert_no_leaks`](Self::assert_no_leaks) asks at a time of the test's choice.
+/// When the last of them, of the devices and of the memory is gone, it panics if memory was misused or leaked, or if a device
+/// left the memory it was given; [`assert_no_leaks`](Self::assert_no_leaks) asks at a time of the test's choice.
 #[derive(Clone)]
 pub struct Pool {
     pub(super) shared: Arc<Shared>,
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
 }
 
 impl Pool {
-    /// Makes a pool that maps buffers where they are and never runs out.
+    /// Makes a pool behind an IOMMU that fails nothing by itself.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
@@ -74,6 +74,12 @@ impl Pool {
         lock(&self.shared.state).strays.clone()
     }
 
+    /// Returns the stray accesses and forgets them, for a test that provokes them.
+    #[must_use]
+    pub fn take_stray_accesses(&self) -> Vec<StrayAccess> {
+        std::mem::take(&mut lock(&self.shared.state).strays)
+    }
+
     /// Returns the rules of [`Dma`](levitate_hal::Dma) that were broken so far.
     #[must_use]
     pub fn misuses(&self) -> Vec<Misuse> {
@@ -95,7 +101,7 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// If something is still allocated or mapped, or was misused; the message lists it.
+    /// If something is still allocated or mapped, or was misused, or a device strayed; the message lists it.
     pub fn assert_no_leaks(&self) {
         let complaint = lock(&self.shared.state).complaint(true);
         assert!(
@@ -130,10 +136,14 @@ impl fmt::Debug for Pool {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        if !state.ranges.is_empty() {
+            // Whoever leaked memory may go on using it (`Dma::allocate`).
+            state.arena.keep();
+        }
         if std::thread::panicking() {
             return;
         }
-        let state = lock(&self.state);
         let complaint = state.complaint(!state.allow_leaks);
         drop(state);
         assert!(

@@ -5,7 +5,8 @@ use std::ptr::NonNull;
 
 use levitate_hal::{Direction, Dma, DmaAddr, DmaAllocation, DmaError};
 
-use super::heap::HeapBlock;
+use super::arena::Block;
+use super::policy::Policy;
 use super::pool::Pool;
 use super::state::{Kind, Misuse, PAGE_BYTES, Place, Range, State};
 use crate::sync::lock;
@@ -13,10 +14,10 @@ use crate::sync::lock;
 /// What freed and unmapped memory is filled with.
 const POISON: u8 = 0xa5;
 
-// SAFETY: `allocate` returns a block of the heap that is this allocation's alone, zeroed, aligned under both addresses, and not
-// freed before `release`, even if the pool is gone; the device sees the block itself. `map` gives the device the buffer, or a
-// bounce buffer that is copied on every sync, under addresses of its own with free pages around them. No method panics:
-// what is wrong is recorded.
+// SAFETY: `allocate` returns a block of the arena that is this allocation's alone, zeroed, aligned under both addresses, and not
+// given out again before `release`; the arena stays mapped if the pool goes away before that. The device sees the block itself.
+// `map` gives the device the buffer, or a bounce buffer that is copied on every sync, to the byte. No method panics: what is
+// wrong is recorded.
 unsafe impl Dma for Pool {
     fn allocate(&self, layout: Layout) -> Result<DmaAllocation, DmaError> {
         let (size_bytes, align_bytes) = (layout.size(), layout.align());
@@ -34,10 +35,14 @@ unsafe impl Dma for Pool {
         if State::is_due(&mut state.allocations_until_failure) {
             return Err(none);
         }
-        let block = HeapBlock::new(size_bytes, align_bytes, state.exact_alignment).ok_or(none)?;
-        let Some(start) = state.take_addresses(size_bytes, align_bytes) else {
+        let exactly = state.exact_alignment;
+        let block = state
+            .arena
+            .allocate(size_bytes, align_bytes, exactly)
+            .ok_or(none)?;
+        let Some(start) = state.address_of(&block, size_bytes, align_bytes) else {
             // SAFETY: the block was just made, so nobody uses it.
-            unsafe { block.free(POISON) };
+            unsafe { state.arena.free(block, POISON) };
             return Err(none);
         };
         let allocation = DmaAllocation {
@@ -90,7 +95,7 @@ unsafe impl Dma for Pool {
         }) = state.ranges.remove(&device.get())
         {
             // SAFETY: the caller says that the CPU is done with it; devices no longer find it, for it has left the table.
-            unsafe { block.free(POISON) };
+            unsafe { state.arena.free(block, POISON) };
         }
     }
 
@@ -107,25 +112,7 @@ unsafe impl Dma for Pool {
         if State::is_due(&mut state.mappings_until_failure) {
             return Err(none);
         }
-        let bounce = if state.bounce {
-            Some(HeapBlock::new(size_bytes, 1, true).ok_or(none)?)
-        } else {
-            None
-        };
-        // The place within the page stays what it was, as with an IOMMU.
-        let in_page = buffer.cast::<u8>().addr().get() as u64 % PAGE_BYTES;
-        let Some(page) = size_bytes
-            .checked_add(PAGE_BYTES as usize)
-            .and_then(|room| state.take_addresses(room, 1))
-            .map(|start| start - start % PAGE_BYTES)
-        else {
-            if let Some(block) = bounce {
-                // SAFETY: the block was just made, so nobody uses it.
-                unsafe { block.free(POISON) };
-            }
-            return Err(none);
-        };
-        let start = page + in_page;
+        let (start, bounce) = place(&mut state, buffer)?;
         let range = Range {
             len_bytes: size_bytes,
             kind: Kind::Mapping {
@@ -161,7 +148,7 @@ unsafe impl Dma for Pool {
         } = range.kind
         {
             // SAFETY: only this pool knows the bounce buffer; devices no longer find it, for it has left the table.
-            unsafe { block.free(POISON) };
+            unsafe { state.arena.free(block, POISON) };
         }
     }
 
@@ -184,6 +171,35 @@ unsafe impl Dma for Pool {
         {
             // SAFETY: the mapping has not ended, so the buffer is valid; the caller lends it for the sync.
             unsafe { Self::copy_bounced(range, false) };
+        }
+    }
+}
+
+/// Chooses where the device finds `buffer`, and takes a bounce buffer if it needs one.
+fn place(state: &mut State, buffer: NonNull<[u8]>) -> Result<(u64, Option<Block>), DmaError> {
+    let size_bytes = buffer.len();
+    let none = DmaError::OutOfMemory {
+        size_bytes,
+        align_bytes: 1,
+    };
+    let cpu_address = buffer.cast::<u8>().addr().get() as u64;
+    match state.policy {
+        Policy::Identity => {
+            if state.is_taken(cpu_address, size_bytes) {
+                return Err(DmaError::NotMappable { size_bytes });
+            }
+            Ok((cpu_address, None))
+        }
+        Policy::Bounce => {
+            // At an odd address, as a buffer has no alignment that a driver could count on.
+            let block = state.arena.allocate(size_bytes, 1, true).ok_or(none)?;
+            Ok((state.linear_address(block.offset()), Some(block)))
+        }
+        Policy::Iommu | Policy::FaultInjecting { .. } => {
+            let room = size_bytes.checked_add(PAGE_BYTES as usize).ok_or(none)?;
+            let page = state.take_addresses(room, 1).ok_or(none)?;
+            // The place within the page stays what it was.
+            Ok((page - page % PAGE_BYTES + cpu_address % PAGE_BYTES, None))
         }
     }
 }

@@ -7,8 +7,9 @@ use std::ptr::NonNull;
 use levitate_hal::{Direction, DmaAddr};
 use thiserror::Error;
 
-use super::heap::HeapBlock;
+use super::arena::{Arena, Block};
 use super::memory::{AccessKind, StrayAccess, StrayReason};
+use super::policy::Policy;
 
 /// The unit of device addresses: each range has pages of its own.
 pub(crate) const PAGE_BYTES: u64 = 4096;
@@ -85,13 +86,13 @@ unsafe impl Send for Place {}
 #[derive(Debug)]
 pub(crate) enum Kind {
     Coherent {
-        block: HeapBlock,
+        block: Block,
         layout: Layout,
     },
     Mapping {
         buffer: Place,
         direction: Direction,
-        bounce: Option<HeapBlock>,
+        bounce: Option<Block>,
     },
 }
 
@@ -151,10 +152,12 @@ impl Range {
 /// The state behind all clones of a pool.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) ranges: BTreeMap<u64, Range>,
-    pub(crate) next: u64,
+    pub(crate) arena: Arena,
+    pub(crate) policy: Policy,
     pub(crate) exact_alignment: bool,
-    pub(crate) bounce: bool,
+    pub(crate) ranges: BTreeMap<u64, Range>,
+    /// Under [`Policy::Bounce`] where the arena begins, behind an IOMMU the first address that was never used.
+    next: u64,
     pub(crate) allow_leaks: bool,
     pub(crate) allocations_until_failure: Option<usize>,
     pub(crate) mappings_until_failure: Option<usize>,
@@ -167,6 +170,63 @@ pub(crate) struct State {
 }
 
 impl State {
+    pub(crate) fn new(arena: Arena, policy: Policy, base: u64, exact_alignment: bool) -> Self {
+        let (allocations, mappings) = match policy {
+            Policy::FaultInjecting {
+                allocations,
+                mappings,
+            } => (allocations, mappings),
+            Policy::Identity | Policy::Bounce | Policy::Iommu => (None, None),
+        };
+        Self {
+            arena,
+            policy,
+            exact_alignment,
+            ranges: BTreeMap::new(),
+            next: base,
+            allow_leaks: false,
+            allocations_until_failure: allocations,
+            mappings_until_failure: mappings,
+            allocated_so_far: 0,
+            mapped_so_far: 0,
+            exposures: BTreeMap::new(),
+            exposed_so_far: 0,
+            strays: Vec::new(),
+            misuses: Vec::new(),
+        }
+    }
+
+    /// Returns the device address of the byte at `offset` of the arena, where that is one linear range.
+    pub(crate) fn linear_address(&self, offset: usize) -> u64 {
+        let base = match self.policy {
+            Policy::Identity => self.arena.mapping().base().addr().get() as u64,
+            Policy::Bounce | Policy::Iommu | Policy::FaultInjecting { .. } => self.next,
+        };
+        base + offset as u64
+    }
+
+    /// Returns where a device finds `block`.
+    pub(crate) fn address_of(
+        &mut self,
+        block: &Block,
+        len_bytes: usize,
+        align: usize,
+    ) -> Option<u64> {
+        match self.policy {
+            Policy::Identity | Policy::Bounce => Some(self.linear_address(block.offset())),
+            Policy::Iommu | Policy::FaultInjecting { .. } => self.take_addresses(len_bytes, align),
+        }
+    }
+
+    /// Says whether something of `len_bytes` at `start` is there already.
+    pub(crate) fn is_taken(&self, start: u64, len_bytes: usize) -> bool {
+        let end = start.saturating_add(len_bytes as u64);
+        self.ranges
+            .range(..end)
+            .next_back()
+            .is_some_and(|(at, range)| at + range.len_bytes as u64 > start)
+    }
+
     /// Takes fresh device addresses for `len_bytes`, with a page before and after that belong to nobody.
     pub(crate) fn take_addresses(&mut self, len_bytes: usize, align: usize) -> Option<u64> {
         let align = align as u64;
@@ -271,6 +331,7 @@ impl State {
     /// Says in words what a test should fail for, if anything.
     pub(crate) fn complaint(&self, leaks_matter: bool) -> Option<String> {
         let mut lines: Vec<String> = self.misuses.iter().map(ToString::to_string).collect();
+        lines.extend(self.strays.iter().map(ToString::to_string));
         if leaks_matter {
             lines.extend(self.ranges.iter().map(|(start, range)| {
                 let what = match range.kind {

@@ -229,7 +229,7 @@ fn a_buffer_out_of_reach_is_a_stray_access() {
             rig.device.ring_errors()[..],
             [RingError::Unreachable(_)]
         ));
-        assert_eq!(rig.pool.stray_accesses()[0].addr.get(), 0x1000);
+        assert_eq!(rig.pool.take_stray_accesses()[0].addr.get(), 0x1000);
     }
 }
 
@@ -256,9 +256,11 @@ fn a_chain_has_at_most_2_to_the_32_bytes() {
         rig.device.ring_errors()[..],
         [RingError::Unreachable(_)]
     ));
+    assert_eq!(rig.pool.take_stray_accesses().len(), 1);
     let mut rig = disk(0);
     rig.send(0, &[(0, u32::MAX, true), (0, 2, true)]);
     assert_eq!(ids(&rig), ["SPLIT-04"]);
+    assert_eq!(rig.pool.take_stray_accesses().len(), 1);
 }
 
 #[test]

@@ -37,9 +37,12 @@ fn start<'s>(
 
 /// Sends one request with a mistake, waits in vain, and returns what the diagnosis says.
 fn time_out(version: Version, tampering: Tampering) -> TimeoutCause {
-    let rig = Rig::new(version);
+    time_out_on(&Rig::new(version), tampering)
+}
+
+fn time_out_on(rig: &Rig, tampering: Tampering) -> TimeoutCause {
     let mut slots = slots::<16>();
-    let (mut device, mut queue) = start(&rig, tampering, &mut slots).unwrap();
+    let (mut device, mut queue) = start(rig, tampering, &mut slots).unwrap();
     let token = queue.submit(&[7_u8; 4], Data::None, &[0_u8; 4], 0).unwrap();
     queue.notify();
     let answered = Deadline::after(&rig.clock, TIMEOUT).poll(&rig.clock, || {
@@ -50,7 +53,6 @@ fn time_out(version: Version, tampering: Tampering) -> TimeoutCause {
     let cause = device.diagnose(&mut queue, token, &[0_u8; 4]);
     let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
     queue.release(&quiesced, |_, _| {}).unwrap();
-    rig.pool.assert_no_leaks();
     cause
 }
 
@@ -123,9 +125,12 @@ fn a_page_size_that_was_never_written_is_named() {
         write: |offset, value| (offset != 0x28).then_some(value),
         ..Tampering::default()
     };
-    let cause = time_out(Version::One, no_page_size);
+    let rig = Rig::new(Version::One);
+    let cause = time_out_on(&rig, no_page_size);
     assert_eq!(cause, TimeoutCause::NotFetched { queue: QUEUE });
     assert!(cause.to_string().contains("GuestPageSize"), "{cause}");
+    // The device looked for its queue where the page number alone would have it.
+    assert!(!rig.pool.take_stray_accesses().is_empty());
 }
 
 #[test]
