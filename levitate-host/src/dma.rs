@@ -2,6 +2,7 @@
 
 mod arena;
 mod builder;
+mod locked;
 mod memory;
 mod policy;
 mod pool;
@@ -10,6 +11,7 @@ mod sharing;
 mod state;
 
 pub use builder::PoolBuilder;
+pub(crate) use locked::LockedMemory;
 pub use memory::{AccessKind, DeviceMemory, Exposure, StrayAccess, StrayReason};
 pub use policy::Policy;
 pub use pool::Pool;

@@ -247,7 +247,7 @@ fn another_kind_of_device_is_left_alone() {
         bench.try_drive(&mut storage).unwrap_err(),
         InitError::WrongDevice { found }
     );
-    assert_eq!(bench.disk.log().writes_to(STATUS), []);
+    assert_eq!(bench.disk.log().writes_to(STATUS), [0_u64; 0]);
     bench.finish();
 }
 

@@ -20,7 +20,7 @@ fn a_device_is_brought_up_in_order_and_reset_at_the_end() {
         assert_eq!(gpu.config().unwrap().num_scanouts, 1);
         assert_eq!(
             rig.device.log().writes_to(0x050),
-            [],
+            [0_u64; 0],
             "nothing is notified before a command"
         );
         drop(gpu);
@@ -40,7 +40,7 @@ fn another_kind_of_device_is_left_alone() {
             found: DeviceType::BLOCK
         }
     );
-    assert_eq!(rig.device.log().writes_to(STATUS), []);
+    assert_eq!(rig.device.log().writes_to(STATUS), [0_u64; 0]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn a_picture_is_destroyed_on_the_device_before_its_memory_is_freed() {
     let given_back = gpu.destroy_framebuffer(picture).unwrap();
     assert!(given_back.iter().all(|chunk| !chunk.is_in_use()));
     assert_eq!(rig.pool.live(), before);
-    assert_eq!(rig.device.model(|gpu| gpu.resources()), []);
+    assert_eq!(rig.device.model(|gpu| gpu.resources()), [0_u32; 0]);
     assert!(rig.device.model(|gpu| gpu.visible(0)).is_none());
     let requests = rig.take_requests();
     assert!(matches!(
@@ -148,7 +148,7 @@ fn out_of_memory_at_any_moment_leaves_nothing_behind() {
                 Err(error) => panic!("{error:?}"),
             }
             assert!(chunks.iter().all(|chunk| !chunk.is_in_use()));
-            assert_eq!(rig.device.model(|gpu| gpu.resources()), []);
+            assert_eq!(rig.device.model(|gpu| gpu.resources()), [0_u32; 0]);
             // It works once there is memory.
             let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
             gpu.present(&mut picture).unwrap();
@@ -182,7 +182,7 @@ fn whichever_command_the_device_refuses_all_is_undone() {
             let refused = gpu.create_framebuffer(0, 64, 48, &mut chunks);
             assert_eq!(refused.map(drop), Err(Error::Command { command, error }));
             assert_eq!(rig.pool.live(), before);
-            assert_eq!(rig.device.model(|gpu| gpu.resources()), []);
+            assert_eq!(rig.device.model(|gpu| gpu.resources()), [0_u32; 0]);
 
             let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
             gpu.present(&mut picture).unwrap();

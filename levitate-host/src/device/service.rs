@@ -4,7 +4,7 @@ use levitate_hal::Instant;
 
 use super::core::{Core, DRIVER_OK};
 use super::{Completion, DeviceModel, Family, Fault, Suppression};
-use crate::dma::{AccessKind, DeviceMemory, Exposure, StrayAccess};
+use crate::dma::{DeviceMemory, Exposure};
 use crate::queue::{Chain, Request, RingError, scatter};
 
 /// A request the device has taken and not answered.
@@ -44,6 +44,14 @@ impl Pending {
     }
 }
 
+/// What a device found when it looked at a queue.
+enum Step {
+    /// A chain, answered at once or, if there is a time, then.
+    Took { due: Option<Instant> },
+    /// Nothing, and it will be notified of more; or it is broken.
+    Idle,
+}
+
 impl<M: DeviceModel> Core<M> {
     /// Takes a notification for `queue`; the instant returned is when [`answer_due`](Self::answer_due) is wanted.
     pub(crate) fn notify(&mut self, queue: u16) -> Option<Instant> {
@@ -80,24 +88,29 @@ impl<M: DeviceModel> Core<M> {
             return None;
         }
         let mut wanted = None;
-        loop {
-            match self.take_chain(index) {
-                Ok(Some(chain)) => {
-                    let due = match self.behaviour.completion {
-                        Completion::After(delay) => Some(self.clock.present().after(delay)),
-                        _ => None,
-                    };
-                    wanted = wanted.max(due);
-                    self.accept(Pending::new(queue, chain, due, &self.memory));
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    self.break_down(error);
-                    break;
-                }
-            }
+        while let Step::Took { due } = self.step(index) {
+            wanted = wanted.max(due);
         }
         wanted
+    }
+
+    /// Takes one chain of a queue, if there is one, and serves it as the behaviour says.
+    fn step(&mut self, index: usize) -> Step {
+        match self.take_chain(index) {
+            Ok(Some(chain)) => {
+                let due = match self.behaviour.completion {
+                    Completion::After(delay) => Some(self.clock.present().after(delay)),
+                    _ => None,
+                };
+                self.accept(Pending::new(index as u16, chain, due, &self.memory));
+                Step::Took { due }
+            }
+            Ok(None) => Step::Idle,
+            Err(error) => {
+                self.break_down(error);
+                Step::Idle
+            }
+        }
     }
 
     fn take_chain(&mut self, index: usize) -> Result<Option<Chain>, RingError> {
@@ -105,22 +118,20 @@ impl<M: DeviceModel> Core<M> {
         let Some(queue) = self.queues.get_mut(index) else {
             return Ok(None);
         };
-        let chain = queue.pop(&self.memory, features, &mut self.violations)?;
-        if self.behaviour.suppression == Suppression::Follow && features.event_index {
-            queue.set_available_event(queue.last_available(), &self.memory)?;
-        }
-        if let Some(chain) = &chain {
-            for buffer in &chain.buffers {
-                let kind = if buffer.is_writable {
-                    AccessKind::Write
-                } else {
-                    AccessKind::Read
-                };
-                self.memory
-                    .demand(buffer.addr, u64::from(buffer.len_bytes), kind)?;
+        let is_following = self.behaviour.suppression == Suppression::Follow;
+        loop {
+            let chain = queue.pop(&self.memory, features, &mut self.violations)?;
+            if chain.is_some() {
+                if is_following {
+                    queue.be_quiet(&self.memory, features)?;
+                }
+                return Ok(chain);
+            }
+            // What was made available between the look and the request to be notified is not notified of.
+            if !is_following || !queue.listen(&self.memory, features)? {
+                return Ok(None);
             }
         }
-        Ok(chain)
     }
 
     fn accept(&mut self, request: Pending) {
@@ -204,10 +215,13 @@ impl<M: DeviceModel> Core<M> {
         for (offset, bytes) in &answer {
             result = result.and_then(|()| scatter(chain, *offset, bytes, &self.memory));
         }
-        let result = result.and_then(|()| self.give_back(&request, used_len, fault));
+        // Before the driver can know: what it is given back, it may give back.
         request.conceal(&self.memory);
-        if let Err(stray) = result {
-            self.break_down(RingError::Unreachable(stray));
+        let result = result
+            .map_err(RingError::from)
+            .and_then(|()| self.give_back(&request, used_len, fault));
+        if let Err(error) = result {
+            self.break_down(error);
         }
         if fault == Some(Fault::NeedsReset) {
             self.set_needs_reset();
@@ -219,7 +233,7 @@ impl<M: DeviceModel> Core<M> {
         request: &Pending,
         used_len: u32,
         fault: Option<Fault>,
-    ) -> Result<(), StrayAccess> {
+    ) -> Result<(), RingError> {
         let features = self.ring_features();
         let Some(queue) = self.queues.get_mut(usize::from(request.queue)) else {
             return Ok(());
@@ -232,30 +246,35 @@ impl<M: DeviceModel> Core<M> {
             Some(Fault::NoUsedElement) => return Ok(()),
             Some(Fault::UsedIdOutOfRange) => {
                 // A multiple of the size, so that an index taken modulo the size would look right.
-                queue.push(id + u32::from(queue.size()), used_len, memory)?;
+                queue.lie(id + u32::from(queue.size()), used_len, memory)?;
             }
             Some(Fault::UsedIdNotInFlight) => {
                 let flying = queue.in_flight();
                 let stranger =
                     (0..queue.size()).find(|other| *other != head && !flying.contains(other));
-                queue.push(stranger.map_or(u32::MAX, u32::from), used_len, memory)?;
+                queue.lie(stranger.map_or(u32::MAX, u32::from), used_len, memory)?;
             }
             Some(Fault::UsedTwice) => {
-                queue.push(id, used_len, memory)?;
-                queue.push(id, used_len, memory)?;
+                queue.lie(id, used_len, memory)?;
+                queue.lie(id, used_len, memory)?;
             }
             Some(Fault::UsedIndexJump(by)) => {
-                queue.push(id, used_len, memory)?;
+                queue.lie(id, used_len, memory)?;
                 queue.jump(by, memory)?;
             }
             Some(Fault::UsedRingMisplaced) => {
                 let areas = queue.areas();
                 let available_end = areas.driver + 4 + 2 * u64::from(queue.size());
-                queue.push_at(available_end.next_multiple_of(4), id, used_len, memory)?;
+                queue.lie_at(available_end.next_multiple_of(4), id, used_len, memory)?;
             }
-            _ => queue.push(id, used_len, memory)?,
+            _ => {
+                if queue.give_back(head, used_len, memory, features)? {
+                    self.raise_used_buffer();
+                }
+                return Ok(());
+            }
         }
-        if queue.wants_interrupt(memory, features)? {
+        if queue.wants_interrupt_for_lies(memory, features)? {
             self.raise_used_buffer();
         }
         Ok(())

@@ -61,7 +61,7 @@ pub struct Exposure(u64);
 /// until then the driver has no reference to them.
 #[derive(Clone)]
 pub struct DeviceMemory {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl DeviceMemory {

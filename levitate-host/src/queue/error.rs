@@ -62,6 +62,26 @@ pub enum RingError {
         /// Its index.
         index: u16,
     },
+    /// rust-vmm, which acts for the device, does not process such a queue.
+    #[error(
+        "rust-vmm does not process this queue of {size} entries: its size or an alignment is not allowed"
+    )]
+    Refused {
+        /// The queue size.
+        size: u16,
+    },
+    /// The checker and rust-vmm read the same chain differently: one of the two judges is wrong, and not the driver.
+    #[error(
+        "the test platform is at odds with itself: the checker found {checked} buffers in the chain from {head}, rust-vmm {read:?}"
+    )]
+    Disagreement {
+        /// First descriptor of the chain, as the checker has it.
+        head: u16,
+        /// How many buffers the checker found.
+        checked: usize,
+        /// How many rust-vmm found, if it found the chain; other ones if the numbers are the same.
+        read: Option<usize>,
+    },
     /// A chain was made available again while the device has it.
     #[error("the chain from {head} is already in flight")]
     HeadInFlight {

@@ -1,6 +1,6 @@
 //! Who has to notify whom, and when not to (§2.7.7, §2.7.10).
 
-use super::{AVAILABLE_NO_INTERRUPT, DeviceQueue, RingFeatures, USED_ELEMENT_BYTES};
+use super::{AVAILABLE_NO_INTERRUPT, DeviceQueue, RingError, RingFeatures, USED_ELEMENT_BYTES};
 use crate::device::Violations;
 use crate::dma::{DeviceMemory, StrayAccess};
 
@@ -15,7 +15,7 @@ impl DeviceQueue {
     /// [`StrayAccess`] if the available ring is out of reach.
     pub fn unseen(&self, memory: &DeviceMemory) -> Result<u16, StrayAccess> {
         let published = memory.load_u16(self.areas.driver + 2)?;
-        Ok(published.wrapping_sub(self.last_available))
+        Ok(published.wrapping_sub(self.last_available()))
     }
 
     /// Checks that a notification that has come was one the device had asked for (§2.7.10.1).
@@ -40,21 +40,59 @@ impl DeviceQueue {
         Ok(())
     }
 
-    /// Says whether what was pushed since the last time calls for a notification (§2.7.7.2).
-    pub(crate) fn wants_interrupt(
+    /// Says whether what was given back since the last time calls for a notification (§2.7.7.2), as rust-vmm has it.
+    pub(super) fn wants_interrupt(
         &mut self,
         memory: &DeviceMemory,
         features: RingFeatures,
-    ) -> Result<bool, StrayAccess> {
-        let (old, new) = (self.signalled, self.used_index);
-        self.signalled = new;
+    ) -> Result<bool, RingError> {
+        self.signalled = self.used_index();
+        let is_needed = self.ring(features)?.needs_notification(memory)?;
+        // rust-vmm does not know the flag, and says that a notification is needed.
+        Ok(is_needed && (features.event_index || !self.is_interrupt_unwanted(memory)?))
+    }
+
+    /// As `wants_interrupt`, for lies, of which rust-vmm does not know.
+    pub(crate) fn wants_interrupt_for_lies(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Result<bool, RingError> {
+        let new = self.used_index();
+        let old = std::mem::replace(&mut self.signalled, new);
         if !features.event_index {
-            let flags = memory.load_u16(self.areas.driver)?;
-            return Ok(flags & AVAILABLE_NO_INTERRUPT == 0);
+            return Ok(!self.is_interrupt_unwanted(memory)?);
         }
         let event = memory.load_u16(self.areas.driver + 4 + 2 * u64::from(self.size))?;
         let passed = new.wrapping_sub(event).wrapping_sub(1);
         Ok(passed < new.wrapping_sub(old))
+    }
+
+    fn is_interrupt_unwanted(&self, memory: &DeviceMemory) -> Result<bool, StrayAccess> {
+        Ok(memory.load_u16(self.areas.driver)? & AVAILABLE_NO_INTERRUPT != 0)
+    }
+
+    /// Notes that there is work, which is looked for without being notified until [`listen`](Self::listen).
+    pub(crate) fn be_quiet(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Result<(), RingError> {
+        if !self.is_quiet {
+            self.is_quiet = true;
+            self.ring(features)?.disable_notification(memory)?;
+        }
+        Ok(())
+    }
+
+    /// Asks to be notified of the next chain; true if there is one already.
+    pub(crate) fn listen(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Result<bool, RingError> {
+        self.is_quiet = false;
+        self.ring(features)?.enable_notification(memory)
     }
 
     /// Writes `avail_event`.

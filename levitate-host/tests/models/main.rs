@@ -29,3 +29,4 @@ mod queue_registers;
 mod registers;
 mod rig;
 mod ring;
+mod rust_vmm;
