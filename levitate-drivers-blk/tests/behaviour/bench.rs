@@ -35,7 +35,21 @@ impl Bench {
         model: BlockModel,
         behave: impl FnOnce(&mut Behaviour),
     ) -> Self {
-        let pool = Pool::builder().exact_alignment().build();
+        Self::on(
+            Pool::builder().exact_alignment().build(),
+            version,
+            model,
+            behave,
+        )
+    }
+
+    /// On memory of the test's choice.
+    pub(crate) fn on(
+        pool: Pool,
+        version: Version,
+        model: BlockModel,
+        behave: impl FnOnce(&mut Behaviour),
+    ) -> Self {
         let clock = VirtualClock::new();
         let disk = MmioDevice::builder(model)
             .version(version)

@@ -17,6 +17,7 @@ mod configuration;
 mod hostile;
 mod interrupts;
 mod limits;
+mod policies;
 mod recovery;
 mod refusals;
 mod request_errors;

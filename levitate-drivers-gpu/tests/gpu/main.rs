@@ -18,6 +18,7 @@ mod meddler;
 mod memory;
 mod modes;
 mod picture;
+mod policies;
 mod reclaim;
 mod rig;
 mod timeouts;

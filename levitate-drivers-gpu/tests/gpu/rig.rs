@@ -59,9 +59,23 @@ impl Rig {
 
 impl<M: DeviceModel> Rig<M> {
     pub(crate) fn plug(model: M, version: Version, change: impl FnOnce(&mut Behaviour)) -> Self {
+        Self::plug_on(
+            Pool::builder().exact_alignment().build(),
+            model,
+            version,
+            change,
+        )
+    }
+
+    /// On memory of the test's choice.
+    pub(crate) fn plug_on(
+        pool: Pool,
+        model: M,
+        version: Version,
+        change: impl FnOnce(&mut Behaviour),
+    ) -> Self {
         // A millisecond a look: a missed deadline of 5 s takes 5000 of them.
         let clock = VirtualClock::with_step(Duration::from_millis(1));
-        let pool = Pool::builder().exact_alignment().build();
         let device = MmioDevice::builder(model)
             .version(version)
             .behave(change)

@@ -1,0 +1,79 @@
+//! The driver on every kind of platform: by CPU addresses, over a bounce area, behind an IOMMU, and where memory runs out.
+
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use levitate_drivers_gpu::{Error, GpuStorage};
+use levitate_host::{GpuModel, Policy, Pool, Version};
+
+use crate::picture::{Picture, card};
+use crate::rig::{Rig, TestGpu, chunks};
+
+fn rig(policy: Policy) -> Rig {
+    let pool = Pool::builder().policy(policy).exact_alignment().build();
+    // A page number of version 1 is too short for the CPU addresses of a process.
+    Rig::plug_on(pool, GpuModel::new(64, 48), Version::Two, |_| ())
+}
+
+/// A frame, and a smaller one on top; every pixel is compared after each.
+fn scenario(rig: &Rig, gpu: &mut TestGpu<'_>) -> Result<(), Error> {
+    let mut chunks = chunks(3);
+    let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks)?;
+    let mut expected = Picture::black(64, 48);
+    card(&mut picture).unwrap();
+    card(&mut expected).unwrap();
+    gpu.present(&mut picture)?;
+    rig.visible().assert_same(&expected);
+
+    let spot = Rectangle::new(Point::new(5, 9), Size::new(4, 3));
+    picture.fill_solid(&spot, Rgb888::RED).unwrap();
+    expected.fill_solid(&spot, Rgb888::RED).unwrap();
+    gpu.present(&mut picture)?;
+    rig.visible().assert_same(&expected);
+    gpu.destroy_framebuffer(picture).unwrap();
+    Ok(())
+}
+
+#[test]
+fn a_picture_is_the_same_on_every_platform() {
+    for policy in [Policy::Identity, Policy::Bounce, Policy::Iommu] {
+        let rig = rig(policy);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        scenario(&rig, &mut gpu).unwrap();
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
+fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
+    let mut refused = (0, 0);
+    for successes in 0.. {
+        let rig = rig(Policy::FaultInjecting {
+            allocations: Some(successes),
+            mappings: None,
+        });
+        let mut storage = GpuStorage::<_>::new();
+        let was_refused = match rig.try_gpu(&mut storage) {
+            Err(error) => {
+                assert!(error.to_string().contains("out of DMA memory"), "{error}");
+                refused.0 += 1;
+                true
+            }
+            Ok(mut gpu) => match scenario(&rig, &mut gpu) {
+                Err(error) => {
+                    assert!(error.to_string().contains("out of DMA memory"), "{error}");
+                    refused.1 += 1;
+                    true
+                }
+                Ok(()) => false,
+            },
+        };
+        rig.assert_tidy();
+        if !was_refused {
+            break;
+        }
+    }
+    assert!(refused.0 > 0 && refused.1 > 0, "{refused:?}");
+}
