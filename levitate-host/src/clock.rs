@@ -1,4 +1,7 @@
-//! Time that passes only when somebody looks: [`VirtualClock`].
+//! Time that passes only when somebody looks, [`VirtualClock`]; and that of the machine, [`SystemClock`].
+
+mod device;
+mod system;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,6 +11,9 @@ use std::time::Duration;
 use levitate_hal::{Clock, Instant};
 
 use crate::sync::lock;
+
+pub(crate) use device::DeviceClock;
+pub use system::SystemClock;
 
 type Work = Box<dyn FnOnce() + Send>;
 

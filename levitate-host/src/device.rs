@@ -11,4 +11,5 @@ pub use behaviour::{Behaviour, Completion, Suppression};
 pub(crate) use core::{Core, Family};
 pub use fault::Fault;
 pub use model::{ConfigField, DeviceModel};
+pub(crate) use service::Step;
 pub use violation::{Violation, Violations};

@@ -18,7 +18,7 @@ pub mod queue;
 mod sync;
 
 pub use block::BlockModel;
-pub use clock::VirtualClock;
+pub use clock::{SystemClock, VirtualClock};
 pub use device::{Behaviour, Completion, DeviceModel, Fault, Violation};
 pub use dma::{DeviceMemory, Policy, Pool, SharedMemory, StrayAccess};
 pub use gpu::GpuModel;

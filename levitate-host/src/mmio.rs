@@ -5,6 +5,7 @@ mod handle;
 mod recorder;
 mod registers;
 mod transport;
+mod worker;
 
 pub use builder::{MmioBuilder, Version};
 pub use handle::MmioDevice;

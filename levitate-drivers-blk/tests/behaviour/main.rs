@@ -22,5 +22,6 @@ mod recovery;
 mod refusals;
 mod request_errors;
 mod soak;
+mod threads;
 mod timeouts;
 mod transfers;

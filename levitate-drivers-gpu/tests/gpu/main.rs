@@ -21,5 +21,6 @@ mod picture;
 mod policies;
 mod reclaim;
 mod rig;
+mod threads;
 mod timeouts;
 mod unanswered;

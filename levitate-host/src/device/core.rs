@@ -3,10 +3,10 @@
 mod config;
 mod status;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{Behaviour, DeviceModel, Fault, Violations};
-use crate::clock::VirtualClock;
+use crate::clock::DeviceClock;
 use crate::dma::DeviceMemory;
 use crate::queue::{Areas, DeviceQueue, RingError, RingFeatures};
 
@@ -44,7 +44,7 @@ pub(crate) struct Core<M> {
     pub(crate) model: M,
     pub(crate) family: Family,
     pub(crate) memory: DeviceMemory,
-    pub(crate) clock: VirtualClock,
+    pub(crate) clock: DeviceClock,
     pub(crate) behaviour: Behaviour,
     pub(crate) violations: Violations,
     pub(crate) ring_errors: Vec<RingError>,
@@ -55,6 +55,8 @@ pub(crate) struct Core<M> {
     pub(crate) queues: Vec<DeviceQueue>,
     pub(super) pending: Vec<Pending>,
     pub(super) forgotten: Vec<Pending>,
+    /// Queues that the device's thread has not looked at since they were notified.
+    pub(super) notified: BTreeSet<u16>,
     pub(super) is_broken: bool,
     pub(crate) config_changes: Vec<ConfigChange<M>>,
     generation: u32,
@@ -74,7 +76,7 @@ impl<M: DeviceModel> Core<M> {
         model: M,
         family: Family,
         memory: DeviceMemory,
-        clock: VirtualClock,
+        clock: DeviceClock,
         behaviour: Behaviour,
     ) -> Self {
         let queues = (0..model.queue_count())
@@ -95,6 +97,7 @@ impl<M: DeviceModel> Core<M> {
             queues,
             pending: Vec::new(),
             forgotten: Vec::new(),
+            notified: BTreeSet::new(),
             is_broken: false,
             config_changes: Vec::new(),
             generation: 0,

@@ -1,5 +1,7 @@
 //! From notification to answer: how a device serves its queues.
 
+use std::collections::BTreeSet;
+
 use levitate_hal::Instant;
 
 use super::core::{Core, DRIVER_OK};
@@ -45,7 +47,7 @@ impl Pending {
 }
 
 /// What a device found when it looked at a queue.
-enum Step {
+pub(crate) enum Step {
     /// A chain, answered at once or, if there is a time, then.
     Took { due: Option<Instant> },
     /// Nothing, and it will be notified of more; or it is broken.
@@ -65,6 +67,11 @@ impl<M: DeviceModel> Core<M> {
         if self.behaviour.completion == Completion::Deaf {
             return None;
         }
+        if self.clock.is_real() {
+            // Whether the device wanted to be notified when the driver looked, nobody can tell now.
+            self.notified.insert(queue);
+            return None;
+        }
         let features = self.ring_features();
         if let Some(ring) = self.queues.get_mut(usize::from(queue))
             && ring.is_enabled()
@@ -78,31 +85,44 @@ impl<M: DeviceModel> Core<M> {
 
     /// Looks at `queue` as if it had been notified.
     pub(crate) fn look(&mut self, queue: u16) -> Option<Instant> {
-        let index = usize::from(queue);
-        if self.is_broken
-            || !self
-                .queues
-                .get(index)
-                .is_some_and(|queue| queue.is_enabled())
-        {
+        if self.clock.is_real() {
+            self.notified.insert(queue);
             return None;
         }
         let mut wanted = None;
-        while let Step::Took { due } = self.step(index) {
+        while let Step::Took { due } = self.step(queue) {
             wanted = wanted.max(due);
         }
         wanted
     }
 
-    /// Takes one chain of a queue, if there is one, and serves it as the behaviour says.
-    fn step(&mut self, index: usize) -> Step {
+    /// Returns the queues to look at, for the device's thread.
+    pub(crate) fn take_notified(&mut self) -> BTreeSet<u16> {
+        std::mem::take(&mut self.notified)
+    }
+
+    /// Returns when the next answer is due, for the device's thread.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.pending.iter().filter_map(|request| request.due).min()
+    }
+
+    /// Takes one chain of `queue`, if there is one, and serves it as the behaviour says.
+    pub(crate) fn step(&mut self, queue: u16) -> Step {
+        let index = usize::from(queue);
+        let is_enabled = self
+            .queues
+            .get(index)
+            .is_some_and(|queue| queue.is_enabled());
+        if self.is_broken || !is_enabled || self.status & DRIVER_OK == 0 {
+            return Step::Idle;
+        }
         match self.take_chain(index) {
             Ok(Some(chain)) => {
                 let due = match self.behaviour.completion {
                     Completion::After(delay) => Some(self.clock.present().after(delay)),
                     _ => None,
                 };
-                self.accept(Pending::new(index as u16, chain, due, &self.memory));
+                self.accept(Pending::new(queue, chain, due, &self.memory));
                 Step::Took { due }
             }
             Ok(None) => Step::Idle,

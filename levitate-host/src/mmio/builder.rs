@@ -2,7 +2,7 @@
 
 use super::handle::MmioDevice;
 use super::transport::Transport;
-use crate::clock::VirtualClock;
+use crate::clock::{DeviceClock, SystemClock, VirtualClock};
 use crate::device::{Behaviour, Core, DeviceModel, Family};
 use crate::dma::Pool;
 
@@ -44,9 +44,28 @@ impl<M: DeviceModel> MmioBuilder<M> {
         self
     }
 
-    /// Plugs the device in.
+    /// Plugs the device in; it works on the threads of its users, and never by itself.
     #[must_use]
     pub fn build(self, pool: &Pool, clock: &VirtualClock) -> MmioDevice<M> {
+        MmioDevice::plug_in(
+            self.transport(pool, DeviceClock::Virtual(clock.clone())),
+            clock,
+        )
+    }
+
+    /// Plugs the device in with a thread of its own, which a notification wakes and which serves while the driver goes on.
+    ///
+    /// Whether the driver was right to notify cannot be seen any more, so SPLIT-21 and SPLIT-25 are not checked.
+    ///
+    /// # Panics
+    ///
+    /// If the process may not have another thread.
+    #[must_use]
+    pub fn build_threaded(self, pool: &Pool, clock: &SystemClock) -> MmioDevice<M> {
+        MmioDevice::start(self.transport(pool, DeviceClock::System(*clock)), *clock)
+    }
+
+    fn transport(self, pool: &Pool, clock: DeviceClock) -> Transport<M> {
         let family = match self.version {
             Version::One => Family::Legacy,
             Version::Two => Family::Modern,
@@ -55,9 +74,9 @@ impl<M: DeviceModel> MmioBuilder<M> {
             self.model,
             family,
             pool.device_memory(),
-            clock.clone(),
+            clock,
             self.behaviour,
         );
-        MmioDevice::plug_in(Transport::new(core, self.version), clock)
+        Transport::new(core, self.version)
     }
 }

@@ -8,7 +8,8 @@ use levitate_hal::{Instant, Mmio};
 use super::builder::MmioBuilder;
 use super::recorder::AccessLog;
 use super::transport::Transport;
-use crate::clock::VirtualClock;
+use super::worker::Worker;
+use crate::clock::{SystemClock, VirtualClock};
 use crate::device::{Behaviour, DeviceModel, Fault, Violation};
 use crate::queue::{Areas, RingError};
 use crate::sync::lock;
@@ -16,17 +17,28 @@ use crate::sync::lock;
 /// A device behind MMIO registers, for a driver to drive and for a test to look into.
 ///
 /// Clones are the same device: give one to the driver and keep another.
-/// It serves its queues on the thread that writes QueueNotify or moves the clock.
+/// It serves its queues on the thread that writes QueueNotify or moves the clock, or on
+/// [its own](MmioBuilder::build_threaded), which ends with the last clone.
 pub struct MmioDevice<M: DeviceModel> {
+    // Before the transport, so that the thread is gone when that goes, and a complaint comes from the test's own.
+    server: Server,
     transport: Arc<Mutex<Transport<M>>>,
-    clock: VirtualClock,
+}
+
+/// Who serves the queues.
+#[derive(Clone)]
+enum Server {
+    /// Whoever notifies, or moves this clock.
+    Caller(VirtualClock),
+    /// The device's own thread.
+    Thread(Arc<Worker>),
 }
 
 impl<M: DeviceModel> Clone for MmioDevice<M> {
     fn clone(&self) -> Self {
         Self {
+            server: self.server.clone(),
             transport: self.transport.clone(),
-            clock: self.clock.clone(),
         }
     }
 }
@@ -39,8 +51,17 @@ impl<M: DeviceModel> MmioDevice<M> {
 
     pub(super) fn plug_in(transport: Transport<M>, clock: &VirtualClock) -> Self {
         Self {
+            server: Server::Caller(clock.clone()),
             transport: Arc::new(Mutex::new(transport)),
-            clock: clock.clone(),
+        }
+    }
+
+    pub(super) fn start(transport: Transport<M>, clock: SystemClock) -> Self {
+        let transport = Arc::new(Mutex::new(transport));
+        let worker = Worker::spawn(transport.clone(), clock).expect("another thread");
+        Self {
+            server: Server::Thread(Arc::new(worker)),
+            transport,
         }
     }
 
@@ -118,7 +139,7 @@ impl<M: DeviceModel> MmioDevice<M> {
     /// Makes the device look at `queue` without a notification, as one that polls does.
     pub fn look_at(&self, queue: u16) {
         let due = self.with(|transport| transport.core.look(queue));
-        self.plan(due);
+        self.serve_later(due);
     }
 
     /// Writes `avail_event` of `queue`; [`Suppression::Frozen`](crate::device::Suppression) keeps it.
@@ -265,21 +286,25 @@ impl<M: DeviceModel> MmioDevice<M> {
         act(&mut lock(&self.transport))
     }
 
-    /// Has the device called when its answers are due.
-    fn plan(&self, due: Option<Instant>) {
-        if let Some(due) = due {
-            let device = Arc::downgrade(&self.transport);
-            self.clock.at(due, move || {
-                if let Some(device) = device.upgrade() {
-                    lock(&device).core.answer_due();
-                }
-            });
+    /// Has the device called when its answers are due, or wakes its thread.
+    fn serve_later(&self, due: Option<Instant>) {
+        match (&self.server, due) {
+            (Server::Thread(worker), _) => worker.wake(),
+            (Server::Caller(clock), Some(due)) => {
+                let device = Arc::downgrade(&self.transport);
+                clock.at(due, move || {
+                    if let Some(device) = device.upgrade() {
+                        lock(&device).core.answer_due();
+                    }
+                });
+            }
+            (Server::Caller(_), None) => {}
         }
     }
 
     fn write(&self, offset: usize, width_bytes: usize, value: u64) {
         let due = self.with(|transport| transport.write(offset, width_bytes, value));
-        self.plan(due);
+        self.serve_later(due);
     }
 }
 

@@ -30,3 +30,4 @@ mod registers;
 mod rig;
 mod ring;
 mod rust_vmm;
+mod threads;

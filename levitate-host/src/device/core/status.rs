@@ -214,6 +214,7 @@ impl<M: DeviceModel> Core<M> {
         for queue in &mut self.queues {
             queue.disable(&self.memory);
         }
+        self.notified.clear();
         self.status = 0;
         self.driver_features = 0;
         self.negotiated = 0;
