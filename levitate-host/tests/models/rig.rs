@@ -108,10 +108,8 @@ impl<M: DeviceModel> Rig<M> {
     }
 
     pub(crate) fn set_up_queue(&mut self, index: u32, size: u16) {
-        let n = usize::from(size);
-        let (available, used) = (16 * n, (18 * n + 6).next_multiple_of(4096));
-        let memory = DmaRegion::new(&self.pool, used + 8 * n + 6, 4096).unwrap();
-        let at = memory.device_addr().get();
+        let ring = Ring::new(&self.pool, size);
+        let [descriptor, driver, used] = ring.areas();
         let device = &self.device;
         if self.version == Version::One {
             device.write32(0x028, 4096);
@@ -127,28 +125,17 @@ impl<M: DeviceModel> Rig<M> {
         match self.version {
             Version::One => {
                 device.write32(0x03c, 4096);
-                device.write32(0x040, (at / 4096) as u32);
+                device.write32(0x040, (descriptor / 4096) as u32);
             }
             Version::Two => {
-                for (register, addr) in [
-                    (0x080, at),
-                    (0x090, at + available as u64),
-                    (0x0a0, at + used as u64),
-                ] {
+                for (register, addr) in [(0x080, descriptor), (0x090, driver), (0x0a0, used)] {
                     device.write32(register, addr as u32);
                     device.write32(register + 4, (addr >> 32) as u32);
                 }
                 device.write32(0x044, 1);
             }
         }
-        self.rings.push(Ring {
-            size,
-            memory,
-            available,
-            used,
-            published: 0,
-            next_free: 0,
-        });
+        self.rings.push(ring);
     }
 
     /// Memory for requests that holds `bytes`, and where the device finds it.
@@ -189,6 +176,26 @@ impl<M: DeviceModel> Drop for Rig<M> {
 }
 
 impl Ring {
+    /// Memory for a queue, laid out as version 1 wants it, which is fine for all.
+    pub(crate) fn new(pool: &Pool, size: u16) -> Self {
+        let n = usize::from(size);
+        let (available, used) = (16 * n, (18 * n + 6).next_multiple_of(4096));
+        Self {
+            size,
+            memory: DmaRegion::new(pool, used + 8 * n + 6, 4096).unwrap(),
+            available,
+            used,
+            published: 0,
+            next_free: 0,
+        }
+    }
+
+    /// Where descriptors, available ring and used ring are.
+    pub(crate) fn areas(&self) -> [u64; 3] {
+        let at = self.memory.device_addr().get();
+        [at, at + self.available as u64, at + self.used as u64]
+    }
+
     pub(crate) fn write_descriptor(&self, index: u16, addr: u64, len: u32, flags: u16, next: u16) {
         let at = 16 * usize::from(index);
         self.memory.write(at, &addr.to_le_bytes()).unwrap();
