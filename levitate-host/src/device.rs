@@ -8,7 +8,7 @@ mod service;
 mod violation;
 
 pub use behaviour::{Behaviour, Completion, Suppression};
-pub(crate) use core::{Core, Family};
+pub(crate) use core::{Core, DRIVER_OK, Family, Rules, Source, USED_BUFFER};
 pub use fault::Fault;
 pub use model::{ConfigField, DeviceModel};
 pub(crate) use service::Step;

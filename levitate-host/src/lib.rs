@@ -14,6 +14,7 @@ pub mod device;
 pub mod dma;
 pub mod gpu;
 pub mod mmio;
+pub mod pci;
 pub mod queue;
 mod sync;
 
@@ -23,3 +24,4 @@ pub use device::{Behaviour, Completion, DeviceModel, Fault, Violation};
 pub use dma::{DeviceMemory, Policy, Pool, SharedMemory, StrayAccess};
 pub use gpu::GpuModel;
 pub use mmio::{MmioDevice, Version};
+pub use pci::PciDevice;

@@ -1,6 +1,7 @@
 //! Status, features and configuration of a device, the same on every transport: [`Core`].
 
 mod config;
+mod rules;
 mod status;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -11,6 +12,7 @@ use crate::dma::DeviceMemory;
 use crate::queue::{Areas, DeviceQueue, RingError, RingFeatures};
 
 use super::service::Pending;
+pub(crate) use rules::Rules;
 
 pub(crate) const ACKNOWLEDGE: u8 = 1;
 pub(crate) const DRIVER: u8 = 2;
@@ -26,7 +28,7 @@ pub(crate) const VERSION_1: u64 = 1 << 32;
 const SR_IOV: u64 = 1 << 37;
 const ADMIN_VQ: u64 = 1 << 41;
 
-const USED_BUFFER: u32 = 1;
+pub(crate) const USED_BUFFER: u32 = 1;
 const CONFIG_CHANGE: u32 = 2;
 
 /// Which interface the driver sees.
@@ -36,6 +38,13 @@ pub(crate) enum Family {
     Modern,
 }
 
+/// What the device notifies its driver of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Queue(u16),
+    Config,
+}
+
 /// A change of configuration that waits for the driver to have read so many times.
 pub(crate) type ConfigChange<M> = (u32, Box<dyn FnOnce(&mut M) + Send>);
 
@@ -43,6 +52,7 @@ pub(crate) type ConfigChange<M> = (u32, Box<dyn FnOnce(&mut M) + Send>);
 pub(crate) struct Core<M> {
     pub(crate) model: M,
     pub(crate) family: Family,
+    pub(crate) rules: &'static Rules,
     pub(crate) memory: DeviceMemory,
     pub(crate) clock: DeviceClock,
     pub(crate) behaviour: Behaviour,
@@ -52,6 +62,8 @@ pub(crate) struct Core<M> {
     pub(crate) constant_fault: Option<Fault>,
     pub(crate) interrupt_status: u32,
     pub(crate) interrupts_raised: usize,
+    /// What the notifications were about, for a transport that tells them apart and takes them from here.
+    pub(crate) signals: Option<Vec<Source>>,
     pub(crate) queues: Vec<DeviceQueue>,
     pub(super) pending: Vec<Pending>,
     pub(super) forgotten: Vec<Pending>,
@@ -85,6 +97,7 @@ impl<M: DeviceModel> Core<M> {
         Self {
             model,
             family,
+            rules: &Rules::MMIO,
             memory,
             clock,
             behaviour,
@@ -94,6 +107,7 @@ impl<M: DeviceModel> Core<M> {
             constant_fault: None,
             interrupt_status: 0,
             interrupts_raised: 0,
+            signals: None,
             queues,
             pending: Vec::new(),
             forgotten: Vec::new(),
@@ -145,7 +159,7 @@ impl<M: DeviceModel> Core<M> {
         self.check_features_confirmed("a queue was set up");
         let (needed, rule) = match self.family {
             Family::Legacy => (DRIVER, "LMMIO-06"),
-            Family::Modern => (FEATURES_OK, "MMIO-31"),
+            Family::Modern => (FEATURES_OK, self.rules.queue_memory),
         };
         if self.status & needed == 0 && !self.is_refused {
             self.violations.add(
@@ -174,7 +188,16 @@ impl<M: DeviceModel> Core<M> {
         }
     }
 
-    pub(super) fn raise_used_buffer(&mut self) {
-        self.raise(USED_BUFFER);
+    /// Notifies the driver.
+    pub(crate) fn signal(&mut self, source: Source) {
+        if let Some(signals) = &mut self.signals
+            && !self.behaviour.lose_interrupts
+        {
+            signals.push(source);
+        }
+        self.raise(match source {
+            Source::Queue(_) => USED_BUFFER,
+            Source::Config => CONFIG_CHANGE,
+        });
     }
 }

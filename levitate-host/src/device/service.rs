@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use levitate_hal::Instant;
 
-use super::core::{Core, DRIVER_OK};
+use super::core::{Core, DRIVER_OK, Source};
 use super::{Completion, DeviceModel, Family, Fault, Suppression};
 use crate::dma::{DeviceMemory, Exposure};
 use crate::queue::{Chain, Request, RingError, scatter};
@@ -289,13 +289,13 @@ impl<M: DeviceModel> Core<M> {
             }
             _ => {
                 if queue.give_back(head, used_len, memory, features)? {
-                    self.raise_used_buffer();
+                    self.signal(Source::Queue(request.queue));
                 }
                 return Ok(());
             }
         }
         if queue.wants_interrupt_for_lies(memory, features)? {
-            self.raise_used_buffer();
+            self.signal(Source::Queue(request.queue));
         }
         Ok(())
     }

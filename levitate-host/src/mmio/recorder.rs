@@ -27,7 +27,7 @@ pub struct Access {
 pub struct AccessLog(Vec<Access>);
 
 impl AccessLog {
-    pub(super) fn push(&mut self, access: Access) {
+    pub(crate) fn push(&mut self, access: Access) {
         self.0.push(access);
     }
 

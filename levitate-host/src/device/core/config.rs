@@ -1,6 +1,6 @@
 //! The configuration space, whatever the model has in it (§2.5).
 
-use super::{CONFIG_CHANGE, Core, DRIVER, DRIVER_OK, DeviceModel, FEATURES_OK, Family};
+use super::{Core, DRIVER, DRIVER_OK, DeviceModel, FEATURES_OK, Family, Source};
 
 impl<M: DeviceModel> Core<M> {
     /// Changes the configuration as the device does: with a new generation and a notification.
@@ -8,7 +8,7 @@ impl<M: DeviceModel> Core<M> {
         let result = change(&mut self.model);
         self.generation = self.generation.wrapping_add(1);
         if self.status & DRIVER_OK != 0 {
-            self.raise(CONFIG_CHANGE);
+            self.signal(Source::Config);
         }
         result
     }
@@ -98,9 +98,9 @@ impl<M: DeviceModel> Core<M> {
             .find(|field| field.offset <= offset && end <= field.offset + field.len_bytes);
         let Some(field) = field else {
             let rule = if end > self.model.config_len() {
-                "MMIO-01"
+                self.rules.config_bounds
             } else {
-                "MMIO-05"
+                self.rules.config_width
             };
             self.violations
                 .add(rule, format!("{access}, which is no field"));
@@ -112,7 +112,7 @@ impl<M: DeviceModel> Core<M> {
         let is_byte_of_many = len_bytes == 1 && ![2, 4, 8].contains(&field.len_bytes);
         if (len_bytes == 8 || !is_whole) && !is_half && !is_byte_of_many {
             self.violations.add(
-                "MMIO-05",
+                self.rules.config_width,
                 format!("{access}, a field of {} bytes", field.len_bytes),
             );
         }
@@ -130,9 +130,12 @@ impl<M: DeviceModel> Core<M> {
             self.violations
                 .add(rule, format!("{access} before FEATURES_OK"));
         }
-        if is_write && !field.is_writable {
+        if is_write
+            && !field.is_writable
+            && let Some(rule) = self.rules.config_write(field)
+        {
             self.violations
-                .add(field.write_rule, format!("{access}, which is read-only"));
+                .add(rule, format!("{access}, which is read-only"));
         }
     }
 }

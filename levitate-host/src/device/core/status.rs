@@ -7,7 +7,7 @@ impl<M: DeviceModel> Core<M> {
     pub(crate) fn before_write(&mut self, what: &str) {
         if !self.is_reset_confirmed {
             self.violations.add(
-                "RESET-01",
+                self.rules.reset,
                 format!("{what} was written before status read 0"),
             );
             // Once for each reset.
@@ -155,9 +155,11 @@ impl<M: DeviceModel> Core<M> {
             self.violations
                 .add("LEG-16", "feature bit 30 was accepted".to_owned());
         }
-        if chosen & ADMIN_VQ != 0 {
+        if chosen & ADMIN_VQ != 0
+            && let Some(rule) = self.rules.admin_queue
+        {
             self.violations
-                .add("MMIO-33", "VIRTIO_F_ADMIN_VQ was accepted".to_owned());
+                .add(rule, "VIRTIO_F_ADMIN_VQ was accepted".to_owned());
         }
         if chosen & SR_IOV != 0 {
             self.violations
@@ -229,7 +231,7 @@ impl<M: DeviceModel> Core<M> {
     pub(crate) fn set_needs_reset(&mut self) {
         self.status |= NEEDS_RESET;
         if self.status & DRIVER_OK != 0 {
-            self.raise(CONFIG_CHANGE);
+            self.signal(Source::Config);
         }
     }
 }

@@ -1,0 +1,99 @@
+//! What a driver accesses of a function: [`PciRegion`].
+
+use std::fmt;
+
+use levitate_hal::Mmio;
+
+use super::handle::PciDevice;
+use super::space::CONFIG_SPACE_BYTES;
+use crate::device::DeviceModel;
+
+/// Which part of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Config,
+    Bar(u8),
+}
+
+/// Configuration space or a BAR of a [`PciDevice`].
+///
+/// A BAR is there from the beginning, and answers while memory decoding is on and it has an address:
+/// until then reads return all ones, writes are dropped, and both are noted as guest errors.
+pub struct PciRegion<M: DeviceModel> {
+    device: PciDevice<M>,
+    place: Place,
+}
+
+impl<M: DeviceModel> PciRegion<M> {
+    pub(super) const fn new(device: PciDevice<M>, place: Place) -> Self {
+        Self { device, place }
+    }
+
+    fn read(&self, offset: usize, width_bytes: usize) -> u64 {
+        self.device.with(|function| match self.place {
+            Place::Config => function.read_config(offset, width_bytes),
+            Place::Bar(bar) => function.read_bar(bar, offset, width_bytes),
+        })
+    }
+
+    fn write(&self, offset: usize, width_bytes: usize, value: u64) {
+        let due = self.device.with(|function| match self.place {
+            Place::Config => function.write_config(offset, width_bytes, value),
+            Place::Bar(bar) => function.write_bar(bar, offset, width_bytes, value),
+        });
+        self.device.plan(due);
+    }
+}
+
+impl<M: DeviceModel> Clone for PciRegion<M> {
+    fn clone(&self) -> Self {
+        Self::new(self.device.clone(), self.place)
+    }
+}
+
+impl<M: DeviceModel> Mmio for PciRegion<M> {
+    fn len_bytes(&self) -> usize {
+        match self.place {
+            Place::Config => CONFIG_SPACE_BYTES,
+            Place::Bar(bar) => self.device.with(|function| function.bar_len_bytes(bar)),
+        }
+    }
+
+    fn read8(&self, offset: usize) -> u8 {
+        self.read(offset, 1) as u8
+    }
+
+    fn read16(&self, offset: usize) -> u16 {
+        self.read(offset, 2) as u16
+    }
+
+    fn read32(&self, offset: usize) -> u32 {
+        self.read(offset, 4) as u32
+    }
+
+    fn read64(&self, offset: usize) -> u64 {
+        self.read(offset, 8)
+    }
+
+    fn write8(&self, offset: usize, value: u8) {
+        self.write(offset, 1, u64::from(value));
+    }
+
+    fn write16(&self, offset: usize, value: u16) {
+        self.write(offset, 2, u64::from(value));
+    }
+
+    fn write32(&self, offset: usize, value: u32) {
+        self.write(offset, 4, u64::from(value));
+    }
+
+    fn write64(&self, offset: usize, value: u64) {
+        self.write(offset, 8, value);
+    }
+}
+
+impl<M: DeviceModel> fmt::Debug for PciRegion<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PciRegion({:?})", self.place)
+    }
+}
