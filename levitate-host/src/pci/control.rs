@@ -1,7 +1,8 @@
 //! What a test makes a device do, and what it learns of it.
 
+use super::function::Function;
 use super::handle::PciDevice;
-use crate::device::{Behaviour, DeviceModel, Fault, Violation};
+use crate::device::{Behaviour, DeviceModel, Fault, Source, Violation};
 use crate::queue::{Areas, RingError};
 
 impl<M: DeviceModel> PciDevice<M> {
@@ -65,6 +66,58 @@ impl<M: DeviceModel> PciDevice<M> {
         self.with(|function| function.core.answer_at(position))
     }
 
+    /// Answers all requests that wait, oldest first, and returns how many.
+    pub fn release_all(&self) -> usize {
+        let mut released = 0;
+        while self.release_one() {
+            released += 1;
+        }
+        released
+    }
+
+    /// Writes `avail_event` of `queue`; [`Suppression::Frozen`](crate::device::Suppression) keeps it.
+    ///
+    /// # Panics
+    ///
+    /// If the queue is not enabled.
+    pub fn set_available_event(&self, queue: u16, value: u16) {
+        self.with(|Function { core, .. }| {
+            core.queues[usize::from(queue)]
+                .set_available_event(value, &core.memory)
+                .expect("the queue is enabled");
+        });
+    }
+
+    /// Writes `used.flags` of `queue`.
+    ///
+    /// # Panics
+    ///
+    /// If the queue is not enabled.
+    pub fn set_used_flags(&self, queue: u16, value: u16) {
+        self.with(|Function { core, .. }| {
+            core.queues[usize::from(queue)]
+                .set_used_flags(value, &core.memory)
+                .expect("the queue is enabled");
+        });
+    }
+
+    /// Notifies the driver of used buffers in `queue`, for no reason.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such queue.
+    pub fn interrupt_for_queue(&self, queue: u16) {
+        self.with(|Function { core, .. }| {
+            assert!(usize::from(queue) < core.queues.len(), "no queue {queue}");
+            core.signal(Source::Queue(queue));
+        });
+    }
+
+    /// Notifies the driver of a change of the configuration that did not happen.
+    pub fn interrupt_for_config(&self) {
+        self.with(|function| function.core.signal(Source::Config));
+    }
+
     /// Makes the device look at `queue` without a notification, as one that polls does.
     pub fn look_at(&self, queue: u16) {
         let due = self.with(|function| function.core.look(queue));
@@ -95,6 +148,23 @@ impl<M: DeviceModel> PciDevice<M> {
         self.with(|function| {
             let queue = function.core.queues.get(usize::from(queue))?;
             queue.is_enabled().then(|| (queue.size(), queue.areas()))
+        })
+    }
+
+    /// Returns how many chains were made available in `queue` that the device has not looked at: 0 unless it lacks a notification.
+    ///
+    /// # Panics
+    ///
+    /// If the available ring is out of reach.
+    #[must_use]
+    pub fn unseen(&self, queue: u16) -> u16 {
+        self.with(|Function { core, .. }| {
+            core.queues
+                .get(usize::from(queue))
+                .filter(|queue| queue.is_enabled())
+                .map_or(0, |queue| {
+                    queue.unseen(&core.memory).expect("the ring is there")
+                })
         })
     }
 

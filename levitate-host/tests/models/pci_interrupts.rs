@@ -132,3 +132,34 @@ fn neither_requests_nor_messages_get_out_without_bus_mastering() {
     assert_eq!(vectors(&rig), [1]);
     assert_eq!(rig.ids(), [""; 0]);
 }
+
+#[test]
+fn interrupts_can_come_for_no_reason() {
+    let mut rig = PciRig::disk(|builder| builder);
+    rig.device.interrupt_for_queue(0);
+    rig.device.interrupt_for_config();
+    assert_eq!(vectors(&rig), [1, 0]);
+    rig.config.write16(rig.msix.at + 2, 0);
+    assert_eq!(rig.read(rig.isr, 0, 1), 2, "that of the configuration");
+    rig.device.interrupt_for_queue(0);
+    assert!(rig.device.is_interrupting());
+    rig.read_sector(0);
+    assert_eq!(rig.rings[0].used_index(), 1);
+}
+
+#[test]
+fn a_device_that_wants_no_notification_is_left_alone() {
+    let mut rig = PciRig::disk(|builder| builder);
+    rig.device.set_used_flags(0, 1);
+    let (_header, header_at) = rig.buffer(&[0; 16]);
+    let (_data, data_at) = rig.buffer(&[0; 513]);
+    rig.publish(0, &[(header_at, 16, false), (data_at, 513, true)]);
+    assert_eq!(rig.device.unseen(0), 1);
+    rig.device
+        .behave(|behaviour| behaviour.completion = levitate_host::Completion::Held);
+    rig.notify(0);
+    assert_eq!(rig.ids(), ["SPLIT-21"]);
+    assert_eq!(rig.device.unseen(0), 0);
+    assert_eq!(rig.device.release_all(), 1);
+    assert_eq!(vectors(&rig), [1]);
+}

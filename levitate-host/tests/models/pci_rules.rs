@@ -198,6 +198,8 @@ fn the_reset_of_a_queue_is_waited_for() {
     assert_eq!(rig.ids(), ["PCI-21"]);
     rig.set16(QUEUE_RESET, 1);
     assert_eq!(rig.get16(QUEUE_RESET), 0);
+    rig.set16(QUEUE_ENABLE, 1);
+    assert_eq!(rig.ids(), ["VQR-03"], "it has no addresses any more");
     rig.rings.clear();
     rig.set_up_queue(0, 8, None);
     assert_eq!(rig.ids(), [""; 0]);

@@ -19,6 +19,8 @@ pub(super) struct QueueRegisters {
     reset_reads: u32,
     /// Whether the driver has asked for a reset and not seen it done.
     is_reset_awaited: bool,
+    /// Whether it was in use before a reset of its own.
+    was_reset: bool,
 }
 
 impl QueueRegisters {
@@ -31,6 +33,7 @@ impl QueueRegisters {
             halves: [None; HALVES],
             reset_reads: 0,
             is_reset_awaited: false,
+            was_reset: false,
         }
     }
 
@@ -159,8 +162,9 @@ impl<M: DeviceModel> Function<M> {
             );
         }
         if queue.halves.contains(&None) {
+            let rule = if queue.was_reset { "VQR-03" } else { "PCI-18" };
             self.violation(
-                "PCI-18",
+                rule,
                 format!("queue {index} was enabled before all of its addresses were written"),
             );
             return;
@@ -190,6 +194,9 @@ impl<M: DeviceModel> Function<M> {
             *queue = QueueRegisters {
                 reset_reads,
                 is_reset_awaited: true,
+                was_reset: true,
+                // That it is there has not changed.
+                is_size_read: true,
                 ..QueueRegisters::new(size)
             };
         });
