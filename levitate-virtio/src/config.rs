@@ -1,4 +1,4 @@
-//! Device configuration space, read until it holds still: [`ConfigSpace`] (§2.5).
+//! Device configuration space, read until it holds still, and written: [`ConfigSpace`], [`ConfigWriter`] (§2.5).
 
 use thiserror::Error;
 
@@ -9,7 +9,7 @@ use crate::transport::Transport;
 /// A device changes its configuration when its user resizes a disk or a window; nobody does so this often within a few reads.
 const MAX_ATTEMPTS: u32 = 64;
 
-/// Why the configuration could not be read.
+/// Why the configuration could not be read, or not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -83,15 +83,64 @@ impl<T: Transport> ConfigSpace<'_, T> {
     }
 
     fn check(&self, offset: usize, width_bytes: usize) -> Result<(), ConfigError> {
-        let len_bytes = self.transport.config_len_bytes();
-        match offset.checked_add(width_bytes) {
-            Some(end) if end <= len_bytes => Ok(()),
-            _ => Err(ConfigError::TooShort {
-                offset,
-                width_bytes,
-                len_bytes,
-            }),
-        }
+        check(self.transport, offset, width_bytes)
+    }
+}
+
+/// The configuration space of one device that may be written to: its features are agreed on (§3.1.1).
+#[derive(Debug)]
+pub struct ConfigWriter<'t, T> {
+    pub(crate) transport: &'t mut T,
+}
+
+impl<T: Transport> ConfigWriter<'_, T> {
+    /// Writes an 8-bit field.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::TooShort`]: nothing was written.
+    pub fn write_u8(&mut self, offset: usize, value: u8) -> Result<(), ConfigError> {
+        check(self.transport, offset, 1)?;
+        self.transport.write_config8(offset, value);
+        Ok(())
+    }
+
+    /// Writes a 16-bit field.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::TooShort`]: nothing was written.
+    pub fn write_u16(&mut self, offset: usize, value: u16) -> Result<(), ConfigError> {
+        check(self.transport, offset, 2)?;
+        self.transport.write_config16(offset, value);
+        Ok(())
+    }
+
+    /// Writes a 32-bit field.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::TooShort`]: nothing was written.
+    pub fn write_u32(&mut self, offset: usize, value: u32) -> Result<(), ConfigError> {
+        check(self.transport, offset, 4)?;
+        self.transport.write_config32(offset, value);
+        Ok(())
+    }
+}
+
+fn check<T: Transport>(
+    transport: &T,
+    offset: usize,
+    width_bytes: usize,
+) -> Result<(), ConfigError> {
+    let len_bytes = transport.config_len_bytes();
+    match offset.checked_add(width_bytes) {
+        Some(end) if end <= len_bytes => Ok(()),
+        _ => Err(ConfigError::TooShort {
+            offset,
+            width_bytes,
+            len_bytes,
+        }),
     }
 }
 

@@ -7,28 +7,13 @@ use core::time::Duration;
 use levitate_hal::{Barriers, Clock, Deadline, Dma, Segments};
 use thiserror::Error;
 
-use crate::config::{self, ConfigError, ConfigSpace};
+use crate::config::{self, ConfigError, ConfigSpace, ConfigWriter};
 use crate::features::{DeviceFeatures, Negotiated, Wanted};
 use crate::queue::{PreparedQueue, QueueConfig, QueueError, QueueIndex, Slot};
 use crate::status::Status;
 use crate::transport::{Interface, Transport};
 
-/// The stages of a device's initialization.
-pub mod stage {
-    /// Reset, and known to be a device one can drive: steps 1 to 3 are done.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Driven;
-
-    /// Features are agreed on, steps 4 to 6 are done; queues may be set up.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Negotiated {
-        pub(crate) features: crate::features::Features,
-    }
-
-    /// DRIVER_OK is set: the device may be used.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Live;
-}
+pub mod stage;
 
 /// One life of a device, from one reset to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +268,31 @@ impl<T: Transport> Device<T, stage::Negotiated> {
             guard: self.guard,
             identity: self.identity,
             stage: stage::Live,
+        }
+    }
+}
+
+impl<T: Transport, Stage: stage::Agreed> Device<T, Stage> {
+    /// Returns the way to write to the configuration space; before the features are agreed on there is none (§3.1.1).
+    ///
+    /// ```
+    /// use levitate_virtio::{ConfigError, Device, Transport, stage};
+    /// fn write<T: Transport>(device: &mut Device<T, stage::Negotiated>) -> Result<(), ConfigError> {
+    ///     device.config_writer().write_u32(4, 1)
+    /// }
+    /// ```
+    ///
+    /// Writing any earlier does not compile:
+    ///
+    /// ```compile_fail
+    /// use levitate_virtio::{ConfigError, Device, Transport, stage};
+    /// fn write<T: Transport>(device: &mut Device<T, stage::Driven>) -> Result<(), ConfigError> {
+    ///     device.config_writer().write_u32(4, 1)
+    /// }
+    /// ```
+    pub fn config_writer(&mut self) -> ConfigWriter<'_, T> {
+        ConfigWriter {
+            transport: self.transport_mut(),
         }
     }
 }

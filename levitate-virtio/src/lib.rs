@@ -22,7 +22,7 @@ pub mod queue;
 pub mod status;
 pub mod transport;
 
-pub use config::{ConfigError, ConfigSpace};
+pub use config::{ConfigError, ConfigSpace, ConfigWriter};
 pub use device_type::DeviceType;
 pub use diagnosis::{Timeout, TimeoutCause};
 pub use features::{DeviceFeatures, Features, Negotiated, Wanted};

@@ -267,4 +267,13 @@ pub trait Transport {
 
     /// Reads a 32-bit field of the configuration space, all ones outside it.
     fn read_config32(&self, offset: usize) -> u32;
+
+    /// Writes an 8-bit field of the configuration space; outside it, nothing happens.
+    fn write_config8(&mut self, offset: usize, value: u8);
+
+    /// Writes a 16-bit field of the configuration space; outside it, nothing happens.
+    fn write_config16(&mut self, offset: usize, value: u16);
+
+    /// Writes a 32-bit field of the configuration space; outside it, nothing happens.
+    fn write_config32(&mut self, offset: usize, value: u32);
 }

@@ -206,6 +206,18 @@ impl<M: Mmio> Transport for MmioTransport<M> {
     fn read_config32(&self, offset: usize) -> u32 {
         self.mmio.read32(Self::config_offset(offset))
     }
+
+    fn write_config8(&mut self, offset: usize, value: u8) {
+        self.mmio.write8(Self::config_offset(offset), value);
+    }
+
+    fn write_config16(&mut self, offset: usize, value: u16) {
+        self.mmio.write16(Self::config_offset(offset), value);
+    }
+
+    fn write_config32(&mut self, offset: usize, value: u32) {
+        self.mmio.write32(Self::config_offset(offset), value);
+    }
 }
 
 /// Notifies one queue of an MMIO device: one register write (§4.2.3.3).

@@ -1,9 +1,10 @@
-//! Reading a configuration space that changes meanwhile (§2.5).
+//! Reading a configuration space that changes meanwhile, and writing to it (§2.5).
 
 use levitate_host::Version;
-use levitate_virtio::{ConfigError, Device};
+use levitate_virtio::features::NoFeatures;
+use levitate_virtio::{ConfigError, Device, Features, Wanted};
 
-use crate::rig::{Rig, TIMEOUT, VERSIONS};
+use crate::rig::{CONFIG, Rig, TIMEOUT, VERSIONS, slots};
 
 #[test]
 fn fields_are_read_at_their_width() {
@@ -97,4 +98,47 @@ fn a_field_past_the_end_is_an_error_and_not_read() {
     );
     assert!(rig.device.log().reads_of(0x108).is_empty());
     assert_eq!(device.read_config(|config| config.read_u16(8)).unwrap(), 0);
+}
+
+#[test]
+fn fields_are_written_at_their_width_before_the_device_is_live_and_after() {
+    for version in VERSIONS {
+        let rig = Rig::new(version);
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
+        let mut writer = device.config_writer();
+        writer.write_u32(8, 0x0b0a_0908).unwrap();
+        writer.write_u16(12, 0x0d0c).unwrap();
+        let mut device = device.go_live();
+        device.config_writer().write_u8(14, 0x0e).unwrap();
+        let config = rig.device.model(|echo| echo.config);
+        assert_eq!(
+            config[8..],
+            [8, 9, 10, 11, 12, 13, 14, 0],
+            "little-endian, {version:?}"
+        );
+        assert_eq!(config[..8], [0; 8]);
+        assert_eq!(rig.device.violations(), []);
+    }
+}
+
+#[test]
+fn a_field_past_the_end_is_an_error_and_not_written() {
+    let rig = Rig::with(|device| device.behave(|b| b.region_len_bytes = 0x10a));
+    let mut slots = slots::<1>();
+    let (mut device, queue) = rig.start(&mut slots, Features::empty(), CONFIG);
+    rig.device.clear_log();
+    let mut writer = device.config_writer();
+    let too_short = |offset, width_bytes| {
+        Err(ConfigError::TooShort {
+            offset,
+            width_bytes,
+            len_bytes: 10,
+        })
+    };
+    assert_eq!(writer.write_u32(8, 0), too_short(8, 4));
+    assert_eq!(writer.write_u16(9, 0), too_short(9, 2));
+    assert_eq!(writer.write_u8(usize::MAX, 0), too_short(usize::MAX, 1));
+    assert!(rig.device.log().all().is_empty());
+    rig.stop(device, queue);
 }

@@ -38,9 +38,9 @@ impl DeviceModel for Echo {
         const {
             &[
                 ConfigField::read_only(0, 8),
-                ConfigField::read_only(8, 4),
-                ConfigField::read_only(12, 2),
-                ConfigField::read_only(14, 1),
+                ConfigField::read_only(8, 4).writable(),
+                ConfigField::read_only(12, 2).writable(),
+                ConfigField::read_only(14, 1).writable(),
             ]
         }
     }
@@ -53,8 +53,8 @@ impl DeviceModel for Echo {
         self.config.to_vec()
     }
 
-    fn write_config(&mut self, offset: usize, _bytes: &[u8], violations: &mut Violations) {
-        violations.add("MMIO-02", format!("write to config at {offset}"));
+    fn write_config(&mut self, offset: usize, bytes: &[u8], _violations: &mut Violations) {
+        self.config[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
 
     fn serve(&mut self, _queue: u16, request: &mut Request<'_>) {
