@@ -60,6 +60,8 @@ pub enum DmaError {
 /// Use it through its owners, [`DmaRegion`](crate::DmaRegion), [`DmaBox`](crate::DmaBox),
 /// [`DmaSlice`](crate::DmaSlice) and [`Mapped`](crate::Mapped), which give everything back by themselves.
 ///
+/// Its addresses are those the device must use: where an IOMMU translates for the device, it is the implementation that programs it.
+///
 /// # Safety
 ///
 /// An implementation promises that

@@ -19,6 +19,9 @@ bitflags::bitflags! {
         /// The device follows version 1 of the specification or later.
         const VERSION_1 = 1 << 32;
         /// Addresses go through the platform's translation, an IOMMU for instance.
+        ///
+        /// It is always accepted: an address of a [`Dma`](levitate_hal::Dma) is the one that the device must use, translated or
+        /// not, and memory is the device's only between its mapping and its unmapping (§6.1).
         const ACCESS_PLATFORM = 1 << 33;
         /// Packed virtqueues (§2.8).
         const RING_PACKED = 1 << 34;
@@ -47,6 +50,7 @@ impl Features {
         .union(Self::INDIRECT_DESC)
         .union(Self::EVENT_IDX)
         .union(Self::VERSION_1)
+        .union(Self::ACCESS_PLATFORM)
         .union(Self::ORDER_PLATFORM);
 
     /// Bits a device type defines for itself (§2.2).
@@ -118,7 +122,10 @@ impl<F: DeviceFeatures> Negotiated<F> {
                 common |= Features::from_bits_truncate(offered) & Features::VERSION_1;
             }
             Interface::Legacy => {
-                common.remove(Features::VERSION_1 | Features::ORDER_PLATFORM);
+                // What a legacy device has no bits for; they may be wanted all the same.
+                common.remove(
+                    Features::VERSION_1 | Features::ACCESS_PLATFORM | Features::ORDER_PLATFORM,
+                );
                 common |= Features::from_bits_truncate(offered) & Features::ANY_LAYOUT;
             }
         }
@@ -167,8 +174,8 @@ mod tests {
         let negotiated = Negotiated::<Toy>::choose(u64::MAX, &Wanted::default(), Interface::Modern);
         assert_eq!(
             negotiated.bits(),
-            7 | 1 << 28 | 1 << 29 | 1 << 32 | 1 << 36,
-            "INDIRECT_DESC, EVENT_IDX, VERSION_1, ORDER_PLATFORM and the toy's own"
+            7 | 1 << 28 | 1 << 29 | 1 << 32 | 1 << 33 | 1 << 36,
+            "INDIRECT_DESC, EVENT_IDX, VERSION_1, ACCESS_PLATFORM, ORDER_PLATFORM and the toy's own"
         );
     }
 

@@ -8,7 +8,7 @@ use levitate_hal::{Barriers, Clock, Deadline, Dma, Segments};
 use thiserror::Error;
 
 use crate::config::{self, ConfigError, ConfigSpace, ConfigWriter};
-use crate::features::{DeviceFeatures, Negotiated, Wanted};
+use crate::features::{DeviceFeatures, Features, Negotiated, Wanted};
 use crate::queue::{PreparedQueue, QueueConfig, QueueError, QueueIndex, Slot};
 use crate::status::Status;
 use crate::transport::{Interface, Transport};
@@ -56,6 +56,15 @@ pub enum InitError {
     MissingFeatures {
         /// The bits that are missing.
         missing: u64,
+        /// The bits the device offers.
+        offered: u64,
+    },
+    /// The device is used through the modern interface and does not offer VERSION_1, which goes with it (§6.1).
+    #[error(
+        "device does not offer VERSION_1, which goes with the modern (version 2) registers: {offered:#x} are offered; \
+         it may have the other register version"
+    )]
+    NoVersion1 {
         /// The bits the device offers.
         offered: u64,
     },
@@ -188,11 +197,16 @@ impl<T: Transport> Device<T, stage::Driven> {
         })
     }
 
+    /// Reads the features that the device offers, for a driver that must not accept one next to another.
+    pub fn read_offered_features(&mut self) -> u64 {
+        self.guard.transport.read_device_features()
+    }
+
     /// Agrees with the device on what is wanted of what it offers: steps 4 to 6.
     ///
     /// # Errors
     ///
-    /// [`InitError::MissingFeatures`] before anything is accepted, [`InitError::FeaturesRefused`] afterwards.
+    /// [`InitError::NoVersion1`] or [`InitError::MissingFeatures`] before anything is accepted, [`InitError::FeaturesRefused`] afterwards.
     pub fn negotiate<F: DeviceFeatures>(
         mut self,
         wanted: &Wanted<F>,
@@ -200,6 +214,10 @@ impl<T: Transport> Device<T, stage::Driven> {
         let transport = &mut *self.guard.transport;
         let interface = transport.interface();
         let offered = transport.read_device_features();
+        // A legacy device is recognized by what it does not offer (§2.2.3), and only the legacy interface leads to one.
+        if interface == Interface::Modern && offered & Features::VERSION_1.bits() == 0 {
+            return Err(InitError::NoVersion1 { offered });
+        }
         let features = Negotiated::choose(offered, wanted, interface);
         let missing = wanted.required.difference(features.device).bits();
         if missing != 0 {

@@ -150,7 +150,7 @@ fn a_legacy_device_that_wants_nothing_of_features_ok_is_not_asked_for_it() {
 fn of_everything_offered_only_what_is_implemented_is_accepted() {
     for (version, accepted) in [
         (Version::One, 0x3800_0000),
-        (Version::Two, 0x11_3000_0000_u64),
+        (Version::Two, 0x13_3000_0000_u64),
     ] {
         let rig = Rig::with(|device| device.version(version).behave(|b| b.offer = u64::MAX));
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
@@ -177,6 +177,27 @@ fn a_device_that_offers_nothing_is_driven_in_a_reduced_mode() {
         assert!(rig.wait(&mut queue, token));
         rig.stop(device, queue);
     }
+}
+
+#[test]
+fn a_version_2_device_without_version_1_is_marked_failed_and_left() {
+    let rig = Rig::with(|device| device.behave(|b| b.withhold = 1 << 32));
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    let error = device
+        .negotiate(&Wanted::<NoFeatures>::default())
+        .unwrap_err();
+    assert_eq!(
+        error,
+        InitError::NoVersion1 {
+            offered: 0x3000_0000
+        }
+    );
+    assert_eq!(rig.device.log().writes_to(STATUS), [0, 1, 3, 0x83]);
+    assert!(
+        rig.device.log().writes_to(0x20).is_empty(),
+        "nothing was accepted"
+    );
+    rig.device.assert_clean();
 }
 
 #[test]

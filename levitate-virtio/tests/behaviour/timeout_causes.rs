@@ -60,8 +60,13 @@ fn time_out_on(rig: &Rig, tampering: Tampering) -> TimeoutCause {
 #[test]
 fn a_version_1_device_driven_through_version_2_registers_is_an_error_at_set_up() {
     let rig = Rig::new(Version::One);
+    // It offers VERSION_1 too, or it would be refused before it has a queue.
     let claims_version_2 = Tampering {
-        read: |offset, value| if offset == 4 { 2 } else { value },
+        read: |offset, value| match offset {
+            0x04 => 2,
+            0x10 => value | 1,
+            _ => value,
+        },
         ..Tampering::default()
     };
     let mut slots = slots::<16>();

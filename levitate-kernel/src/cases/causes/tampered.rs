@@ -96,6 +96,10 @@ pub(super) fn show_the_other_version(registers: &Registers, offset: usize) -> u3
     match value {
         1 if offset == reg::VERSION.offset() => 2,
         2 if offset == reg::VERSION.offset() => 1,
+        // It offers VERSION_1, or its driver would stop before there is a queue; the same bit of the lower half means nothing here.
+        _ if offset == reg::DEVICE_FEATURES.offset() && reg::VERSION.read(registers) == 1 => {
+            value | 1
+        }
         _ => value,
     }
 }
