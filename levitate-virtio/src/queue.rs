@@ -212,7 +212,11 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
     pub fn next_done(&self) -> Option<Token> {
         let slot = self.done.first()?;
         let generation = self.slots.get(usize::from(slot))?.generation;
-        Some(Token { slot, generation })
+        Some(Token {
+            queue: self.index,
+            slot,
+            generation,
+        })
     }
 
     /// Returns what the driver remembers of a request that has not been taken back.
@@ -230,6 +234,7 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
             .filter(|(_, slot)| slot.state == State::InFlight)
             .max_by_key(|(_, slot)| next.wrapping_sub(slot.available_index))
             .map(|(number, slot)| Token {
+                queue: self.index,
                 slot: number,
                 generation: slot.generation,
             })
@@ -273,7 +278,8 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
 
     fn slot(&self, token: Token) -> Option<&Slot<B, C>> {
         let slot = self.slots.get(usize::from(token.slot))?;
-        (slot.generation == token.generation && slot.state != State::Idle).then_some(slot)
+        let is_its = token.queue == self.index && slot.generation == token.generation;
+        (is_its && slot.state != State::Idle).then_some(slot)
     }
 
     fn broken(&mut self, fault: DeviceFault) -> DeviceFault {
@@ -330,6 +336,7 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
         self.in_flight = self.in_flight.saturating_add(1);
         self.ring.make_available(written.head);
         Token {
+            queue: self.index,
             slot: written.slot,
             generation,
         }

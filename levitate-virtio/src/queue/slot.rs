@@ -4,13 +4,22 @@ use core::mem::ManuallyDrop;
 
 use levitate_hal::{Direction, Segment, Segments};
 
-use super::SubmitError;
+use super::{QueueIndex, SubmitError};
 
-/// Names one request from its submission until it is taken back.
+/// Names one request from its submission until it is taken back; in another queue it names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
+    pub(super) queue: QueueIndex,
     pub(super) slot: u16,
     pub(super) generation: u32,
+}
+
+impl Token {
+    /// Returns the queue that the request was submitted to.
+    #[must_use]
+    pub const fn queue(&self) -> QueueIndex {
+        self.queue
+    }
 }
 
 /// What a request carries between its header and its footer.

@@ -16,6 +16,7 @@ mod linux_headers;
 mod notification;
 mod probe;
 mod rig;
+mod several_queues;
 mod split_queue;
 mod tampered;
 mod timeout_causes;
