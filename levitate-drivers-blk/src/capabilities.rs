@@ -3,6 +3,8 @@
 use crate::config::Config;
 use crate::error::InitError;
 use crate::features::BlkFeatures;
+use crate::range::{RangeConfig, RangeLimits};
+use crate::request::RequestKind;
 
 /// Bytes in a sector, the unit of the protocol whatever the device's block size is (§5.2.5).
 pub const SECTOR_BYTES: usize = 512;
@@ -22,6 +24,15 @@ pub enum CacheMode {
     Writeback,
 }
 
+impl CacheMode {
+    pub(crate) const fn of(has_cache: bool) -> Self {
+        match has_cache {
+            true => Self::Writeback,
+            false => Self::Writethrough,
+        }
+    }
+}
+
 /// What the device can do, as its configuration and the negotiated features say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -29,16 +40,23 @@ pub struct Capabilities {
     block_size_bytes: u32,
     is_read_only: bool,
     has_flush: bool,
+    has_lifetime: bool,
+    pub(crate) cache_mode: CacheMode,
+    is_cache_mode_switchable: bool,
     max_segments: u16,
     max_segment_bytes: u32,
     max_request_bytes: u32,
+    discard: Option<RangeLimits>,
+    write_zeroes: Option<RangeLimits>,
+    can_unmap_zeroes: bool,
+    secure_erase: Option<RangeLimits>,
 }
 
 impl Capabilities {
     /// Checks what the device says of itself; at most `max_segments` descriptors are used for the data of a request.
     ///
     /// Where a device says nonsense that does no harm, this goes on without it: a `seg_max` of 0 is taken for 1, and a
-    /// `blk_size` that is no power of two, or below 512, for 512.
+    /// `blk_size` that is no power of two, or below 512, for 512; a command without room for a block is taken for absent.
     pub(crate) fn new(
         config: &Config,
         features: BlkFeatures,
@@ -65,14 +83,34 @@ impl Capabilities {
             None => 1,
         };
         let max_segment_bytes = config.size_max.unwrap_or(u32::MAX);
+        let range = |kind: RequestKind, config: Option<RangeConfig>| {
+            let config = config?;
+            let limits = RangeLimits::new(&config, block_size_bytes >> SECTOR.ilog2());
+            if limits.is_none() {
+                log::warn!("block device has no room for a block in a {kind}: {config:?}");
+            }
+            limits
+        };
+        let has_flush = features.contains(BlkFeatures::FLUSH);
+        // Whoever cannot switch it must assume a cache where there is a command that empties one (§5.2.5.1).
+        let has_cache = config
+            .writeback
+            .map_or(has_flush, |writeback| writeback != 0);
         let capabilities = Self {
             capacity_sectors,
             block_size_bytes,
             is_read_only: features.contains(BlkFeatures::RO),
-            has_flush: features.contains(BlkFeatures::FLUSH),
+            has_flush,
+            has_lifetime: features.contains(BlkFeatures::LIFETIME),
+            cache_mode: CacheMode::of(has_cache),
+            is_cache_mode_switchable: config.writeback.is_some(),
             max_segments,
             max_segment_bytes,
             max_request_bytes: 0,
+            discard: range(RequestKind::Discard, config.discard),
+            write_zeroes: range(RequestKind::WriteZeroes, config.write_zeroes),
+            can_unmap_zeroes: config.write_zeroes_may_unmap.unwrap_or(0) != 0,
+            secure_erase: range(RequestKind::SecureErase, config.secure_erase),
         };
         let max_data_bytes = u64::from(max_segments).saturating_mul(u64::from(max_segment_bytes));
         capabilities.limited_to(max_data_bytes)
@@ -129,10 +167,43 @@ impl Capabilities {
     /// Returns when data written is durable: a device without a flush command has no cache that could lose it (§5.2.5.1).
     #[must_use]
     pub const fn cache_mode(&self) -> CacheMode {
-        match self.has_flush {
-            true => CacheMode::Writeback,
-            false => CacheMode::Writethrough,
-        }
+        self.cache_mode
+    }
+
+    /// Says whether the cache mode can be switched.
+    #[must_use]
+    pub const fn is_cache_mode_switchable(&self) -> bool {
+        self.is_cache_mode_switchable
+    }
+
+    /// Returns how sectors are discarded; `None` if the device has no such command.
+    #[must_use]
+    pub const fn discard(&self) -> Option<RangeLimits> {
+        self.discard
+    }
+
+    /// Returns how sectors are zeroed; `None` if the device has no such command.
+    #[must_use]
+    pub const fn write_zeroes(&self) -> Option<RangeLimits> {
+        self.write_zeroes
+    }
+
+    /// Says whether the device can deallocate sectors that it zeroes.
+    #[must_use]
+    pub const fn can_unmap_zeroes(&self) -> bool {
+        self.can_unmap_zeroes
+    }
+
+    /// Returns how sectors are erased; `None` if the device has no such command.
+    #[must_use]
+    pub const fn secure_erase(&self) -> Option<RangeLimits> {
+        self.secure_erase
+    }
+
+    /// Says whether the device tells how worn it is.
+    #[must_use]
+    pub const fn has_lifetime(&self) -> bool {
+        self.has_lifetime
     }
 
     /// Returns how many descriptors the data of a request may take.
@@ -171,6 +242,11 @@ mod tests {
         size_max: None,
         seg_max: None,
         blk_size: None,
+        writeback: None,
+        discard: None,
+        write_zeroes: None,
+        write_zeroes_may_unmap: None,
+        secure_erase: None,
     };
 
     fn check(config: Config) -> Result<Capabilities, InitError> {

@@ -8,6 +8,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::features::BlkFeatures;
+use crate::range::RangeConfig;
 
 /// What the configuration space looks like (§5.2.4); every field but the first is there only with its feature.
 ///
@@ -154,6 +155,9 @@ const_assert_eq!(offset_of!(ZonedLayout, write_granularity), 16);
 const_assert_eq!(offset_of!(ZonedLayout, model), 20);
 const_assert_eq!(offset_of!(ZonedLayout, unused2), 21);
 
+/// Where the cache mode is read and switched.
+pub(crate) const WRITEBACK: usize = offset_of!(ConfigLayout, writeback);
+
 /// What the device says of itself, unchecked; a field whose feature was not negotiated is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -165,6 +169,16 @@ pub struct Config {
     pub seg_max: Option<u32>,
     /// `blk_size`, in bytes.
     pub blk_size: Option<u32>,
+    /// `writeback`: not zero if there is a cache.
+    pub writeback: Option<u8>,
+    /// `max_discard_sectors`, `max_discard_seg` and `discard_sector_alignment`.
+    pub discard: Option<RangeConfig>,
+    /// `max_write_zeroes_sectors` and `max_write_zeroes_seg`.
+    pub write_zeroes: Option<RangeConfig>,
+    /// `write_zeroes_may_unmap`: not zero if zeroed sectors can be deallocated.
+    pub write_zeroes_may_unmap: Option<u8>,
+    /// `max_secure_erase_sectors`, `max_secure_erase_seg` and `secure_erase_sector_alignment`.
+    pub secure_erase: Option<RangeConfig>,
 }
 
 impl Config {
@@ -181,11 +195,57 @@ impl Config {
             true => space.read_u32(offset).map(Some),
             false => Ok(None),
         };
+        let optional_u8 = |feature, offset| match features.contains(feature) {
+            true => space.read_u8(offset).map(Some),
+            false => Ok(None),
+        };
+        let range = |feature, [sectors, segments]: [usize; 2], alignment: Option<usize>| {
+            if !features.contains(feature) {
+                return Ok(None);
+            }
+            Ok(Some(RangeConfig {
+                max_sectors: space.read_u32(sectors)?,
+                max_segments: space.read_u32(segments)?,
+                alignment_sectors: match alignment {
+                    Some(offset) => space.read_u32(offset)?,
+                    None => 0,
+                },
+            }))
+        };
         Ok(Self {
             capacity_sectors: Self::read_capacity(space)?,
             size_max: optional(BlkFeatures::SIZE_MAX, offset_of!(ConfigLayout, size_max))?,
             seg_max: optional(BlkFeatures::SEG_MAX, offset_of!(ConfigLayout, seg_max))?,
             blk_size: optional(BlkFeatures::BLK_SIZE, offset_of!(ConfigLayout, blk_size))?,
+            writeback: optional_u8(BlkFeatures::CONFIG_WCE, WRITEBACK)?,
+            discard: range(
+                BlkFeatures::DISCARD,
+                [
+                    offset_of!(ConfigLayout, max_discard_sectors),
+                    offset_of!(ConfigLayout, max_discard_seg),
+                ],
+                Some(offset_of!(ConfigLayout, discard_sector_alignment)),
+            )?,
+            write_zeroes: range(
+                BlkFeatures::WRITE_ZEROES,
+                [
+                    offset_of!(ConfigLayout, max_write_zeroes_sectors),
+                    offset_of!(ConfigLayout, max_write_zeroes_seg),
+                ],
+                None,
+            )?,
+            write_zeroes_may_unmap: optional_u8(
+                BlkFeatures::WRITE_ZEROES,
+                offset_of!(ConfigLayout, write_zeroes_may_unmap),
+            )?,
+            secure_erase: range(
+                BlkFeatures::SECURE_ERASE,
+                [
+                    offset_of!(ConfigLayout, max_secure_erase_sectors),
+                    offset_of!(ConfigLayout, max_secure_erase_seg),
+                ],
+                Some(offset_of!(ConfigLayout, secure_erase_sector_alignment)),
+            )?,
         })
     }
 
@@ -206,7 +266,6 @@ mod tests {
 
     #[test]
     fn the_layout_agrees_with_the_header_of_linux() {
-        // The header has the fields up to SECURE_ERASE or ZONED, by version; those this driver reads are in all of them.
         assert_eq!(offset_of!(c::virtio_blk_config, capacity), 0);
         assert_eq!(
             offset_of!(c::virtio_blk_config, size_max),
@@ -231,6 +290,15 @@ mod tests {
         assert_eq!(
             offset_of!(c::virtio_blk_config, unused1),
             offset_of!(ConfigLayout, unused1)
+        );
+        assert_eq!(offset_of!(c::virtio_blk_config, wce), WRITEBACK);
+        assert_eq!(
+            offset_of!(c::virtio_blk_config, write_zeroes_may_unmap),
+            offset_of!(ConfigLayout, write_zeroes_may_unmap)
+        );
+        assert_eq!(
+            offset_of!(c::virtio_blk_config, zoned),
+            offset_of!(ConfigLayout, zoned)
         );
     }
 

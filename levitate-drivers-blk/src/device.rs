@@ -3,10 +3,9 @@
 use core::fmt;
 
 use levitate_hal::{Dma, DmaBuffer, DmaError, DmaSlice, Platform};
-use levitate_virtio::{ConfigError, Transport};
+use levitate_virtio::Transport;
 
-use crate::capabilities::{Capabilities, check_capacity};
-use crate::config::Config;
+use crate::capabilities::Capabilities;
 use crate::error::{InitError, SubmitError};
 use crate::options::Options;
 use crate::storage::BlkStorage;
@@ -14,9 +13,12 @@ use levitate_virtio::Token;
 
 mod batch;
 mod blocking;
+mod configuration;
 mod life;
+mod ranges;
 mod recovery;
 
+pub use configuration::CapacityChange;
 use life::Life;
 
 /// A block device.
@@ -108,19 +110,6 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
         self.capabilities.max_request_bytes()
     }
 
-    /// Reads the capacity again, as is due when the device's configuration has changed (§5.2.6.1); returns it in sectors.
-    ///
-    /// # Errors
-    ///
-    /// [`InitError::Config`] or [`InitError::Capacity`]; the capacity known so far stays.
-    pub fn refresh_capacity(&mut self) -> Result<u64, InitError> {
-        if let Some(life) = &self.life {
-            let capacity: Result<u64, ConfigError> = life.device.read_config(Config::read_capacity);
-            self.capabilities.capacity_sectors = check_capacity(capacity?)?;
-        }
-        Ok(self.capacity_sectors())
-    }
-
     /// Allocates a zeroed buffer of `len_bytes` bytes that the device can reach.
     ///
     /// # Errors
@@ -163,19 +152,29 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
         if len_bytes == 0 || !len_bytes.is_multiple_of(crate::SECTOR_BYTES) {
             return Err(SubmitError::NotWholeSectors { len_bytes });
         }
+        self.check_range(sector, sectors(len_bytes), access)
+    }
+
+    /// Refuses sectors that the device must not be asked for.
+    fn check_range(
+        &self,
+        sector: u64,
+        sector_count: u64,
+        access: Access,
+    ) -> Result<(), SubmitError> {
+        if sector_count == 0 {
+            return Err(SubmitError::NoSectors);
+        }
         let block_size_bytes = self.block_size_bytes();
         let block_sectors = sectors(block_size_bytes as usize);
-        if !sector.is_multiple_of(block_sectors)
-            || !sectors(len_bytes).is_multiple_of(block_sectors)
-        {
+        if !sector.is_multiple_of(block_sectors) || !sector_count.is_multiple_of(block_sectors) {
             return Err(SubmitError::NotWholeBlocks {
                 sector,
-                len_bytes,
+                sector_count,
                 block_size_bytes,
             });
         }
         let capacity_sectors = self.capacity_sectors();
-        let sector_count = sectors(len_bytes);
         match sector.checked_add(sector_count) {
             Some(end) if end <= capacity_sectors => {}
             _ => {

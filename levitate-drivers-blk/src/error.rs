@@ -4,7 +4,7 @@ use levitate_hal::{Dma, DmaBuffer, DmaError};
 use levitate_virtio::{ConfigError, DeviceFault, DeviceType, QueueError, Status, Timeout};
 use thiserror::Error;
 
-use crate::request::RequestError;
+use crate::request::{RequestError, RequestKind};
 
 /// Why a device was not brought up; it is marked FAILED, or reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -62,7 +62,7 @@ pub enum SubmitError {
     OutOfRange {
         /// The first sector.
         sector: u64,
-        /// Sectors to read or write.
+        /// How many sectors it is about.
         sector_count: u64,
         /// Sectors of the device.
         capacity_sectors: u64,
@@ -75,13 +75,13 @@ pub enum SubmitError {
     },
     /// It does not begin or end where a block of the device does (`VIRTIO_BLK_F_BLK_SIZE`).
     #[error(
-        "{len_bytes} bytes from sector {sector} on do not begin and end with a block of {block_size_bytes} bytes"
+        "{sector_count} sectors from sector {sector} on do not begin and end with a block of {block_size_bytes} bytes"
     )]
     NotWholeBlocks {
-        /// First sector.
+        /// The first sector.
         sector: u64,
-        /// Length of the data.
-        len_bytes: usize,
+        /// How many sectors it is about.
+        sector_count: u64,
         /// Size of a block of the device.
         block_size_bytes: u32,
     },
@@ -93,12 +93,21 @@ pub enum SubmitError {
         /// Bytes of data in one request.
         max_bytes: u32,
     },
+    /// It names no sector.
+    #[error("request names no sector")]
+    NoSectors,
     /// It would write to a read-only device.
     #[error("device is read-only")]
     ReadOnly,
     /// It is a flush, and the device has no such command: its writes are durable when they are done (§5.2.5.1).
     #[error("device has no flush command, its writes are durable when they are done")]
     NoFlush,
+    /// The device does not offer such a command, or leaves no room for a block in it.
+    #[error("device has no {kind} command")]
+    NoCommand {
+        /// The command.
+        kind: RequestKind,
+    },
     /// The virtqueue did not take it.
     #[error(transparent)]
     Queue(#[from] levitate_virtio::SubmitError),
@@ -163,6 +172,21 @@ pub enum PollError {
     /// The device broke the rules of the virtqueue; only [`recover`](crate::Blk::recover) helps.
     #[error(transparent)]
     Fault(#[from] DeviceFault),
+    /// The device is not running since its recovery failed.
+    #[error("device is not running since its recovery failed")]
+    NotRunning,
+}
+
+/// Why the cache mode was not switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CacheModeError {
+    /// The device does not let it be switched: it does not offer `VIRTIO_BLK_F_CONFIG_WCE`.
+    #[error("device does not let its cache mode be switched")]
+    Fixed,
+    /// The configuration could not be written or read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The device is not running since its recovery failed.
     #[error("device is not running since its recovery failed")]
     NotRunning,

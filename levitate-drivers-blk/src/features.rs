@@ -21,6 +21,37 @@ bitflags::bitflags! {
         /// The device has a cache, and a command that empties it.
         #[doc(alias = "VIRTIO_BLK_F_FLUSH")]
         const FLUSH = 1 << 9;
+        /// `writeback` tells the cache mode, and switches it.
+        #[doc(alias = "VIRTIO_BLK_F_CONFIG_WCE")]
+        const CONFIG_WCE = 1 << 11;
+        /// The device has a command that discards sectors.
+        #[doc(alias = "VIRTIO_BLK_F_DISCARD")]
+        const DISCARD = 1 << 13;
+        /// The device has a command that zeroes sectors.
+        #[doc(alias = "VIRTIO_BLK_F_WRITE_ZEROES")]
+        const WRITE_ZEROES = 1 << 14;
+        /// The device tells how worn it is.
+        #[doc(alias = "VIRTIO_BLK_F_LIFETIME")]
+        const LIFETIME = 1 << 15;
+        /// The device has a command that erases sectors, copies of them included.
+        #[doc(alias = "VIRTIO_BLK_F_SECURE_ERASE")]
+        const SECURE_ERASE = 1 << 16;
+    }
+}
+
+/// Says that the device may be host-managed, which this driver has no code for: `VIRTIO_BLK_F_ZONED`.
+const ZONED: u64 = 1 << 17;
+
+impl BlkFeatures {
+    /// Returns what to accept of a device that offers `offered`.
+    ///
+    /// DISCARD must not be accepted where a host-managed device offers ZONED (§5.2.5.1); without the code for zones, no device that
+    /// offers ZONED is told from one.
+    pub(crate) fn wanted(offered: u64) -> Self {
+        match offered & ZONED {
+            0 => Self::all(),
+            _ => Self::all().difference(Self::DISCARD),
+        }
     }
 }
 
@@ -41,9 +72,16 @@ mod tests {
             (BlkFeatures::RO, c::VIRTIO_BLK_F_RO),
             (BlkFeatures::BLK_SIZE, c::VIRTIO_BLK_F_BLK_SIZE),
             (BlkFeatures::FLUSH, c::VIRTIO_BLK_F_FLUSH),
+            (BlkFeatures::CONFIG_WCE, c::VIRTIO_BLK_F_CONFIG_WCE),
+            (BlkFeatures::DISCARD, c::VIRTIO_BLK_F_DISCARD),
+            (BlkFeatures::WRITE_ZEROES, c::VIRTIO_BLK_F_WRITE_ZEROES),
+            // The header of Linux does not have it.
+            (BlkFeatures::LIFETIME, 15),
+            (BlkFeatures::SECURE_ERASE, c::VIRTIO_BLK_F_SECURE_ERASE),
         ] {
             assert_eq!(feature.bits(), 1 << bit, "{feature:?}");
         }
-        assert_eq!(BlkFeatures::all().iter().count(), 5);
+        assert_eq!(BlkFeatures::all().iter().count(), 10);
+        assert_eq!(ZONED, 1 << c::VIRTIO_BLK_F_ZONED);
     }
 }

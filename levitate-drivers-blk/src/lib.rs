@@ -20,19 +20,24 @@ pub mod device;
 pub mod error;
 pub mod features;
 pub mod id;
+pub mod lifetime;
 pub mod options;
+pub mod range;
 pub mod request;
 pub mod storage;
 
 pub use capabilities::{CacheMode, Capabilities, SECTOR_BYTES};
-pub use device::Blk;
+pub use device::{Blk, CapacityChange};
 pub use error::{
-    BufferError, Error, InitError, PollError, RecoverError, Rejected, ResetError, SubmitError,
+    BufferError, CacheModeError, Error, InitError, PollError, RecoverError, Rejected, ResetError,
+    SubmitError,
 };
 pub use features::BlkFeatures;
 pub use id::DeviceId;
 /// Names one request from its submission until it is collected; after a reset it names nothing any more.
 pub use levitate_virtio::Token;
+pub use lifetime::{Lifetime, Reserve};
 pub use options::Options;
+pub use range::{RangeLimits, Unmap};
 pub use request::{Completion, Reclaimed, RequestError, RequestKind};
 pub use storage::BlkStorage;

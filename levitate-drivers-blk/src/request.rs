@@ -1,5 +1,6 @@
 //! One request and what becomes of it: [`RequestHeader`], [`RequestStatus`], [`RequestKind`], [`Completion`] (§5.2.6).
 
+use core::fmt;
 use core::mem::{align_of, offset_of, size_of};
 
 use levitate_hal::{Dma, DmaBuffer};
@@ -77,6 +78,18 @@ pub enum RequestKind {
     /// Tell the device's ID.
     #[doc(alias = "VIRTIO_BLK_T_GET_ID")]
     GetId,
+    /// Tell how worn the device is.
+    #[doc(alias = "VIRTIO_BLK_T_GET_LIFETIME")]
+    GetLifetime,
+    /// Forget what is in sectors.
+    #[doc(alias = "VIRTIO_BLK_T_DISCARD")]
+    Discard,
+    /// Make sectors read as zeroes.
+    #[doc(alias = "VIRTIO_BLK_T_WRITE_ZEROES")]
+    WriteZeroes,
+    /// Erase sectors, and every copy of them.
+    #[doc(alias = "VIRTIO_BLK_T_SECURE_ERASE")]
+    SecureErase,
 }
 
 impl RequestKind {
@@ -88,6 +101,10 @@ impl RequestKind {
             Self::Write => 1,
             Self::Flush => 4,
             Self::GetId => 8,
+            Self::GetLifetime => 10,
+            Self::Discard => 11,
+            Self::WriteZeroes => 13,
+            Self::SecureErase => 14,
         }
     }
 
@@ -97,6 +114,21 @@ impl RequestKind {
             reserved: 0.into(),
             sector: sector.into(),
         }
+    }
+}
+
+impl fmt::Display for RequestKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Flush => "flush",
+            Self::GetId => "get-ID",
+            Self::GetLifetime => "get-lifetime",
+            Self::Discard => "discard",
+            Self::WriteZeroes => "write-zeroes",
+            Self::SecureErase => "secure-erase",
+        })
     }
 }
 
@@ -253,6 +285,16 @@ mod tests {
         assert_eq!(RequestKind::Write.number(), c::VIRTIO_BLK_T_OUT);
         assert_eq!(RequestKind::Flush.number(), c::VIRTIO_BLK_T_FLUSH);
         assert_eq!(RequestKind::GetId.number(), c::VIRTIO_BLK_T_GET_ID);
+        assert_eq!(RequestKind::GetLifetime.number(), 10);
+        assert_eq!(RequestKind::Discard.number(), c::VIRTIO_BLK_T_DISCARD);
+        assert_eq!(
+            RequestKind::WriteZeroes.number(),
+            c::VIRTIO_BLK_T_WRITE_ZEROES
+        );
+        assert_eq!(
+            RequestKind::SecureErase.number(),
+            c::VIRTIO_BLK_T_SECURE_ERASE
+        );
         assert_eq!(u32::from(RequestStatus::OK.0), c::VIRTIO_BLK_S_OK);
         assert_eq!(u32::from(RequestStatus::IOERR.0), c::VIRTIO_BLK_S_IOERR);
         assert_eq!(u32::from(RequestStatus::UNSUPP.0), c::VIRTIO_BLK_S_UNSUPP);

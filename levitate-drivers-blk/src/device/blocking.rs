@@ -195,7 +195,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     }
 
     /// Makes one request of the driver's own and waits for it; a buffer in `data` is the bounce buffer, and returns there.
-    fn run(
+    pub(super) fn run(
         &mut self,
         kind: RequestKind,
         sector: u64,
@@ -228,7 +228,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     }
 
     /// Waits for an earlier call's request that was not answered in time; how it went, nobody asks any more.
-    fn settle_late(&mut self) -> Result<(), Error> {
+    pub(super) fn settle_late(&mut self) -> Result<(), Error> {
         match self.settle() {
             Err(Error::Request(_)) => Ok(()),
             outcome => outcome,
@@ -244,13 +244,13 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     }
 
     /// Returns what the device put into the bounce buffer.
-    fn bounced(&self) -> Result<&[u8], Error> {
+    pub(super) fn bounced(&self) -> Result<&[u8], Error> {
         let bounce = self.bounce.as_ref().ok_or(SubmitError::NotRunning)?;
         Ok(bounce.as_slice())
     }
 
     /// Takes the bounce buffer, with a window of `len_bytes`.
-    fn take_bounce(&mut self, len_bytes: usize) -> Result<DmaBuffer<P::Dma>, Error> {
+    pub(super) fn take_bounce(&mut self, len_bytes: usize) -> Result<DmaBuffer<P::Dma>, Error> {
         let mut bounce = self.bounce.take().ok_or(SubmitError::NotRunning)?;
         restore(&mut bounce, 0..len_bytes);
         Ok(bounce)

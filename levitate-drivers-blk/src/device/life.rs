@@ -63,10 +63,11 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
             return Err(InitError::WrongDevice { found });
         }
         let clock = platform.clock();
-        let device = Device::begin(transport, clock, options.timeout)?;
+        let mut device = Device::begin(transport, clock, options.timeout)?;
         let wanted = Wanted {
             common: options.features,
-            ..Wanted::<BlkFeatures>::default()
+            device: BlkFeatures::wanted(device.read_offered_features()),
+            required: BlkFeatures::empty(),
         };
         let (mut device, features) = device.negotiate(&wanted)?;
         let config = device.read_config(|space| Config::read(space, features.device))?;

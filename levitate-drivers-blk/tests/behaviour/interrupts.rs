@@ -63,16 +63,3 @@ fn the_wish_outlives_a_recovery() {
     drop(blk);
     bench.finish();
 }
-
-#[test]
-fn a_change_of_configuration_is_told_apart() {
-    let bench = Bench::new(BlockModel::patterned(8));
-    let mut storage = Storage::<4>::new();
-    let mut blk = bench.drive(&mut storage);
-    let handler = blk.interrupt().unwrap();
-    bench.disk.change_config(|disk| disk.set_capacity(4));
-    assert_eq!(handler.acknowledge(), InterruptStatus::CONFIG_CHANGE);
-    assert_eq!(blk.refresh_capacity(), Ok(4));
-    drop(blk);
-    bench.finish();
-}

@@ -13,11 +13,15 @@
 mod bench;
 
 mod batches;
+mod cache_mode;
+mod config_changes;
 mod configuration;
 mod hostile;
 mod interrupts;
+mod lifetime;
 mod limits;
 mod policies;
+mod ranges;
 mod recovery;
 mod refusals;
 mod request_errors;

@@ -85,11 +85,10 @@ fn what_does_not_begin_and_end_with_a_block_is_refused() {
         || BlockModel::patterned(SECTORS as usize).block_size(1024),
         |blk| {
             for (sector, len_bytes) in [(0, 512), (1, 1024), (1, 512), (0, 1536)] {
-                let block_size_bytes = 1024;
                 let refusal = SubmitError::NotWholeBlocks {
                     sector,
-                    len_bytes,
-                    block_size_bytes,
+                    sector_count: len_bytes as u64 / 512,
+                    block_size_bytes: 1024,
                 };
                 let mut data = vec![0; len_bytes];
                 assert_eq!(blk.read(sector, &mut data), Err(refusal.into()));

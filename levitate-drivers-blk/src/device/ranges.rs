@@ -1,0 +1,121 @@
+//! Calls about ranges of sectors whose content is not sent: discard, zero, erase (§5.2.6).
+
+use core::mem::size_of;
+
+use levitate_hal::Platform;
+use levitate_virtio::{Data, Transport};
+use zerocopy::IntoBytes;
+
+use super::{Access, Blk};
+use crate::error::{Error, SubmitError};
+use crate::lifetime::{Lifetime, LifetimeLayout};
+use crate::range::{RangeFlags, RangeLimits, RangeSegment, Unmap};
+use crate::request::RequestKind;
+
+/// These wait for the device as the other blocking calls do, one request after another.
+impl<T: Transport, P: Platform> Blk<'_, T, P> {
+    /// Lets the device forget what is in `sector_count` sectors from `sector` on; waits for it.
+    ///
+    /// Nothing can be said of what a read finds there afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise any part of the sectors may have been discarded.
+    pub fn discard(&mut self, sector: u64, sector_count: u64) -> Result<(), Error> {
+        let limits = self.capabilities.discard();
+        // The flag is reserved in a discard (§5.2.6.1).
+        let flags = RangeFlags::empty();
+        self.run_range(RequestKind::Discard, limits, flags, sector, sector_count)
+    }
+
+    /// Makes `sector_count` sectors from `sector` on read as zeroes; waits for the device.
+    ///
+    /// As with [`write`](Self::write), that is durable once it is flushed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise any part of the sectors may have been zeroed.
+    pub fn write_zeroes(
+        &mut self,
+        sector: u64,
+        sector_count: u64,
+        unmap: Unmap,
+    ) -> Result<(), Error> {
+        let limits = self.capabilities.write_zeroes();
+        let flags = match unmap {
+            Unmap::Allowed if self.capabilities.can_unmap_zeroes() => RangeFlags::UNMAP,
+            Unmap::Allowed | Unmap::Forbidden => RangeFlags::empty(),
+        };
+        self.run_range(
+            RequestKind::WriteZeroes,
+            limits,
+            flags,
+            sector,
+            sector_count,
+        )
+    }
+
+    /// Erases `sector_count` sectors from `sector` on, and every copy the device has of them; waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise any part of the sectors may have been erased.
+    pub fn secure_erase(&mut self, sector: u64, sector_count: u64) -> Result<(), Error> {
+        let limits = self.capabilities.secure_erase();
+        let flags = RangeFlags::empty();
+        self.run_range(
+            RequestKind::SecureErase,
+            limits,
+            flags,
+            sector,
+            sector_count,
+        )
+    }
+
+    /// Asks the device how worn it is; waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; [`SubmitError::NoCommand`] from a device that does not tell.
+    pub fn lifetime(&mut self) -> Result<Lifetime, Error> {
+        let kind = RequestKind::GetLifetime;
+        if !self.capabilities.has_lifetime() {
+            return Err(SubmitError::NoCommand { kind }.into());
+        }
+        self.settle_late()?;
+        let bounce = self.take_bounce(size_of::<LifetimeLayout>())?;
+        self.run(kind, 0, Data::Writable(bounce))?;
+        let mut layout = LifetimeLayout::default();
+        layout.as_mut_bytes().copy_from_slice(self.bounced()?);
+        Ok(layout.into())
+    }
+
+    fn run_range(
+        &mut self,
+        kind: RequestKind,
+        limits: Option<RangeLimits>,
+        flags: RangeFlags,
+        first: u64,
+        sector_count: u64,
+    ) -> Result<(), Error> {
+        let limits = limits.ok_or(SubmitError::NoCommand { kind })?;
+        self.check_range(first, sector_count, Access::Write)?;
+        self.settle_late()?;
+        let mut sector = first;
+        let mut left = sector_count;
+        while left != 0 {
+            let len = limits.next_len(sector, left);
+            let segment = RangeSegment {
+                sector: sector.into(),
+                num_sectors: len.into(),
+                flags: flags.bits().into(),
+            };
+            let mut bounce = self.take_bounce(size_of::<RangeSegment>())?;
+            bounce.as_mut_slice().copy_from_slice(segment.as_bytes());
+            self.run(kind, 0, Data::Readable(bounce))?;
+            sector = sector.saturating_add(u64::from(len));
+            left = left.saturating_sub(u64::from(len));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! The cache mode, and switching it (`VIRTIO_BLK_F_CONFIG_WCE`).
+
+use crate::bench::{Bench, Storage};
+use levitate_drivers_blk::{CacheMode, CacheModeError};
+use levitate_host::{BlockModel, Version};
+
+/// Where `writeback` is.
+const WRITEBACK: usize = 0x120;
+
+#[test]
+fn a_switchable_cache_is_switched_and_still_flushed() {
+    for version in [Version::One, Version::Two] {
+        let model = BlockModel::patterned(8).switchable_cache();
+        let bench = Bench::with(version, model, |_| {});
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        assert!(blk.capabilities().is_cache_mode_switchable());
+        assert_eq!(blk.capabilities().cache_mode(), CacheMode::Writeback);
+        blk.write(1, &[0x33; 512]).unwrap();
+
+        let mode = CacheMode::Writethrough;
+        assert_eq!(blk.set_cache_mode(mode), Ok(mode));
+        assert_eq!(blk.capabilities().cache_mode(), mode);
+        assert_eq!(bench.disk.log().writes_to(WRITEBACK), [0]);
+        assert!(!bench.disk.model(|disk| disk.is_writeback()));
+        // What was written before the switch is not durable by it.
+        blk.flush().unwrap();
+        bench
+            .disk
+            .model(|disk| assert_eq!(disk.durable()[512..1024], [0x33; 512]));
+        blk.write(2, &[0x44; 512]).unwrap();
+        bench
+            .disk
+            .model(|disk| assert_eq!(disk.durable()[1024..1536], [0x44; 512]));
+
+        let mode = CacheMode::Writeback;
+        assert_eq!(blk.set_cache_mode(mode), Ok(mode));
+        assert!(bench.disk.model(|disk| disk.is_writeback()));
+        drop(blk);
+        bench.finish();
+    }
+}
+
+#[test]
+fn the_mode_is_read_once_the_features_are_agreed_on() {
+    let bench = Bench::new(BlockModel::patterned(8).switchable_cache());
+    let mut storage = Storage::<4>::new();
+    let blk = bench.try_drive(&mut storage).unwrap();
+    let log = bench.disk.log();
+    let is_read = |access: &levitate_host::mmio::Access| access.offset == WRITEBACK;
+    let read = log.all().iter().position(is_read).unwrap();
+    let agreed = log.position_of_write(crate::bench::STATUS, 0xb).unwrap();
+    assert!(agreed < read, "§5.2.5.1");
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn a_device_that_stays_as_it_was_is_believed() {
+    let bench = Bench::with(
+        Version::Two,
+        BlockModel::patterned(8).switchable_cache(),
+        |behaviour| behaviour.config_override = vec![(0x20, vec![7])],
+    );
+    let mut storage = Storage::<4>::new();
+    let mut blk = bench.drive(&mut storage);
+    assert_eq!(
+        blk.set_cache_mode(CacheMode::Writethrough),
+        Ok(CacheMode::Writeback)
+    );
+    assert_eq!(blk.capabilities().cache_mode(), CacheMode::Writeback);
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn a_cache_that_cannot_be_switched_is_not() {
+    for (model, mode) in [
+        (BlockModel::patterned(8), CacheMode::Writeback),
+        (
+            BlockModel::patterned(8).without_flush(),
+            CacheMode::Writethrough,
+        ),
+    ] {
+        let bench = Bench::new(model);
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        assert_eq!(blk.capabilities().cache_mode(), mode);
+        for wanted in [CacheMode::Writeback, CacheMode::Writethrough] {
+            assert_eq!(blk.set_cache_mode(wanted), Err(CacheModeError::Fixed));
+        }
+        assert_eq!(bench.disk.log().all(), [], "no register was touched");
+        drop(blk);
+        bench.finish();
+    }
+}
