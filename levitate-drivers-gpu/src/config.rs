@@ -2,7 +2,7 @@
 
 use core::mem::{align_of, offset_of, size_of};
 
-use levitate_virtio::{ConfigError, ConfigSpace, Transport};
+use levitate_virtio::{ConfigError, ConfigSpace, ConfigWriter, Transport};
 use static_assertions::const_assert_eq;
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct ConfigLayout {
     /// Events that have happened and were not cleared.
     pub events_read: U32,
-    /// Writing a bit clears it in `events_read`; this driver does not write it.
+    /// Writing a bit clears it in `events_read`.
     pub events_clear: U32,
     /// Scanouts, 1 to 16.
     pub num_scanouts: U32,
@@ -33,7 +33,8 @@ bitflags::bitflags! {
     /// What has happened on the device's side (§5.7.4.2).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Events: u32 {
-        /// A display has changed: ask for the display info, and for the EDIDs, again (`VIRTIO_GPU_EVENT_DISPLAY`).
+        /// A display has changed: the display info, and the EDIDs, are to be asked for again.
+        #[doc(alias = "VIRTIO_GPU_EVENT_DISPLAY")]
         const DISPLAY = 1 << 0;
         // Events this crate does not know.
         const _ = !0;
@@ -65,6 +66,14 @@ impl Events {
         space
             .read_u32(offset_of!(ConfigLayout, events_read))
             .map(Self::from_bits_retain)
+    }
+
+    /// Clears these events, and no others.
+    pub(crate) fn clear<T: Transport>(
+        self,
+        writer: &mut ConfigWriter<'_, T>,
+    ) -> Result<(), ConfigError> {
+        writer.write_u32(offset_of!(ConfigLayout, events_clear), self.bits())
     }
 }
 

@@ -41,8 +41,10 @@ pub(crate) struct Control<'s, T: Transport, P: Platform> {
     pub(crate) options: Options,
     pub(crate) config: GpuConfig,
     pub(crate) features: Negotiated<GpuFeatures>,
-    /// Whether the device was asked for its display info, as it should be before a scanout is set (§5.7.5).
-    pub(crate) has_display_info: bool,
+    /// Whether the device was asked about its screens, as it should be before a scanout is set (§5.7.5).
+    pub(crate) knows_screens: bool,
+    /// Whether a screen has changed and the device was not asked about it yet.
+    pub(crate) has_changed_screens: bool,
     next_fence: u64,
     next_serial: u64,
 }
@@ -65,7 +67,8 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
             options,
             config,
             features,
-            has_display_info: false,
+            knows_screens: false,
+            has_changed_screens: false,
             next_fence: 1,
             next_serial: 1,
         }

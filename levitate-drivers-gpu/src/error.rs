@@ -172,6 +172,9 @@ pub enum Error {
         /// Why, as the device says.
         error: CommandError,
     },
+    /// The configuration could not be read, or an event not be cleared in it.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The command could not be submitted, for instance because too many are in flight.
     #[error(transparent)]
     Submit(SubmitError),

@@ -47,7 +47,7 @@ pub use error::{CommandError, Error, InitError, ResetError, ResponseFault};
 pub use features::GpuFeatures;
 pub use frame::{FrameToken, Presented};
 pub use framebuffer::Framebuffer;
-pub use mode::{Display, DisplayInfo, MAX_PIXELS_PER_SIDE, Mode, ModeSource};
+pub use mode::{Display, DisplayInfo, MAX_PIXELS_PER_SIDE, Mode, ModeSource, Screen, Screens};
 pub use pixel::Bgrx8888;
 pub use protocol::CommandType;
 pub use storage::GpuStorage;

@@ -105,6 +105,62 @@ impl DisplayInfo {
     }
 }
 
+/// What is known of one scanout and its monitor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// What the device says of the scanout; unchecked.
+    pub display: Display,
+    /// The size that the monitor prefers, if its EDID tells.
+    pub edid_mode: Option<Mode>,
+}
+
+impl Screen {
+    /// Returns how large the picture should be (§5.7.5).
+    ///
+    /// That is the size of the scanout if it is enabled, else what its monitor prefers, else [`Mode::FALLBACK`].
+    /// A size no picture can have counts as none.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.display
+            .mode()
+            .or(self.edid_mode)
+            .unwrap_or(Mode::FALLBACK)
+    }
+}
+
+/// What is known of all scanouts and their monitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screens {
+    screens: [Screen; MAX_SCANOUTS],
+    count: usize,
+}
+
+impl Screens {
+    /// Takes the scanouts as they are, without a word of their monitors.
+    pub(crate) fn new(info: &DisplayInfo) -> Self {
+        let displays = info.displays();
+        let mut screens = [Screen::default(); MAX_SCANOUTS];
+        for (screen, display) in screens.iter_mut().zip(displays) {
+            screen.display = *display;
+        }
+        Self {
+            screens,
+            count: displays.len(),
+        }
+    }
+
+    /// Returns one for each of the device's scanouts, in their order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Screen] {
+        self.screens.get(..self.count).unwrap_or(&self.screens)
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [Screen] {
+        let count = self.count.min(MAX_SCANOUTS);
+        self.screens.split_at_mut(count).0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -177,8 +177,8 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         (width, height): (u32, u32),
         scanout: u32,
     ) -> Result<Owner, Error> {
-        if !self.control()?.has_display_info {
-            self.display_info()?;
+        if !self.control()?.knows_screens {
+            self.screens()?;
         }
         let resource_id = self.next_resource_id;
         let owner = Owner {

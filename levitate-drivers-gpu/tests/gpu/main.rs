@@ -21,6 +21,7 @@ mod picture;
 mod policies;
 mod reclaim;
 mod rig;
+mod screens;
 mod threads;
 mod timeouts;
 mod unanswered;

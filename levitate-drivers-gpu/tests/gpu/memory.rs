@@ -171,7 +171,7 @@ fn whichever_command_the_device_refuses_all_is_undone() {
             let rig = Rig::new(version, 64, 48);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu(&mut storage);
-            gpu.display_info().unwrap();
+            gpu.screens().unwrap();
             let before = rig.pool.live();
             let mut chunks = chunks(4);
             for _ in 0..position {

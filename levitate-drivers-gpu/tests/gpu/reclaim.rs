@@ -160,7 +160,7 @@ fn what_a_failed_attempt_left_behind_is_destroyed_by_the_next_one() {
     let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
     card(&mut picture).unwrap();
     gpu.reset().unwrap();
-    gpu.display_info().unwrap();
+    gpu.screens().unwrap();
     // SET_SCANOUT is refused, and then RESOURCE_UNREF too.
     for answer in [0x1100, 0x1100, 0x1202, 0x1200] {
         rig.device.inject(Fault::AnswerType(answer));

@@ -227,7 +227,7 @@ fn memory_of_a_picture_that_was_never_finished_is_kept_until_the_reset() {
             let rig = Rig::new(version, 64, 48);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu(&mut storage);
-            gpu.display_info().unwrap();
+            gpu.screens().unwrap();
             let mut chunks = chunks(3);
             set_completion(&rig, completion);
             let error = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap_err();

@@ -79,7 +79,7 @@ fn memory_whose_attachment_is_not_answered_stays_though_the_resource_was_refused
     let rig = Rig::new(Version::Two, 64, 48);
     let mut storage = GpuStorage::new();
     let (mut gpu, meddler) = meddled(&rig, &mut storage);
-    gpu.display_info().unwrap();
+    gpu.screens().unwrap();
     let before = rig.pool.live();
     set_completion(&rig, Completion::Held);
     // RESOURCE_CREATE_2D is refused, and ATTACH_BACKING alone never answered.
