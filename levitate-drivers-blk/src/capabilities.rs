@@ -46,6 +46,7 @@ pub struct Capabilities {
     max_segments: u16,
     max_segment_bytes: u32,
     max_request_bytes: u32,
+    num_queues: u16,
     discard: Option<RangeLimits>,
     write_zeroes: Option<RangeLimits>,
     can_unmap_zeroes: bool,
@@ -82,6 +83,9 @@ impl Capabilities {
             Some(_) => seg_max.min(max_segments).max(1),
             None => 1,
         };
+        if config.num_queues == Some(0) {
+            log::warn!("block device has num_queues 0, taken for 1");
+        }
         let max_segment_bytes = config.size_max.unwrap_or(u32::MAX);
         let range = |kind: RequestKind, config: Option<RangeConfig>| {
             let config = config?;
@@ -107,6 +111,7 @@ impl Capabilities {
             max_segments,
             max_segment_bytes,
             max_request_bytes: 0,
+            num_queues: config.num_queues.unwrap_or(1).max(1),
             discard: range(RequestKind::Discard, config.discard),
             write_zeroes: range(RequestKind::WriteZeroes, config.write_zeroes),
             can_unmap_zeroes: config.write_zeroes_may_unmap.unwrap_or(0) != 0,
@@ -176,6 +181,12 @@ impl Capabilities {
         self.is_cache_mode_switchable
     }
 
+    /// Returns how many queues the device has, at least one; more are used if the storage has room for requests in them.
+    #[must_use]
+    pub const fn num_queues(&self) -> u16 {
+        self.num_queues
+    }
+
     /// Returns how sectors are discarded; `None` if the device has no such command.
     #[must_use]
     pub const fn discard(&self) -> Option<RangeLimits> {
@@ -243,6 +254,7 @@ mod tests {
         seg_max: None,
         blk_size: None,
         writeback: None,
+        num_queues: None,
         discard: None,
         write_zeroes: None,
         write_zeroes_may_unmap: None,

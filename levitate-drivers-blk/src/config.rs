@@ -171,6 +171,8 @@ pub struct Config {
     pub blk_size: Option<u32>,
     /// `writeback`: not zero if there is a cache.
     pub writeback: Option<u8>,
+    /// `num_queues`.
+    pub num_queues: Option<u16>,
     /// `max_discard_sectors`, `max_discard_seg` and `discard_sector_alignment`.
     pub discard: Option<RangeConfig>,
     /// `max_write_zeroes_sectors` and `max_write_zeroes_seg`.
@@ -218,6 +220,10 @@ impl Config {
             seg_max: optional(BlkFeatures::SEG_MAX, offset_of!(ConfigLayout, seg_max))?,
             blk_size: optional(BlkFeatures::BLK_SIZE, offset_of!(ConfigLayout, blk_size))?,
             writeback: optional_u8(BlkFeatures::CONFIG_WCE, WRITEBACK)?,
+            num_queues: match features.contains(BlkFeatures::MQ) {
+                true => Some(space.read_u16(offset_of!(ConfigLayout, num_queues))?),
+                false => None,
+            },
             discard: range(
                 BlkFeatures::DISCARD,
                 [

@@ -6,42 +6,46 @@ use levitate_hal::{Dma, DmaBuffer, DmaError, DmaSlice, Platform};
 use levitate_virtio::Transport;
 
 use crate::capabilities::Capabilities;
-use crate::error::{InitError, SubmitError};
+use crate::error::InitError;
 use crate::options::Options;
 use crate::storage::BlkStorage;
-use levitate_virtio::Token;
 
 mod batch;
 mod blocking;
+mod check;
 mod configuration;
 mod life;
+mod queue;
 mod ranges;
 mod recovery;
+mod requests;
 
 pub use configuration::CapacityChange;
 use life::Life;
+pub use queue::BlkQueue;
+use queue::Own;
 
 /// A block device.
 ///
 /// It can be used in two ways, also both at a time: blocking calls wait for the device themselves, and submitted requests are
 /// collected by [`poll`](Self::poll).
 ///
+/// A device with `VIRTIO_BLK_F_MQ` can be used through several queues, by their [`queues`](Self::queues): `MORE` besides the first, if
+/// the storage has room for requests in them.
+///
 /// When dropped it resets the device and gives all memory back.
 /// If the device does not confirm the reset in time, the memory it was given is leaked, for it may still write there.
-pub struct Blk<'s, T: Transport, P: Platform> {
-    /// The device and its queue; `None` after a recovery that failed.
-    life: Option<Life<'s, T, P::Dma>>,
-    /// What borrowed slices go through; `None` while `abandoned` has it.
-    bounce: Option<DmaBuffer<P::Dma>>,
-    /// A request of the driver's own that was not answered in time.
-    abandoned: Option<Token>,
+pub struct Blk<'s, T: Transport, P: Platform, const MORE: usize = 0> {
+    /// The device and its queues; `None` after a recovery that failed.
+    life: Option<Life<'s, T, P::Dma, MORE>>,
+    own: Own<P::Dma>,
     capabilities: Capabilities,
     wants_notifications: bool,
     options: Options,
     platform: P,
 }
 
-impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
+impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     /// Brings the device up with the default [`Options`].
     ///
     /// # Errors
@@ -50,7 +54,7 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
     pub fn new<const N: usize>(
         transport: T,
         platform: P,
-        storage: &'s mut BlkStorage<P::Dma, N>,
+        storage: &'s mut BlkStorage<P::Dma, N, MORE>,
     ) -> Result<Self, InitError> {
         Self::with_options(transport, platform, storage, Options::default())
     }
@@ -63,14 +67,18 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
     pub fn with_options<const N: usize>(
         transport: T,
         platform: P,
-        storage: &'s mut BlkStorage<P::Dma, N>,
+        storage: &'s mut BlkStorage<P::Dma, N, MORE>,
         options: Options,
     ) -> Result<Self, InitError> {
-        let started = Life::start(transport, &platform, &mut storage.slots, &options)?;
+        let more = storage.more.each_mut().map(|slots| Some(&mut slots[..]));
+        let slots = (&mut storage.slots[..], more);
+        let started = Life::start(transport, &platform, slots, &options)?;
         Ok(Self {
             life: Some(started.life),
-            bounce: Some(started.bounce),
-            abandoned: None,
+            own: Own {
+                bounce: Some(started.bounce),
+                abandoned: None,
+            },
             capabilities: started.capabilities,
             wants_notifications: false,
             options,
@@ -132,101 +140,28 @@ impl<'s, T: Transport, P: Platform> Blk<'s, T, P> {
     /// Call [`poll`](Self::poll) afterwards: there is no interrupt for what was done before.
     pub fn set_used_notifications(&mut self, wanted: bool) {
         self.wants_notifications = wanted;
-        if let Some(life) = &mut self.life {
-            life.queue.set_used_notifications(wanted);
+        for queue in self.life.iter_mut().flat_map(Life::queues_mut) {
+            queue.set_used_notifications(wanted);
         }
     }
 
     /// Returns how many requests the device has.
     pub fn in_flight(&self) -> u16 {
-        self.life.as_ref().map_or(0, |life| life.queue.in_flight())
+        let queues = self.life.iter().flat_map(Life::queues);
+        queues.fold(0, |sum, queue| sum.saturating_add(queue.in_flight()))
     }
 
-    /// Returns how many more requests can be submitted now.
+    /// Returns how many more requests can be submitted to the first queue now.
     pub fn idle_slots(&self) -> u16 {
         self.life.as_ref().map_or(0, |life| life.queue.idle_slots())
     }
-
-    /// Refuses what the device must not be sent; nothing of this depends on how it is sent.
-    fn check(&self, sector: u64, len_bytes: usize, access: Access) -> Result<(), SubmitError> {
-        if len_bytes == 0 || !len_bytes.is_multiple_of(crate::SECTOR_BYTES) {
-            return Err(SubmitError::NotWholeSectors { len_bytes });
-        }
-        self.check_range(sector, sectors(len_bytes), access)
-    }
-
-    /// Refuses sectors that the device must not be asked for.
-    fn check_range(
-        &self,
-        sector: u64,
-        sector_count: u64,
-        access: Access,
-    ) -> Result<(), SubmitError> {
-        if sector_count == 0 {
-            return Err(SubmitError::NoSectors);
-        }
-        let block_size_bytes = self.block_size_bytes();
-        let block_sectors = sectors(block_size_bytes as usize);
-        if !sector.is_multiple_of(block_sectors) || !sector_count.is_multiple_of(block_sectors) {
-            return Err(SubmitError::NotWholeBlocks {
-                sector,
-                sector_count,
-                block_size_bytes,
-            });
-        }
-        let capacity_sectors = self.capacity_sectors();
-        match sector.checked_add(sector_count) {
-            Some(end) if end <= capacity_sectors => {}
-            _ => {
-                return Err(SubmitError::OutOfRange {
-                    sector,
-                    sector_count,
-                    capacity_sectors,
-                });
-            }
-        }
-        if access == Access::Write && self.is_read_only() {
-            return Err(SubmitError::ReadOnly);
-        }
-        Ok(())
-    }
-
-    /// Takes the driver's own late request back, if the device is done with it.
-    fn settle_if_done(&mut self) {
-        if let (Some(token), Some(life)) = (self.abandoned, &mut self.life)
-            && let Some(completion) = life.take(token)
-        {
-            self.abandoned = None;
-            self.keep_bounce(completion.buffer);
-        }
-    }
-
-    /// Keeps the bounce buffer that a request of the driver's own gave back, if it carried it.
-    fn keep_bounce(&mut self, buffer: Option<DmaBuffer<P::Dma>>) {
-        if buffer.is_some() {
-            self.bounce = buffer;
-        }
-    }
-}
-
-/// Which way data goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
-    Read,
-    Write,
-}
-
-/// Returns how many sectors a length is, rounded down.
-fn sectors(len_bytes: usize) -> u64 {
-    const { assert!(crate::SECTOR_BYTES.is_power_of_two()) };
-    (len_bytes as u64) >> crate::SECTOR_BYTES.ilog2()
 }
 
 fn new_buffer<D: Dma>(dma: &D, len_bytes: usize) -> Result<DmaBuffer<D>, DmaError> {
     DmaSlice::new_zeroed_aligned(dma, len_bytes, crate::SECTOR_BYTES).map(DmaBuffer::from)
 }
 
-impl<T: Transport, P: Platform> fmt::Debug for Blk<'_, T, P> {
+impl<T: Transport, P: Platform, const MORE: usize> fmt::Debug for Blk<'_, T, P, MORE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blk")
             .field("capabilities", &self.capabilities)

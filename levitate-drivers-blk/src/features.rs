@@ -24,6 +24,9 @@ bitflags::bitflags! {
         /// `writeback` tells the cache mode, and switches it.
         #[doc(alias = "VIRTIO_BLK_F_CONFIG_WCE")]
         const CONFIG_WCE = 1 << 11;
+        /// The device has several queues.
+        #[doc(alias = "VIRTIO_BLK_F_MQ")]
+        const MQ = 1 << 12;
         /// The device has a command that discards sectors.
         #[doc(alias = "VIRTIO_BLK_F_DISCARD")]
         const DISCARD = 1 << 13;
@@ -73,6 +76,7 @@ mod tests {
             (BlkFeatures::BLK_SIZE, c::VIRTIO_BLK_F_BLK_SIZE),
             (BlkFeatures::FLUSH, c::VIRTIO_BLK_F_FLUSH),
             (BlkFeatures::CONFIG_WCE, c::VIRTIO_BLK_F_CONFIG_WCE),
+            (BlkFeatures::MQ, c::VIRTIO_BLK_F_MQ),
             (BlkFeatures::DISCARD, c::VIRTIO_BLK_F_DISCARD),
             (BlkFeatures::WRITE_ZEROES, c::VIRTIO_BLK_F_WRITE_ZEROES),
             // The header of Linux does not have it.
@@ -81,7 +85,7 @@ mod tests {
         ] {
             assert_eq!(feature.bits(), 1 << bit, "{feature:?}");
         }
-        assert_eq!(BlkFeatures::all().iter().count(), 10);
+        assert_eq!(BlkFeatures::all().iter().count(), 11);
         assert_eq!(ZONED, 1 << c::VIRTIO_BLK_F_ZONED);
     }
 }

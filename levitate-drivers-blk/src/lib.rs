@@ -27,7 +27,7 @@ pub mod request;
 pub mod storage;
 
 pub use capabilities::{CacheMode, Capabilities, SECTOR_BYTES};
-pub use device::{Blk, CapacityChange};
+pub use device::{Blk, BlkQueue, CapacityChange};
 pub use error::{
     BufferError, CacheModeError, Error, InitError, PollError, RecoverError, Rejected, ResetError,
     SubmitError,

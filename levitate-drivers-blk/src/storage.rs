@@ -8,25 +8,27 @@ use crate::request::Context;
 /// One slot of the virtqueue; it carries a buffer and what the driver remembers of it.
 pub(crate) type RequestSlot<D> = Slot<DmaBuffer<D>, Context>;
 
-/// Room for `N` requests in flight at a time, fewer if the device's queue is smaller.
+/// Room for `N` requests in flight at a time, fewer if the device's queue is smaller, and as many in each of `MORE` further queues.
 ///
 /// It lies wherever the caller likes, in a static for instance, and is lent to one driver at a time.
 #[derive(Debug)]
-pub struct BlkStorage<D: Dma, const N: usize> {
+pub struct BlkStorage<D: Dma, const N: usize, const MORE: usize = 0> {
     pub(crate) slots: [RequestSlot<D>; N],
+    pub(crate) more: [[RequestSlot<D>; N]; MORE],
 }
 
-impl<D: Dma, const N: usize> BlkStorage<D, N> {
+impl<D: Dma, const N: usize, const MORE: usize> BlkStorage<D, N, MORE> {
     /// Makes empty storage.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             slots: [const { Slot::new() }; N],
+            more: [const { [const { Slot::new() }; N] }; MORE],
         }
     }
 }
 
-impl<D: Dma, const N: usize> Default for BlkStorage<D, N> {
+impl<D: Dma, const N: usize, const MORE: usize> Default for BlkStorage<D, N, MORE> {
     fn default() -> Self {
         Self::new()
     }

@@ -1,18 +1,42 @@
-//! Requests that are submitted now and collected later, as many at a time as there are slots.
+//! Requests that are submitted now and collected later, over all queues as one.
 
 use levitate_hal::{DmaBuffer, Platform};
-use levitate_virtio::{Data, Transport};
+use levitate_virtio::{Token, Transport};
 
 use super::life::Life;
-use super::{Access, Blk};
+use super::queue::BlkQueue;
+use super::{Blk, requests};
 use crate::error::{Error, PollError, Rejected, SubmitError};
-use crate::request::{Completion, Owner, RequestKind};
-use levitate_virtio::Token;
+use crate::request::Completion;
 
-impl<T: Transport, P: Platform> Blk<'_, T, P> {
-    /// Submits a read of whole blocks, from `sector` on, into the window of `buffer`; [`notify`](Self::notify) makes the device look.
+/// What is submitted here goes to the first queue; what was submitted to any queue is collected.
+impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
+    /// Returns how many queues are in use: one, or with `VIRTIO_BLK_F_MQ` as many as the device and the storage have.
     ///
-    /// The window is a positive number of blocks long, at most [`max_request_bytes`](Self::max_request_bytes).
+    /// Zero after a recovery that failed.
+    pub fn queue_count(&self) -> usize {
+        self.life.as_ref().map_or(0, Life::queue_count)
+    }
+
+    /// Returns the queues in use, the first one first, to be used independently of one another.
+    pub fn queues(&mut self) -> impl Iterator<Item = BlkQueue<'_, 's, T, P::Dma>> {
+        let capabilities = &self.capabilities;
+        let mut own = Some(&mut self.own);
+        let queues = self.life.iter_mut().flat_map(Life::queues_mut);
+        queues.map(move |queue| BlkQueue {
+            queue,
+            capabilities,
+            // What the driver itself submits is in the first.
+            own: own.take(),
+        })
+    }
+
+    /// Returns one of the queues in use, counted from 0.
+    pub fn queue(&mut self, index: usize) -> Option<BlkQueue<'_, 's, T, P::Dma>> {
+        self.queues().nth(index)
+    }
+
+    /// Submits a read to the first queue: [`BlkQueue::submit_read`].
     ///
     /// # Errors
     ///
@@ -22,12 +46,13 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         sector: u64,
         buffer: DmaBuffer<P::Dma>,
     ) -> Result<Token, Rejected<P::Dma>> {
-        self.submit(Access::Read, sector, buffer)
+        match self.queue(0) {
+            Some(mut queue) => queue.submit_read(sector, buffer),
+            None => Err(not_running(buffer)),
+        }
     }
 
-    /// Submits a write of whole blocks, from `sector` on, from the window of `buffer`; [`notify`](Self::notify) makes the device look.
-    ///
-    /// The window is a positive number of blocks long, at most [`max_request_bytes`](Self::max_request_bytes).
+    /// Submits a write to the first queue: [`BlkQueue::submit_write`].
     ///
     /// # Errors
     ///
@@ -37,35 +62,49 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         sector: u64,
         buffer: DmaBuffer<P::Dma>,
     ) -> Result<Token, Rejected<P::Dma>> {
-        self.submit(Access::Write, sector, buffer)
+        match self.queue(0) {
+            Some(mut queue) => queue.submit_write(sector, buffer),
+            None => Err(not_running(buffer)),
+        }
     }
 
-    /// Submits a flush, which makes every write durable that *is done* by now; [`notify`](Self::notify) makes the device look.
+    /// Submits a flush to the first queue: [`BlkQueue::submit_flush`].
     ///
     /// # Errors
     ///
     /// [`SubmitError`], in particular [`SubmitError::NoFlush`] if there is nothing that a flush could do.
     pub fn submit_flush(&mut self) -> Result<Token, SubmitError> {
-        if !self.has_flush() {
-            return Err(SubmitError::NoFlush);
-        }
-        let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
-        life.submit(RequestKind::Flush, 0, Data::None, Owner::User)
-            .map_err(|rejected| rejected.error.into())
+        self.queue(0).ok_or(SubmitError::NotRunning)?.submit_flush()
     }
 
     /// Makes the device look at what was submitted since the last call, if it does not look by itself; says whether it was told.
     pub fn notify(&mut self) -> bool {
-        self.life.as_mut().is_some_and(|life| life.queue.notify())
+        let mut is_told = false;
+        // Each of them, whatever the one before did.
+        for mut queue in self.queues() {
+            is_told |= queue.notify();
+        }
+        is_told
     }
 
-    /// Returns a submitted request that the device is done with, the one that has been for longest.
+    /// Returns a submitted request that the device is done with, of each queue the one that has been for longest.
     ///
     /// # Errors
     ///
     /// [`PollError`], once all that was done properly is taken.
     pub fn poll(&mut self) -> Result<Option<Completion<P::Dma>>, PollError> {
-        self.collect(|life| life.next_done())
+        if self.life.is_none() {
+            return Err(PollError::NotRunning);
+        }
+        let mut outcome = Ok(None);
+        for mut queue in self.queues() {
+            match queue.poll() {
+                Ok(None) => {}
+                Ok(completion) => return Ok(completion),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
     }
 
     /// Returns the request of this token if the device is done with it; `None` if it is not, or was returned before.
@@ -74,7 +113,13 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     ///
     /// [`PollError`].
     pub fn take(&mut self, token: Token) -> Result<Option<Completion<P::Dma>>, PollError> {
-        self.collect(|_| Some(token))
+        if self.life.is_none() {
+            return Err(PollError::NotRunning);
+        }
+        match self.queue(usize::from(token.queue().get())) {
+            Some(mut queue) => queue.take(token),
+            None => Ok(None),
+        }
     }
 
     /// Waits for a submitted request and returns it; `None` if the token names none, for instance because it was returned before.
@@ -86,56 +131,17 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     /// [`Error::Timeout`] with the reason, [`Error::NeedsReset`] or [`Error::Fault`]; the request stays in flight.
     pub fn wait(&mut self, token: Token) -> Result<Option<Completion<P::Dma>>, Error> {
         let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
-        if !life.knows(token) {
+        let Some((device, queue)) = life.owner_of(token) else {
             return Ok(None);
-        }
+        };
         let clock = self.platform.clock();
-        life.wait(clock, self.options.timeout, token).map(Some)
+        requests::wait(device, queue, clock, self.options.timeout, token).map(Some)
     }
+}
 
-    /// Looks at the queue, takes the driver's own late request out of the way, and returns the request that `choose` names.
-    fn collect(
-        &mut self,
-        choose: impl FnOnce(&Life<'_, T, P::Dma>) -> Option<Token>,
-    ) -> Result<Option<Completion<P::Dma>>, PollError> {
-        let life = self.life.as_mut().ok_or(PollError::NotRunning)?;
-        let processed = life.queue.process();
-        self.settle_if_done();
-        let life = self.life.as_mut().ok_or(PollError::NotRunning)?;
-        let completion = choose(life).and_then(|token| life.take(token));
-        match (completion, processed) {
-            (None, Err(fault)) => Err(fault.into()),
-            (completion, _) => Ok(completion),
-        }
-    }
-
-    fn submit(
-        &mut self,
-        access: Access,
-        sector: u64,
-        buffer: DmaBuffer<P::Dma>,
-    ) -> Result<Token, Rejected<P::Dma>> {
-        let checked = self.check_one(sector, buffer.len_bytes(), access);
-        match (checked, &mut self.life) {
-            (Ok(()), Some(life)) => life.submit_buffer(access, sector, buffer),
-            (Ok(()), None) => Err(Rejected {
-                error: SubmitError::NotRunning,
-                buffer,
-            }),
-            (Err(error), _) => Err(Rejected { error, buffer }),
-        }
-    }
-
-    /// Refuses what does not fit into one request, besides what must not be sent at all.
-    fn check_one(&self, sector: u64, len_bytes: usize, access: Access) -> Result<(), SubmitError> {
-        self.check(sector, len_bytes, access)?;
-        let max_bytes = self.max_request_bytes();
-        if u32::try_from(len_bytes).is_ok_and(|len_bytes| len_bytes <= max_bytes) {
-            return Ok(());
-        }
-        Err(SubmitError::TooLong {
-            len_bytes,
-            max_bytes,
-        })
+const fn not_running<D: levitate_hal::Dma>(buffer: DmaBuffer<D>) -> Rejected<D> {
+    Rejected {
+        error: SubmitError::NotRunning,
+        buffer,
     }
 }

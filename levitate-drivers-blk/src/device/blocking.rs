@@ -5,7 +5,8 @@ use core::ops::Range;
 use levitate_hal::{Dma, DmaBuffer, Platform};
 use levitate_virtio::{Data, Transport};
 
-use super::{Access, Blk, sectors};
+use super::check::{Access, sectors};
+use super::{Blk, requests};
 use crate::error::{BufferError, Error, SubmitError};
 use crate::id::{DeviceId, ID_BYTES};
 use crate::request::{Owner, RequestKind};
@@ -15,7 +16,7 @@ use crate::request::{Owner, RequestKind};
 ///
 /// Submitted requests of others stay in flight, or wait for [`poll`](Self::poll), meanwhile; they must leave a slot idle.
 /// After a timeout the request stays with the device, and the next call first waits for it.
-impl<T: Transport, P: Platform> Blk<'_, T, P> {
+impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     /// Reads whole blocks, from `sector` on, into `data`; waits for the device (§5.2.6).
     ///
     /// `data` is a positive number of blocks long, and filled by way of the driver's own buffer: a device that answers late
@@ -25,7 +26,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     ///
     /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise a beginning of `data` may have been read.
     pub fn read(&mut self, sector: u64, data: &mut [u8]) -> Result<(), Error> {
-        self.check(sector, data.len(), Access::Read)?;
+        self.capabilities.check(sector, data.len(), Access::Read)?;
         let chunk_bytes = self.bounce_chunk_bytes()?;
         let mut sector = sector;
         for chunk in data.chunks_mut(chunk_bytes) {
@@ -46,7 +47,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     ///
     /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise a beginning of `data` may have been written.
     pub fn write(&mut self, sector: u64, data: &[u8]) -> Result<(), Error> {
-        self.check(sector, data.len(), Access::Write)?;
+        self.capabilities.check(sector, data.len(), Access::Write)?;
         let chunk_bytes = self.bounce_chunk_bytes()?;
         let mut sector = sector;
         for chunk in data.chunks(chunk_bytes) {
@@ -126,7 +127,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         mut buffer: DmaBuffer<P::Dma>,
     ) -> Result<DmaBuffer<P::Dma>, BufferError<P::Dma>> {
         let window = buffer.window();
-        if let Err(error) = self.check(first, buffer.len_bytes(), access) {
+        if let Err(error) = self.capabilities.check(first, buffer.len_bytes(), access) {
             return Err(BufferError {
                 error: error.into(),
                 buffer: Some(buffer),
@@ -168,7 +169,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
                 buffer: Some(buffer),
             });
         };
-        let token = match life.submit_buffer(access, sector, buffer) {
+        let token = match requests::submit_buffer(&mut life.queue, access, sector, buffer) {
             Ok(token) => token,
             Err(rejected) => {
                 return Err(BufferError {
@@ -179,7 +180,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         };
         life.queue.notify();
         let completion = life
-            .wait(self.platform.clock(), self.options.timeout, token)
+            .wait_for_first(self.platform.clock(), self.options.timeout, token)
             .map_err(|error| BufferError {
                 error,
                 buffer: None,
@@ -202,28 +203,28 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         data: Data<DmaBuffer<P::Dma>>,
     ) -> Result<(), Error> {
         let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
-        let token = match life.submit(kind, sector, data, Owner::Driver) {
+        let token = match requests::submit(&mut life.queue, kind, sector, data, Owner::Driver) {
             Ok(token) => token,
             Err(rejected) => {
-                self.keep_bounce(rejected.data.into_inner());
+                self.own.keep_bounce(rejected.data.into_inner());
                 return Err(SubmitError::from(rejected.error).into());
             }
         };
         life.queue.notify();
         // Until it is taken back: an error of the wait leaves it with the device.
-        self.abandoned = Some(token);
+        self.own.abandoned = Some(token);
         self.settle()
     }
 
     /// Waits for the request of the driver's own that is on its way, if there is one; returns how it went.
     fn settle(&mut self) -> Result<(), Error> {
-        let Some(token) = self.abandoned else {
+        let Some(token) = self.own.abandoned else {
             return Ok(());
         };
         let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
-        let completion = life.wait(self.platform.clock(), self.options.timeout, token)?;
-        self.abandoned = None;
-        self.keep_bounce(completion.buffer);
+        let completion = life.wait_for_first(self.platform.clock(), self.options.timeout, token)?;
+        self.own.abandoned = None;
+        self.own.keep_bounce(completion.buffer);
         Ok(completion.result?)
     }
 
@@ -238,20 +239,20 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     /// Returns how much of a borrowed slice goes through the bounce buffer at a time.
     fn bounce_chunk_bytes(&mut self) -> Result<usize, Error> {
         self.settle_late()?;
-        let bounce = self.bounce.as_ref().ok_or(SubmitError::NotRunning)?;
+        let bounce = self.own.bounce.as_ref().ok_or(SubmitError::NotRunning)?;
         let limit = usize::try_from(self.max_request_bytes()).unwrap_or(usize::MAX);
         Ok(bounce.capacity_bytes().min(limit))
     }
 
     /// Returns what the device put into the bounce buffer.
     pub(super) fn bounced(&self) -> Result<&[u8], Error> {
-        let bounce = self.bounce.as_ref().ok_or(SubmitError::NotRunning)?;
+        let bounce = self.own.bounce.as_ref().ok_or(SubmitError::NotRunning)?;
         Ok(bounce.as_slice())
     }
 
     /// Takes the bounce buffer, with a window of `len_bytes`.
     pub(super) fn take_bounce(&mut self, len_bytes: usize) -> Result<DmaBuffer<P::Dma>, Error> {
-        let mut bounce = self.bounce.take().ok_or(SubmitError::NotRunning)?;
+        let mut bounce = self.own.bounce.take().ok_or(SubmitError::NotRunning)?;
         restore(&mut bounce, 0..len_bytes);
         Ok(bounce)
     }

@@ -17,7 +17,7 @@ pub struct CapacityChange {
     pub now_sectors: u64,
 }
 
-impl<T: Transport, P: Platform> Blk<'_, T, P> {
+impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     /// Looks what has become of the configuration; returns the capacity if it is another one.
     ///
     /// To be called after the interrupt handle said

@@ -3,72 +3,76 @@
 use core::mem::size_of;
 use core::time::Duration;
 
-use levitate_hal::{Clock, Deadline, Dma, DmaBuffer, Platform};
+use levitate_hal::{Clock, Dma, DmaBuffer, Platform};
 use levitate_virtio::{
-    Data, Device, DeviceType, Queue, QueueConfig, QueueIndex, Rejected, Status, Timeout, Transport,
-    Wanted, stage,
+    Data, Device, DeviceType, Queue, QueueConfig, QueueIndex, Token, Transport, Wanted,
 };
 
-use super::{Access, new_buffer};
+use super::new_buffer;
+use super::requests::{self, Live, RequestQueue};
 use crate::capabilities::Capabilities;
 use crate::config::Config;
 use crate::error::{Error, InitError};
 use crate::features::BlkFeatures;
 use crate::options::Options;
 use crate::request::{
-    self, Completion, Context, Owner, Reclaimed, RequestError, RequestHeader, RequestKind,
-    RequestStatus,
+    Completion, Context, Owner, Reclaimed, RequestError, RequestHeader, RequestStatus,
 };
 use crate::storage::RequestSlot;
-use levitate_virtio::Token;
 
-/// The queue for requests; the only one without `VIRTIO_BLK_F_MQ` (§5.2.2).
+/// The first queue for requests; the only one without `VIRTIO_BLK_F_MQ` (§5.2.2).
 const REQUEST_QUEUE: QueueIndex = QueueIndex::new(0);
 
-/// How often a wait looks whether the device has given up: seldom, for the look costs an exit to the hypervisor.
-const STATUS_INTERVAL: Duration = Duration::from_millis(20);
-
-/// A live device with its queue.
-pub(super) struct Life<'s, T: Transport, D: Dma> {
-    pub(super) device: Device<T, stage::Live>,
+/// A live device with its queues.
+pub(super) struct Life<'s, T: Transport, D: Dma, const MORE: usize> {
+    pub(super) device: Live<T>,
+    /// The first one.
     pub(super) queue: RequestQueue<'s, T, D>,
+    /// The others, as many as there are.
+    more: [Option<RequestQueue<'s, T, D>>; MORE],
+    /// Room for requests in queues that there are not.
+    spare: [Option<Slots<'s, D>>; MORE],
 }
 
-type RequestQueue<'s, T, D> = Queue<'s, DmaBuffer<D>, Context, D, <T as Transport>::Notifier>;
+/// The slots of one queue.
+type Slots<'s, D> = &'s mut [RequestSlot<D>];
 
 /// What bringing a device up results in.
-pub(super) struct Started<'s, T: Transport, D: Dma> {
-    pub(super) life: Life<'s, T, D>,
+pub(super) struct Started<'s, T: Transport, D: Dma, const MORE: usize> {
+    pub(super) life: Life<'s, T, D, MORE>,
     pub(super) capabilities: Capabilities,
     pub(super) bounce: DmaBuffer<D>,
 }
 
 /// What is left of a life.
-pub(super) struct Ended<'s, T, D: Dma> {
+pub(super) struct Ended<'s, T, D: Dma, const MORE: usize> {
     pub(super) transport: T,
     /// Room for another life; `None` if the queue was another device's, which `Life` rules out.
-    pub(super) slots: Option<&'s mut [RequestSlot<D>]>,
+    pub(super) slots: Option<Slots<'s, D>>,
+    /// Room in further queues of another life.
+    pub(super) more_slots: [Option<Slots<'s, D>>; MORE],
 }
 
-impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
+impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
     /// Goes through the initialization of §3.1.1.
     pub(super) fn start<P: Platform<Dma = D>>(
         transport: T,
         platform: &P,
-        slots: &'s mut [RequestSlot<D>],
+        (slots, mut spare): (Slots<'s, D>, [Option<Slots<'s, D>>; MORE]),
         options: &Options,
-    ) -> Result<Started<'s, T, D>, InitError> {
+    ) -> Result<Started<'s, T, D, MORE>, InitError> {
         let found = transport.device_type();
         if found != DeviceType::BLOCK {
             return Err(InitError::WrongDevice { found });
         }
         let clock = platform.clock();
         let mut device = Device::begin(transport, clock, options.timeout)?;
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             common: options.features,
             device: BlkFeatures::wanted(device.read_offered_features()),
             required: BlkFeatures::empty(),
         };
+        wanted.device.set(BlkFeatures::MQ, MORE != 0);
         let (mut device, features) = device.negotiate(&wanted)?;
         let config = device.read_config(|space| Config::read(space, features.device))?;
         let capabilities = Capabilities::new(&config, features.device, options.max_segments)?;
@@ -80,10 +84,36 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
             max_segment_bytes: capabilities.max_segment_bytes(),
         };
         let queue = device.prepare_queue(platform.dma(), REQUEST_QUEUE, queue_config, slots)?;
+        let mut prepared = [const { None }; MORE];
+        let indices = 1..capabilities.num_queues();
+        for ((index, room), prepared) in indices.zip(&mut spare).zip(&mut prepared) {
+            let Some(slots) = room.take() else { break };
+            let index = QueueIndex::new(index);
+            match device.prepare_queue(platform.dma(), index, queue_config, slots) {
+                Ok(queue) => *prepared = Some(queue),
+                // One queue is enough to drive the device, and those before this one are in its hands.
+                Err(error) => {
+                    log::warn!(
+                        "block device is driven without queue {index} and those after it: {error}"
+                    );
+                    break;
+                }
+            }
+        }
         let device = device.go_live();
         let queue = queue.activate(&device)?;
-        let life = Self { device, queue };
-        match capabilities.limited_to(life.queue.max_data_bytes()) {
+        let mut more = [const { None }; MORE];
+        for (live, prepared) in more.iter_mut().zip(prepared) {
+            *live = prepared.map(|queue| queue.activate(&device)).transpose()?;
+        }
+        let life = Self {
+            device,
+            queue,
+            more,
+            spare,
+        };
+        let max_data_bytes = life.queues().map(Queue::max_data_bytes).min();
+        match capabilities.limited_to(max_data_bytes.unwrap_or(0)) {
             Ok(capabilities) => Ok(Started {
                 life,
                 capabilities,
@@ -97,34 +127,18 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
         }
     }
 
-    /// Resets the device, takes the queue apart and hands `reclaim` what it still carried, each with its owner.
+    /// Resets the device, takes the queues apart and hands `reclaim` what they still carried, each with its owner.
     pub(super) fn end(
         mut self,
         clock: &impl Clock,
         timeout: Duration,
         mut reclaim: impl FnMut(Reclaimed<D>, Owner),
-    ) -> Result<Ended<'s, T, D>, levitate_virtio::ResetError<T>> {
-        // What is done is the driver's, whatever becomes of the device. Each turn takes one of finitely many.
-        while let Some(token) = self.next_done() {
-            let owner = self
-                .queue
-                .context(token)
-                .map_or(Owner::User, |context| context.owner);
-            let Some(completion) = self.take(token) else {
-                break;
-            };
-            reclaim(
-                Reclaimed {
-                    kind: completion.kind,
-                    sector: completion.sector,
-                    result: completion.result,
-                    buffer: completion.buffer,
-                },
-                owner,
-            );
+    ) -> Result<Ended<'s, T, D, MORE>, levitate_virtio::ResetError<T>> {
+        for queue in self.queues_mut() {
+            reclaim_done::<T, D>(queue, &mut reclaim);
         }
         let (transport, quiesced) = self.device.reset(clock, timeout)?;
-        let slots = self.queue.release(&quiesced, |data, context| {
+        let mut abort = |data: Data<DmaBuffer<D>>, context: Context| {
             reclaim(
                 Reclaimed {
                     kind: context.kind,
@@ -134,102 +148,77 @@ impl<'s, T: Transport, D: Dma> Life<'s, T, D> {
                 },
                 context.owner,
             );
-        });
+        };
+        let slots = self.queue.release(&quiesced, &mut abort).ok();
+        let mut more_slots = self.spare;
+        for (room, queue) in more_slots.iter_mut().zip(self.more) {
+            if let Some(queue) = queue {
+                *room = queue.release(&quiesced, &mut abort).ok();
+            }
+        }
         Ok(Ended {
             transport,
-            slots: slots.ok(),
+            slots,
+            more_slots,
         })
     }
 
-    /// Makes a request available, without notifying the device.
-    pub(super) fn submit(
+    pub(super) fn queue_count(&self) -> usize {
+        self.queues().count()
+    }
+
+    pub(super) fn queues(&self) -> impl Iterator<Item = &RequestQueue<'s, T, D>> {
+        core::iter::once(&self.queue).chain(self.more.iter().flatten())
+    }
+
+    pub(super) fn queues_mut(&mut self) -> impl Iterator<Item = &mut RequestQueue<'s, T, D>> {
+        core::iter::once(&mut self.queue).chain(self.more.iter_mut().flatten())
+    }
+
+    /// Returns the queue that has the request, and its device; `None` if the token is that of no request, or was taken back.
+    pub(super) fn owner_of(
         &mut self,
-        kind: RequestKind,
-        sector: u64,
-        data: Data<DmaBuffer<D>>,
-        owner: Owner,
-    ) -> Result<Token, Rejected<DmaBuffer<D>, Context>> {
-        let context = Context {
-            kind,
-            sector,
-            owner,
-        };
-        let header = kind.header(sector);
-        self.queue
-            .submit(&header, data, &RequestStatus::UNWRITTEN, context)
+        token: Token,
+    ) -> Option<(&mut Live<T>, &mut RequestQueue<'s, T, D>)> {
+        let queue = core::iter::once(&mut self.queue)
+            .chain(self.more.iter_mut().flatten())
+            .find(|queue| queue.context(token).is_some())?;
+        Some((&mut self.device, queue))
     }
 
-    /// Makes a read or a write of the user's available, without notifying the device.
-    pub(super) fn submit_buffer(
-        &mut self,
-        access: Access,
-        sector: u64,
-        buffer: DmaBuffer<D>,
-    ) -> Result<Token, crate::Rejected<D>> {
-        let (kind, data) = match access {
-            Access::Read => (RequestKind::Read, Data::Writable(buffer)),
-            Access::Write => (RequestKind::Write, Data::Readable(buffer)),
-        };
-        self.submit(kind, sector, data, Owner::User)
-            .map_err(|rejected| match rejected.data {
-                Data::Readable(buffer) | Data::Writable(buffer) => crate::Rejected {
-                    error: rejected.error.into(),
-                    buffer,
-                },
-                Data::None => unreachable!("a queue gives back the data it was handed"),
-            })
-    }
-
-    /// Takes a request back that is done, as of the last look at the queue.
-    pub(super) fn take(&mut self, token: Token) -> Option<Completion<D>> {
-        let completed = self.queue.take(token)?;
-        Some(request::completion(token, completed))
-    }
-
-    /// Says whether the token is that of a request which has not been taken back.
-    pub(super) fn knows(&self, token: Token) -> bool {
-        self.queue.context(token).is_some()
-    }
-
-    /// Returns the request that has been done for longest.
-    pub(super) fn next_done(&self) -> Option<Token> {
-        self.queue.next_done()
-    }
-
-    /// Waits until the request is done and takes it back; others that are done stay for whoever wants them.
-    pub(super) fn wait(
+    /// Waits for a request in the first queue: [`requests::wait`].
+    pub(super) fn wait_for_first(
         &mut self,
         clock: &impl Clock,
         timeout: Duration,
         token: Token,
     ) -> Result<Completion<D>, Error> {
-        let deadline = Deadline::after(clock, timeout);
-        let mut next_look = Deadline::after(clock, STATUS_INTERVAL);
-        let outcome = deadline.poll(clock, || {
-            let processed = self.queue.process();
-            if let Some(completion) = self.take(token) {
-                return Some(Ok(completion));
-            }
-            if let Err(fault) = processed {
-                return Some(Err(fault.into()));
-            }
-            if next_look.is_missed(clock) {
-                next_look = Deadline::after(clock, STATUS_INTERVAL);
-                let status = self.device.transport().read_status();
-                // All ones is what a device that is gone reads; the diagnosis says so.
-                let has_given_up = status.contains(Status::DEVICE_NEEDS_RESET) && !status.is_all();
-                return has_given_up.then_some(Err(Error::NeedsReset { status }));
-            }
-            None
-        });
-        match outcome {
-            Some(outcome) => outcome,
-            None => {
-                let unwritten = RequestStatus::UNWRITTEN;
-                let cause = self.device.diagnose(&mut self.queue, token, &unwritten);
-                Err(Timeout { timeout, cause }.into())
-            }
-        }
+        requests::wait(&mut self.device, &mut self.queue, clock, timeout, token)
+    }
+}
+
+/// Hands `reclaim` what is done: that is the driver's, whatever becomes of the device.
+fn reclaim_done<T: Transport, D: Dma>(
+    queue: &mut RequestQueue<'_, T, D>,
+    reclaim: &mut impl FnMut(Reclaimed<D>, Owner),
+) {
+    // Each turn takes one of finitely many.
+    while let Some(token) = queue.next_done() {
+        let owner = queue
+            .context(token)
+            .map_or(Owner::User, |context| context.owner);
+        let Some(completion) = requests::take(queue, token) else {
+            break;
+        };
+        reclaim(
+            Reclaimed {
+                kind: completion.kind,
+                sector: completion.sector,
+                result: completion.result,
+                buffer: completion.buffer,
+            },
+            owner,
+        );
     }
 }
 

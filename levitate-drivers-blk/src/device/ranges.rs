@@ -6,14 +6,15 @@ use levitate_hal::Platform;
 use levitate_virtio::{Data, Transport};
 use zerocopy::IntoBytes;
 
-use super::{Access, Blk};
+use super::Blk;
+use super::check::Access;
 use crate::error::{Error, SubmitError};
 use crate::lifetime::{Lifetime, LifetimeLayout};
 use crate::range::{RangeFlags, RangeLimits, RangeSegment, Unmap};
 use crate::request::RequestKind;
 
 /// These wait for the device as the other blocking calls do, one request after another.
-impl<T: Transport, P: Platform> Blk<'_, T, P> {
+impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     /// Lets the device forget what is in `sector_count` sectors from `sector` on; waits for it.
     ///
     /// Nothing can be said of what a read finds there afterwards.
@@ -99,7 +100,8 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         sector_count: u64,
     ) -> Result<(), Error> {
         let limits = limits.ok_or(SubmitError::NoCommand { kind })?;
-        self.check_range(first, sector_count, Access::Write)?;
+        self.capabilities
+            .check_range(first, sector_count, Access::Write)?;
         self.settle_late()?;
         let mut sector = first;
         let mut left = sector_count;

@@ -8,7 +8,7 @@ use super::life::Life;
 use crate::error::{RecoverError, ResetError};
 use crate::request::{Owner, Reclaimed};
 
-impl<T: Transport, P: Platform> Blk<'_, T, P> {
+impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     /// Resets the device and brings it up again, in the same storage; waits for it.
     ///
     /// Every submitted request ends here: `reclaim` is handed each that was not taken, and the tokens name nothing any more.
@@ -22,8 +22,8 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
         mut reclaim: impl FnMut(Reclaimed<P::Dma>),
     ) -> Result<(), RecoverError> {
         let life = self.life.take().ok_or(RecoverError::NotRunning)?;
-        self.abandoned = None;
-        self.bounce = None;
+        self.own.abandoned = None;
+        self.own.bounce = None;
         let timeout = self.options.timeout;
         let ended = life.end(self.platform.clock(), timeout, |request, owner| {
             if owner == Owner::User {
@@ -35,9 +35,10 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
             status: error.status,
         })?;
         let slots = ended.slots.ok_or(RecoverError::NotRunning)?;
+        let slots = (slots, ended.more_slots);
         let started = Life::start(ended.transport, &self.platform, slots, &self.options)?;
         self.life = Some(started.life);
-        self.bounce = Some(started.bounce);
+        self.own.bounce = Some(started.bounce);
         self.capabilities = started.capabilities;
         self.set_used_notifications(self.wants_notifications);
         log::debug!("block device was reset and is live again");
@@ -69,7 +70,7 @@ impl<T: Transport, P: Platform> Blk<'_, T, P> {
     }
 }
 
-impl<T: Transport, P: Platform> Drop for Blk<'_, T, P> {
+impl<T: Transport, P: Platform, const MORE: usize> Drop for Blk<'_, T, P, MORE> {
     fn drop(&mut self) {
         if let Some(life) = self.life.take()
             && let Err(error) = life.end(self.platform.clock(), self.options.timeout, |_, _| {})

@@ -9,8 +9,9 @@ use levitate_host::{Behaviour, BlockModel, MmioDevice, Pool, Version, VirtualClo
 use levitate_virtio::{Features, MmioTransport};
 
 pub(crate) type Disk = MmioDevice<BlockModel>;
-pub(crate) type Driver<'s> = Blk<'s, MmioTransport<Disk>, (Pool, VirtualClock)>;
-pub(crate) type Storage<const N: usize> = BlkStorage<Pool, N>;
+pub(crate) type Driver<'s, const MORE: usize = 0> =
+    Blk<'s, MmioTransport<Disk>, (Pool, VirtualClock), MORE>;
+pub(crate) type Storage<const N: usize, const MORE: usize = 0> = BlkStorage<Pool, N, MORE>;
 
 /// `QueueNotify`.
 pub(crate) const NOTIFY: usize = 0x050;
@@ -73,15 +74,18 @@ impl Bench {
             .expect("there is a device")
     }
 
-    pub(crate) fn try_drive<'s, const N: usize>(
+    pub(crate) fn try_drive<'s, const N: usize, const MORE: usize>(
         &self,
-        storage: &'s mut Storage<N>,
-    ) -> Result<Driver<'s>, InitError> {
+        storage: &'s mut Storage<N, MORE>,
+    ) -> Result<Driver<'s, MORE>, InitError> {
         let platform = (self.pool.clone(), self.clock.clone());
         Blk::with_options(self.transport(), platform, storage, self.options)
     }
 
-    pub(crate) fn drive<'s, const N: usize>(&self, storage: &'s mut Storage<N>) -> Driver<'s> {
+    pub(crate) fn drive<'s, const N: usize, const MORE: usize>(
+        &self,
+        storage: &'s mut Storage<N, MORE>,
+    ) -> Driver<'s, MORE> {
         let driver = self.try_drive(storage).expect("the device comes up");
         self.disk.clear_log();
         driver
@@ -131,7 +135,11 @@ pub(crate) fn patterned(sector: u64, len_bytes: usize) -> Vec<u8> {
 }
 
 /// A buffer with `len_bytes` bytes of `byte`.
-pub(crate) fn filled(driver: &Driver<'_>, len_bytes: usize, byte: u8) -> DmaBuffer<Pool> {
+pub(crate) fn filled<const MORE: usize>(
+    driver: &Driver<'_, MORE>,
+    len_bytes: usize,
+    byte: u8,
+) -> DmaBuffer<Pool> {
     let mut buffer = driver
         .allocate_buffer(len_bytes)
         .expect("the pool has room");

@@ -121,8 +121,7 @@ fn a_screen_switched_off_is_of_the_size_its_monitor_prefers() {
     let rig = two_screens(Version::Two);
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);
-    rig.device
-        .model(|gpu| gpu.set_edid(&edid(1920, 1080)));
+    rig.device.model(|gpu| gpu.set_edid(&edid(1920, 1080)));
     rig.device.change_config(|gpu| gpu.set_mode(1, 0, 0, false));
     let screens = gpu.process_events().unwrap().unwrap();
     let modes: Vec<_> = screens

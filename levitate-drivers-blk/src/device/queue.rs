@@ -1,0 +1,167 @@
+//! One virtqueue of the device, for whoever submits to it: [`BlkQueue`] (§5.2.2).
+
+use core::fmt;
+
+use levitate_hal::{Dma, DmaBuffer};
+use levitate_virtio::{Data, QueueIndex, Token, Transport};
+
+use super::check::Access;
+use super::requests::{self, RequestQueue};
+use crate::capabilities::Capabilities;
+use crate::error::{PollError, Rejected, SubmitError};
+use crate::request::{Completion, Owner, RequestKind};
+
+/// One of the device's virtqueues: requests that are submitted now and collected later, as many at a time as there are slots.
+///
+/// It is borrowed from a [`Blk`](crate::Blk), with all others of it at a time or by itself, and can be given to another thread
+/// meanwhile: nothing is shared between two of them but what the device says of itself.
+pub struct BlkQueue<'q, 's, T: Transport, D: Dma> {
+    pub(super) queue: &'q mut RequestQueue<'s, T, D>,
+    pub(super) capabilities: &'q Capabilities,
+    /// What the driver itself has in this queue; only in the first one.
+    pub(super) own: Option<&'q mut Own<D>>,
+}
+
+/// What the driver keeps for requests of its own, which are in the first queue.
+pub(super) struct Own<D: Dma> {
+    /// What borrowed slices go through; `None` while `abandoned` has it.
+    pub(super) bounce: Option<DmaBuffer<D>>,
+    /// A request that was not answered in time.
+    pub(super) abandoned: Option<Token>,
+}
+
+impl<D: Dma> Own<D> {
+    /// Keeps the bounce buffer that a request gave back, if it carried it.
+    pub(super) fn keep_bounce(&mut self, buffer: Option<DmaBuffer<D>>) {
+        if buffer.is_some() {
+            self.bounce = buffer;
+        }
+    }
+}
+
+impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
+    /// Returns which of the device's queues it is.
+    #[must_use]
+    pub fn index(&self) -> QueueIndex {
+        self.queue.index()
+    }
+
+    /// Submits a read of whole blocks, from `sector` on, into the window of `buffer`; [`notify`](Self::notify) makes the device look.
+    ///
+    /// The window is a positive number of blocks long, at most [`max_request_bytes`](Capabilities::max_request_bytes).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], with the buffer: the device has not seen the request.
+    pub fn submit_read(&mut self, sector: u64, buffer: DmaBuffer<D>) -> Result<Token, Rejected<D>> {
+        self.submit(Access::Read, sector, buffer)
+    }
+
+    /// Submits a write of whole blocks, from `sector` on, from the window of `buffer`; [`notify`](Self::notify) makes the device look.
+    ///
+    /// The window is a positive number of blocks long, at most [`max_request_bytes`](Capabilities::max_request_bytes).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], with the buffer: the device has not seen the request.
+    pub fn submit_write(
+        &mut self,
+        sector: u64,
+        buffer: DmaBuffer<D>,
+    ) -> Result<Token, Rejected<D>> {
+        self.submit(Access::Write, sector, buffer)
+    }
+
+    /// Submits a flush, which makes every write durable that *is done* by now, whichever queue it came by;
+    /// [`notify`](Self::notify) makes the device look.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`], in particular [`SubmitError::NoFlush`] if there is nothing that a flush could do.
+    pub fn submit_flush(&mut self) -> Result<Token, SubmitError> {
+        if !self.capabilities.has_flush() {
+            return Err(SubmitError::NoFlush);
+        }
+        requests::submit(self.queue, RequestKind::Flush, 0, Data::None, Owner::User)
+            .map_err(|rejected| rejected.error.into())
+    }
+
+    /// Makes the device look at what was submitted since the last call, if it does not look by itself; says whether it was told.
+    pub fn notify(&mut self) -> bool {
+        self.queue.notify()
+    }
+
+    /// Returns a submitted request that the device is done with, the one that has been for longest.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError`], once all that was done properly is taken.
+    pub fn poll(&mut self) -> Result<Option<Completion<D>>, PollError> {
+        self.collect(|queue| queue.next_done())
+    }
+
+    /// Returns the request of this token if the device is done with it; `None` if it is not, was returned before, or is another queue's.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError`].
+    pub fn take(&mut self, token: Token) -> Result<Option<Completion<D>>, PollError> {
+        self.collect(|_| Some(token))
+    }
+
+    /// Returns how many requests the device has.
+    #[must_use]
+    pub fn in_flight(&self) -> u16 {
+        self.queue.in_flight()
+    }
+
+    /// Returns how many more requests can be submitted now.
+    #[must_use]
+    pub fn idle_slots(&self) -> u16 {
+        self.queue.idle_slots()
+    }
+
+    /// Looks at the queue, takes the driver's own late request out of the way, and returns the request that `choose` names.
+    fn collect(
+        &mut self,
+        choose: impl FnOnce(&RequestQueue<'_, T, D>) -> Option<Token>,
+    ) -> Result<Option<Completion<D>>, PollError> {
+        let processed = self.queue.process();
+        if let Some(own) = &mut self.own
+            && let Some(token) = own.abandoned
+            && let Some(completion) = requests::take(self.queue, token)
+        {
+            own.abandoned = None;
+            own.keep_bounce(completion.buffer);
+        }
+        let completion = choose(self.queue).and_then(|token| requests::take(self.queue, token));
+        match (completion, processed) {
+            (None, Err(fault)) => Err(fault.into()),
+            (completion, _) => Ok(completion),
+        }
+    }
+
+    fn submit(
+        &mut self,
+        access: Access,
+        sector: u64,
+        buffer: DmaBuffer<D>,
+    ) -> Result<Token, Rejected<D>> {
+        match self
+            .capabilities
+            .check_one(sector, buffer.len_bytes(), access)
+        {
+            Ok(()) => requests::submit_buffer(self.queue, access, sector, buffer),
+            Err(error) => Err(Rejected { error, buffer }),
+        }
+    }
+}
+
+impl<T: Transport, D: Dma> fmt::Debug for BlkQueue<'_, '_, T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlkQueue")
+            .field("index", &self.index())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}

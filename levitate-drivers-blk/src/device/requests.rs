@@ -1,0 +1,104 @@
+//! Requests in one virtqueue: submitted, taken back, waited for (§5.2.6).
+
+use core::time::Duration;
+
+use levitate_hal::{Clock, Deadline, Dma, DmaBuffer};
+use levitate_virtio::{
+    Data, Device, Notify, Queue, Rejected, Status, Timeout, Token, Transport, stage,
+};
+
+use super::check::Access;
+use crate::error::Error;
+use crate::request::{self, Completion, Context, Owner, RequestKind, RequestStatus};
+
+/// One virtqueue of a device.
+pub(super) type RequestQueue<'s, T, D> =
+    Queue<'s, DmaBuffer<D>, Context, D, <T as Transport>::Notifier>;
+
+/// A device that may be used.
+pub(super) type Live<T> = Device<T, stage::Live>;
+
+/// How often a wait looks whether the device has given up: seldom, for the look costs an exit to the hypervisor.
+const STATUS_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Makes a request available, without notifying the device.
+pub(super) fn submit<D: Dma, N: Notify>(
+    queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
+    kind: RequestKind,
+    sector: u64,
+    data: Data<DmaBuffer<D>>,
+    owner: Owner,
+) -> Result<Token, Rejected<DmaBuffer<D>, Context>> {
+    let context = Context {
+        kind,
+        sector,
+        owner,
+    };
+    let header = kind.header(sector);
+    queue.submit(&header, data, &RequestStatus::UNWRITTEN, context)
+}
+
+/// Makes a read or a write of the user's available, without notifying the device.
+pub(super) fn submit_buffer<D: Dma, N: Notify>(
+    queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
+    access: Access,
+    sector: u64,
+    buffer: DmaBuffer<D>,
+) -> Result<Token, crate::Rejected<D>> {
+    let (kind, data) = match access {
+        Access::Read => (RequestKind::Read, Data::Writable(buffer)),
+        Access::Write => (RequestKind::Write, Data::Readable(buffer)),
+    };
+    submit(queue, kind, sector, data, Owner::User).map_err(|rejected| match rejected.data {
+        Data::Readable(buffer) | Data::Writable(buffer) => crate::Rejected {
+            error: rejected.error.into(),
+            buffer,
+        },
+        Data::None => unreachable!("a queue gives back the data it was handed"),
+    })
+}
+
+/// Takes a request back that is done, as of the last look at the queue.
+pub(super) fn take<D: Dma, N: Notify>(
+    queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
+    token: Token,
+) -> Option<Completion<D>> {
+    let completed = queue.take(token)?;
+    Some(request::completion(token, completed))
+}
+
+/// Waits until the request is done and takes it back; others that are done stay for whoever wants them.
+pub(super) fn wait<T: Transport, D: Dma>(
+    device: &mut Live<T>,
+    queue: &mut RequestQueue<'_, T, D>,
+    clock: &impl Clock,
+    timeout: Duration,
+    token: Token,
+) -> Result<Completion<D>, Error> {
+    let deadline = Deadline::after(clock, timeout);
+    let mut next_look = Deadline::after(clock, STATUS_INTERVAL);
+    let outcome = deadline.poll(clock, || {
+        let processed = queue.process();
+        if let Some(completion) = take(queue, token) {
+            return Some(Ok(completion));
+        }
+        if let Err(fault) = processed {
+            return Some(Err(fault.into()));
+        }
+        if next_look.is_missed(clock) {
+            next_look = Deadline::after(clock, STATUS_INTERVAL);
+            let status = device.transport().read_status();
+            // All ones is what a device that is gone reads; the diagnosis says so.
+            let has_given_up = status.contains(Status::DEVICE_NEEDS_RESET) && !status.is_all();
+            return has_given_up.then_some(Err(Error::NeedsReset { status }));
+        }
+        None
+    });
+    match outcome {
+        Some(outcome) => outcome,
+        None => {
+            let cause = device.diagnose(queue, token, &RequestStatus::UNWRITTEN);
+            Err(Timeout { timeout, cause }.into())
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How many queues of a disk are used (`VIRTIO_BLK_F_MQ`).
+
+use crate::bench::{Bench, Storage};
+use levitate_drivers_blk::InitError;
+use levitate_host::{BlockModel, Version};
+use levitate_virtio::QueueError;
+
+fn disk(queues: u16) -> BlockModel {
+    BlockModel::patterned(64).queues(queues)
+}
+
+#[test]
+fn no_more_queues_are_used_than_both_have() {
+    for (offered, used) in [(1, 1), (2, 2), (3, 3), (8, 3)] {
+        let bench = Bench::new(disk(offered));
+        let mut storage = Storage::<2, 2>::new();
+        let blk = bench.drive(&mut storage);
+        assert_eq!(blk.queue_count(), used);
+        for queue in 0..offered {
+            let is_used = usize::from(queue) < used;
+            assert_eq!(bench.disk.queue(queue).is_some(), is_used, "queue {queue}");
+        }
+        drop(blk);
+        bench.finish();
+    }
+}
+
+#[test]
+fn without_the_feature_or_room_for_more_there_is_one_queue() {
+    let bench = Bench::new(BlockModel::patterned(8));
+    let mut storage = Storage::<2, 3>::new();
+    let blk = bench.drive(&mut storage);
+    assert_eq!(blk.queue_count(), 1);
+    drop(blk);
+    bench.finish();
+
+    let bench = Bench::new(disk(4));
+    let mut storage = Storage::<2>::new();
+    let mut blk = bench.drive(&mut storage);
+    assert_eq!(blk.queue_count(), 1);
+    assert_eq!(bench.disk.negotiated() >> 12 & 1, 0, "nobody asked for it");
+    blk.read(0, &mut [0; 512]).unwrap();
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn a_device_that_lies_about_its_queues_is_driven_by_those_it_has() {
+    for (claimed, used) in [(0_u16, 1), (1, 1), (u16::MAX, 2)] {
+        let bench = Bench::with(Version::Two, disk(2), |behaviour| {
+            behaviour.config_override = vec![(34, claimed.to_le_bytes().to_vec())];
+        });
+        let mut storage = Storage::<2, 3>::new();
+        let mut blk = bench.drive(&mut storage);
+        assert_eq!(blk.queue_count(), used, "{claimed} claimed");
+        blk.read(0, &mut [0; 512]).unwrap();
+        blk.recover(|_| ()).unwrap();
+        assert_eq!(blk.queue_count(), used, "after a recovery too");
+        drop(blk);
+        bench.disk.assert_clean();
+    }
+}
+
+#[test]
+fn wherever_the_memory_runs_out_nothing_is_kept_and_fewer_queues_do() {
+    for version in [Version::One, Version::Two] {
+        let mut counts = Vec::new();
+        for failures in 0.. {
+            let bench = Bench::with(version, disk(3), |_| {});
+            bench.pool.fail_allocation_after(failures);
+            let mut storage = Storage::<4, 2>::new();
+            match bench.try_drive(&mut storage) {
+                Ok(mut blk) => {
+                    counts.push(blk.queue_count());
+                    blk.read(0, &mut [0; 512]).unwrap();
+                }
+                Err(InitError::Bounce(_) | InitError::Queue(QueueError::Dma(_))) => counts.push(0),
+                Err(other) => panic!("{other}"),
+            }
+            bench.finish();
+            if counts.last() == Some(&3) {
+                break;
+            }
+        }
+        // Bounce buffer, and for each queue slots and rings.
+        assert_eq!(counts, [0, 0, 0, 1, 1, 2, 2, 3]);
+    }
+}
