@@ -90,6 +90,8 @@ pub(crate) fn execute(
             sectors,
             byte,
         } => blk::write(devices, disk, sectors, byte, out)?,
+        Command::BlkDiscard { disk, sectors } => blk::discard(devices, disk, sectors, out)?,
+        Command::BlkZero { disk, sectors } => blk::zero(devices, disk, sectors, out)?,
         Command::BlkChecksum(disk) => blk::checksum(devices, disk, out)?,
         Command::BlkFlush(disk) => blk::flush(devices, disk, out)?,
         Command::GpuInfo => gpu::info(devices, out)?,

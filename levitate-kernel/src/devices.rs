@@ -1,12 +1,15 @@
 //! The VirtIO devices of the machine, and who drives them: [`Devices`].
 
+mod changes;
 mod discovery;
 mod start;
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::AtomicBool;
 
 use levitate_kernel::command_line::Options;
 use levitate_virtio::{DeviceType, Interface, MmioTransport};
@@ -58,6 +61,8 @@ pub(crate) struct Entry {
     pub(crate) interface: Interface,
     /// Its type.
     pub(crate) device_type: DeviceType,
+    /// Whether it has said that its configuration changed, and nobody has looked yet.
+    pub(crate) has_changed: Arc<AtomicBool>,
     /// What has become of it.
     pub(crate) state: State,
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use embedded_graphics::geometry::Size;
 use levitate_kernel::console::Console;
 use levitate_kernel::log_format::Line;
 
@@ -82,6 +83,20 @@ impl Screen {
         presented
             .map(drop)
             .inspect_err(|_| self.shows = Shows::Picture)
+    }
+
+    /// Looks whether the display has changed; one of another size, which is returned, shows the log on all of it.
+    ///
+    /// # Errors
+    ///
+    /// What the driver says.
+    pub(crate) fn process_events(&mut self) -> Result<Option<Size>, DriverError> {
+        let size = self.display.process_events()?;
+        if size.is_some() {
+            // Whatever picture there was is gone.
+            self.show_log()?;
+        }
+        Ok(size)
     }
 
     /// Shows the log again.

@@ -16,7 +16,10 @@ pub(crate) fn run(devices: &mut Devices) -> ! {
     // Writing to the serial line does not fail.
     let _ = out.write_str(shell::PROMPT);
     loop {
-        let byte = serial::wait_for_byte(|| devices.update_screen());
+        let byte = serial::wait_for_byte(|| {
+            devices.follow_changes();
+            devices.update_screen();
+        });
         let echo = |text: &str| {
             let _ = serial::writer().write_str(text);
         };

@@ -42,6 +42,20 @@ pub enum Command {
         /// What to fill it with.
         byte: u8,
     },
+    /// `blk discard SECTOR COUNT [-d N]`: let the disk forget sectors.
+    BlkDiscard {
+        /// Number of the disk; 0 if not given.
+        disk: usize,
+        /// What to forget.
+        sectors: Sectors,
+    },
+    /// `blk zero SECTOR COUNT [-d N]`: have the disk zero sectors, then flush.
+    BlkZero {
+        /// Number of the disk; 0 if not given.
+        disk: usize,
+        /// What to zero.
+        sectors: Sectors,
+    },
     /// `blk checksum [N]`: hash the whole disk, number 0 if not given.
     BlkChecksum(usize),
     /// `blk flush [N]`: flush one disk, or all (`None`).

@@ -26,6 +26,8 @@ const TESTS: &[(&str, Test)] = &[
     ("ends-at-its-capacity", ends_at_its_capacity),
     ("reads-the-same-twice", reads_the_same_twice),
     ("writes-and-restores", writes_and_restores),
+    ("zeroes-and-restores", zeroes_and_restores),
+    ("discards-and-restores", discards_and_restores),
     ("many-in-flight", has_many_reads_in_flight),
     ("refuses-one-of-many", refuses_one_read_of_many),
     ("long-request", splits_a_long_request),
@@ -136,6 +138,73 @@ fn writes_and_restores(disk: &mut dyn BlockDevice) -> Result {
     written?;
     read?;
     ensure!(found == pattern, "what was read is not what was written");
+    disk.read(first, &mut found).map_err(driver)?;
+    ensure!(found == original, "what was there before was not restored");
+    Ok(())
+}
+
+fn zeroes_and_restores(disk: &mut dyn BlockDevice) -> Result {
+    if !disk.info().can_write_zeroes {
+        return Err(Outcome::skipped(format_args!(
+            "the disk has no such command"
+        )));
+    }
+    with_scratch(disk, |disk, first, count| {
+        disk.write_zeroes(first, count).map_err(driver)?;
+        let mut found = sectors(count);
+        found.fill(0x5a);
+        disk.read(first, &mut found).map_err(driver)?;
+        ensure!(
+            found.iter().all(|byte| *byte == 0),
+            "what was zeroed does not read as zeroes"
+        );
+        Ok(())
+    })
+}
+
+/// Nothing can be said of what is read from sectors that were discarded, but that they can be read and written.
+fn discards_and_restores(disk: &mut dyn BlockDevice) -> Result {
+    if !disk.info().can_discard {
+        return Err(Outcome::skipped(format_args!(
+            "the disk has no such command"
+        )));
+    }
+    let beyond = whole_blocks(disk, u64::MAX);
+    ensure!(
+        disk.discard(beyond, disk.info().block_sectors).is_err(),
+        "the block at sector {beyond} was discarded, of {beyond} sectors"
+    );
+    with_scratch(disk, |disk, first, count| {
+        disk.discard(first, count).map_err(driver)?;
+        disk.read(first, &mut sectors(count)).map_err(driver)
+    })
+}
+
+/// Runs `test` on sectors at the end of the disk, and puts back what was there.
+fn with_scratch(
+    disk: &mut dyn BlockDevice,
+    test: impl FnOnce(&mut dyn BlockDevice, u64, u64) -> Result,
+) -> Result {
+    if disk.info().is_read_only {
+        return Err(Outcome::skipped(format_args!("the disk is read-only")));
+    }
+    let count = whole_blocks(disk, SCRATCH_SECTORS);
+    let first = whole_blocks(disk, u64::MAX) - count;
+    let mut original = sectors(count);
+    disk.read(first, &mut original).map_err(driver)?;
+    let outcome = disk
+        .write(first, &vec![0xa5; original.len()])
+        .map_err(driver)
+        .and_then(|()| test(disk, first, count));
+    let restored = disk.write(first, &original);
+    let flushed = disk.flush();
+    restored.and(flushed).map_err(|error| {
+        Outcome::failed(format_args!(
+            "what was there before is not restored: {error}"
+        ))
+    })?;
+    outcome?;
+    let mut found = sectors(count);
     disk.read(first, &mut found).map_err(driver)?;
     ensure!(found == original, "what was there before was not restored");
     Ok(())

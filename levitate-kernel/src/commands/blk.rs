@@ -87,6 +87,45 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Lets the disk forget sectors.
+pub(super) fn discard(
+    devices: &mut Devices,
+    number: usize,
+    sectors: Sectors,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let disk = one(devices, number)?;
+    check(disk, sectors)?;
+    disk.device.discard(sectors.first, sectors.count)?;
+    writeln!(
+        out,
+        "discarded sectors {} to {} of disk {number}",
+        sectors.first,
+        sectors.first + sectors.count - 1
+    )?;
+    Ok(())
+}
+
+/// Has the disk zero sectors.
+pub(super) fn zero(
+    devices: &mut Devices,
+    number: usize,
+    sectors: Sectors,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let disk = one(devices, number)?;
+    check(disk, sectors)?;
+    disk.device.write_zeroes(sectors.first, sectors.count)?;
+    disk.device.flush()?;
+    writeln!(
+        out,
+        "zeroed sectors {} to {} of disk {number} and flushed it",
+        sectors.first,
+        sectors.first + sectors.count - 1
+    )?;
+    Ok(())
+}
+
 /// Hashes a whole disk.
 pub(super) fn checksum(
     devices: &mut Devices,

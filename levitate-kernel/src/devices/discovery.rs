@@ -1,9 +1,11 @@
 //! Looking for devices.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use levitate_kernel::command_line::Options;
-use levitate_virtio::{Interrupt, MmioTransport, Transport};
+use levitate_virtio::{Interrupt, InterruptStatus, MmioTransport, Transport};
 use log::{error, info, warn};
 
 use super::{Devices, Entry, KernelTransport, State, version};
@@ -74,6 +76,7 @@ fn probe(slot: &Device) -> Option<(Entry, KernelTransport)> {
         interrupt: slot.interrupt,
         interface: transport.interface(),
         device_type: transport.device_type(),
+        has_changed: Arc::default(),
         state: State::Stopped,
     };
     info!(
@@ -85,12 +88,18 @@ fn probe(slot: &Device) -> Option<(Entry, KernelTransport)> {
     Some((entry, transport))
 }
 
-/// Has the device's interrupts acknowledged and counted; its driver polls, and does not depend on them.
+/// Has the device's interrupts acknowledged and counted, and its changes noted; its driver polls, and does not depend on them.
 fn acknowledge_interrupts(entry: &Entry, transport: &KernelTransport) {
     let interrupt = transport.interrupt();
+    let has_changed = entry.has_changed.clone();
     let handled = interrupts::handle(entry.interrupt, move || {
         for _ in 0..MAX_ACKNOWLEDGEMENTS {
-            if interrupt.acknowledge().is_empty() {
+            let causes = interrupt.acknowledge();
+            if causes.contains(InterruptStatus::CONFIG_CHANGE) {
+                // Relaxed: what has changed is read from the device, which no memory order is about.
+                has_changed.store(true, Ordering::Relaxed);
+            }
+            if causes.is_empty() {
                 break;
             }
         }

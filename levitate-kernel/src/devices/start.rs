@@ -5,12 +5,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use embedded_graphics::geometry::Size;
 use levitate_kernel::command_line::Choice;
 use levitate_virtio::{DeviceType, Transport};
 use log::warn;
 
 use super::{Devices, Disk, KernelTransport, State};
-use crate::drivers::block::BlockDevice;
 use crate::drivers::display::Display;
 use crate::drivers::levitate_blk::LevitateBlk;
 use crate::drivers::levitate_gpu::LevitateGpu;
@@ -18,6 +18,13 @@ use crate::drivers::{DriverError, levitate_blk, levitate_gpu};
 use crate::screen::Screen;
 
 impl State {
+    /// Says what a device that is driven is to the kernel now.
+    pub(super) fn set_role(&mut self, now: String) {
+        if let Self::Driven { role, .. } = self {
+            *role = now;
+        }
+    }
+
     pub(super) fn failed(driver: &'static str, reason: &impl fmt::Display) -> Self {
         Self::Failed {
             driver,
@@ -69,7 +76,7 @@ impl Devices {
         let display = LevitateGpu::new(transport)?;
         let size = display.size();
         self.screen = Some(Screen::new(address, Box::new(display)));
-        Ok(format!("display {}x{}", size.width, size.height))
+        Ok(display_role(size))
     }
 
     fn start_blk(
@@ -77,22 +84,35 @@ impl Devices {
         address: usize,
         transport: KernelTransport,
     ) -> Result<String, DriverError> {
-        let mut device = LevitateBlk::new(transport)?;
-        let info = device.info();
-        let id = device.id().unwrap_or_else(|error| {
-            warn!("{address:#x}: no serial number: {error}");
-            String::new()
-        });
+        let device = LevitateBlk::new(transport)?;
         let number = self.disks.partition_point(|disk| disk.address < address);
-        let disk = Disk {
+        let mut disk = Disk {
             address,
             device: Box::new(device),
         };
+        let role = disk.role(number);
         self.disks.insert(number, disk);
-        Ok(format!(
+        Ok(role)
+    }
+}
+
+impl Disk {
+    /// Returns what the disk of this number is to the kernel.
+    pub(super) fn role(&mut self, number: usize) -> String {
+        let info = self.device.info();
+        let id = self.device.id().unwrap_or_else(|error| {
+            warn!("{:#x}: no serial number: {error}", self.address);
+            String::new()
+        });
+        format!(
             "disk {number} \"{id}\", {} sectors{}",
             info.capacity_sectors,
             if info.is_read_only { ", read-only" } else { "" }
-        ))
+        )
     }
+}
+
+/// Returns what a display of this size is to the kernel.
+pub(super) fn display_role(size: Size) -> String {
+    format!("display {}x{}", size.width, size.height)
 }

@@ -20,6 +20,10 @@ pub(crate) struct DiskInfo {
     pub(crate) driver: &'static str,
     /// The most bytes one request to the device carries; a longer one is split.
     pub(crate) max_request_bytes: u64,
+    /// Whether it can be told to forget sectors.
+    pub(crate) can_discard: bool,
+    /// Whether it can be told to zero sectors.
+    pub(crate) can_write_zeroes: bool,
 }
 
 impl DiskInfo {
@@ -27,6 +31,15 @@ impl DiskInfo {
     pub(crate) const fn capacity_bytes(&self) -> u64 {
         self.capacity_sectors.saturating_mul(SECTOR_BYTES as u64)
     }
+}
+
+/// A disk's length that has changed, in sectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resized {
+    /// What it was.
+    pub(crate) before_sectors: u64,
+    /// What it is.
+    pub(crate) now_sectors: u64,
 }
 
 /// One read of several that are in flight together.
@@ -56,6 +69,15 @@ pub(crate) trait BlockDevice {
 
     /// Makes what was written last.
     fn flush(&mut self) -> Result<(), DriverError>;
+
+    /// Lets the disk forget what is in `count` sectors from `first_sector` on.
+    fn discard(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError>;
+
+    /// Makes `count` sectors from `first_sector` on read as zeroes.
+    fn write_zeroes(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError>;
+
+    /// Looks what the disk has changed about itself, once it has said that it did; returns its length if that is another one.
+    fn process_config_change(&mut self) -> Result<Option<Resized>, DriverError>;
 
     /// Chooses whether the disk shall interrupt when it is done with something; at first it shall not.
     fn set_interrupts(&mut self, wanted: bool);

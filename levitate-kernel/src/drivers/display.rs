@@ -51,6 +51,10 @@ pub(crate) trait Display {
 
     /// Lets go of the picture and makes a new one, which is black.
     fn recreate(&mut self) -> Result<(), DriverError>;
+
+    /// Looks whether the display has changed, once it has said that it did; if it prefers another size, it gets a black picture of
+    /// that size, which is returned.
+    fn process_events(&mut self) -> Result<Option<Size>, DriverError>;
 }
 
 /// A display as a [`DrawTarget`].

@@ -5,12 +5,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use levitate_drivers_blk::{Blk, BlkStorage, Completion, Error, Options, Token};
+use levitate_drivers_blk::{Blk, BlkStorage, Completion, Error, Options, Token, Unmap};
 use levitate_hal::{Clock, Deadline, DmaBuffer};
 use log::{error, warn};
 
 use super::DriverError;
-use super::block::{BlockDevice, DiskInfo, Read, SECTOR_BYTES};
+use super::block::{BlockDevice, DiskInfo, Read, Resized, SECTOR_BYTES};
 use crate::devices::KernelTransport;
 use crate::platform::{KernelClock, KernelDma, Platform, platform};
 
@@ -104,6 +104,8 @@ impl BlockDevice for LevitateBlk {
             is_read_only: self.blk.is_read_only(),
             driver: NAME,
             max_request_bytes: u64::from(self.blk.max_request_bytes().min(bounce_bytes)),
+            can_discard: self.blk.capabilities().discard().is_some(),
+            can_write_zeroes: self.blk.capabilities().write_zeroes().is_some(),
         }
     }
 
@@ -150,6 +152,24 @@ impl BlockDevice for LevitateBlk {
 
     fn flush(&mut self) -> Result<(), DriverError> {
         self.blk.flush().map_err(|error| self.recover(error))
+    }
+
+    fn discard(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError> {
+        let discarded = self.blk.discard(first_sector, count);
+        discarded.map_err(|error| self.recover(error))
+    }
+
+    fn write_zeroes(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError> {
+        let zeroed = self.blk.write_zeroes(first_sector, count, Unmap::Allowed);
+        zeroed.map_err(|error| self.recover(error))
+    }
+
+    fn process_config_change(&mut self) -> Result<Option<Resized>, DriverError> {
+        let change = self.blk.process_config_change()?;
+        Ok(change.map(|change| Resized {
+            before_sectors: change.before_sectors,
+            now_sectors: change.now_sectors,
+        }))
     }
 
     fn set_interrupts(&mut self, wanted: bool) {

@@ -176,6 +176,27 @@ impl Display for LevitateGpu {
         self.framebuffer = Some(framebuffer);
         Ok(())
     }
+
+    fn process_events(&mut self) -> Result<Option<Size>, DriverError> {
+        let (gpu, _) = self.parts()?;
+        let screens = match gpu.process_events() {
+            Ok(Some(screens)) => screens,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(self.recover(error)),
+        };
+        let screen = screens.as_slice().get(SCANOUT as usize);
+        // A display nobody looks at keeps its picture.
+        let Some(mode) = screen.and_then(|screen| screen.display.mode()) else {
+            return Ok(None);
+        };
+        let size = Size::new(mode.width, mode.height);
+        if size == self.size {
+            return Ok(None);
+        }
+        self.size = size;
+        self.recreate()?;
+        Ok(Some(size))
+    }
 }
 
 impl Drop for LevitateGpu {

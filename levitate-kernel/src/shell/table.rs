@@ -69,6 +69,32 @@ pub(super) const COMMANDS: &[Usage] = &[
         },
     },
     Usage {
+        name: "blk discard",
+        arguments: "SECTOR COUNT [-d N]",
+        does: "let the disk forget sectors",
+        read: |words| {
+            words.allow_disk_option();
+            let sectors = sectors(words, Count::Required)?;
+            Ok(Command::BlkDiscard {
+                disk: words.disk_option()?,
+                sectors,
+            })
+        },
+    },
+    Usage {
+        name: "blk zero",
+        arguments: "SECTOR COUNT [-d N]",
+        does: "have the disk zero sectors, then flush",
+        read: |words| {
+            words.allow_disk_option();
+            let sectors = sectors(words, Count::Required)?;
+            Ok(Command::BlkZero {
+                disk: words.disk_option()?,
+                sectors,
+            })
+        },
+    },
+    Usage {
         name: "blk checksum",
         arguments: "[N]",
         does: "hash all of disk N with SHA-256",

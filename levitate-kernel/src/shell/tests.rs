@@ -68,6 +68,23 @@ fn every_command_is_read() {
                 byte: 90,
             },
         ),
+        (
+            "blk discard 8 0x10 -d 1",
+            Command::BlkDiscard {
+                disk: 1,
+                sectors: Sectors {
+                    first: 8,
+                    count: 16,
+                },
+            },
+        ),
+        (
+            "blk zero 3 1",
+            Command::BlkZero {
+                disk: 0,
+                sectors: Sectors { first: 3, count: 1 },
+            },
+        ),
         ("blk checksum", Command::BlkChecksum(0)),
         ("blk checksum 2", Command::BlkChecksum(2)),
         ("blk flush", Command::BlkFlush(None)),
@@ -102,7 +119,7 @@ fn errors_say_what_is_wrong_and_what_would_be_right() {
         ("Help", "unknown command \"Help\"; help lists the commands"),
         (
             "blk",
-            "blk needs a command; there are info, read, write, checksum, flush",
+            "blk needs a command; there are info, read, write, discard, zero, checksum, flush",
         ),
         (
             "gpu full",
@@ -127,6 +144,14 @@ fn errors_say_what_is_wrong_and_what_would_be_right() {
         ),
         ("blk write 1 2 256", "BYTE is 256, at most 255 allowed"),
         ("blk write 1 0 1", "COUNT is 0, at least 1 needed"),
+        (
+            "blk discard 1",
+            "COUNT is missing; usage: blk discard SECTOR COUNT [-d N]",
+        ),
+        (
+            "blk zero 1 2 3",
+            "unexpected \"3\"; usage: blk zero SECTOR COUNT [-d N]",
+        ),
         ("blk read 1 0", "COUNT is 0, at least 1 needed"),
         ("blk info 65536", "N is 65536, at most 65535 allowed"),
         ("help me", "unexpected \"me\"; usage: help"),
