@@ -11,6 +11,7 @@ mod bad_input;
 mod blk;
 mod boot_log;
 mod case;
+mod changes;
 mod command_line;
 mod disk_image;
 mod exits;
@@ -95,6 +96,7 @@ fn all() -> Vec<Case> {
     cases.extend(selftest::cases());
     cases.extend(exits::cases());
     cases.extend(faults::cases());
+    cases.extend(changes::cases());
     cases.extend(command_line::cases());
     cases.extend(bad_input::cases());
     cases

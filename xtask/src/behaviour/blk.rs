@@ -20,6 +20,7 @@ pub(crate) fn check(vm: &mut Vm, disks: &mut [TestDisk]) -> Result<()> {
         check_read(vm, number, disk, last, 1)?;
         check_write(vm, number, disk, 77, 3, 0xa5)?;
         check_write(vm, number, disk, last, 1, 0x3c)?;
+        check_erase(vm, number, disk, 120, 9)?;
         check_refusals(vm, number, disk)?;
         check_checksum(vm, number, disk)?;
     }
@@ -128,6 +129,24 @@ fn check_write(
     check_read(vm, number, disk, before, after - before)
 }
 
+/// Has the disk zero sectors, and then forget them; what they hold then nobody can say, until they are written.
+fn check_erase(
+    vm: &mut Vm,
+    number: u32,
+    disk: &mut TestDisk,
+    first: usize,
+    count: usize,
+) -> Result<()> {
+    command(vm, &format!("blk zero {first} {count} -d {number}"))?;
+    disk.expect_fill(first, count, 0);
+    check_read(vm, number, disk, first - 1, count + 2)?;
+    command(vm, &format!("blk discard {first} {count} -d {number}"))?;
+    command(vm, &format!("blk read {first} {count} -d {number}"))?;
+    check_read(vm, number, disk, first - 1, 1)?;
+    check_read(vm, number, disk, first + count, 1)?;
+    check_write(vm, number, disk, first, count, 0x69)
+}
+
 /// Checks that what does not fit the disk is refused by the driver: the device never sees it.
 fn check_refusals(vm: &mut Vm, number: u32, disk: &TestDisk) -> Result<()> {
     let (end, last) = (disk.sectors(), disk.sectors() - 1);
@@ -144,6 +163,9 @@ fn check_refusals(vm: &mut Vm, number: u32, disk: &TestDisk) -> Result<()> {
         format!("blk write {end} 1 0xff -d {number}"),
         format!("blk write {last} 2 0xff -d {number}"),
         format!("blk write 0xfffffffffffffffe 1 0xff -d {number}"),
+        format!("blk zero {end} 1 -d {number}"),
+        format!("blk zero {last} 2 -d {number}"),
+        format!("blk discard {last} 2 -d {number}"),
     ] {
         refused_command(vm, &request)?;
     }

@@ -127,14 +127,14 @@ fn log_line(line: &str) -> Option<(Duration, &str, &str, &str)> {
 }
 
 /// Draws the kernel's test card on the host.
-fn card((width, height): (u32, u32)) -> Result<Image> {
+pub(super) fn card((width, height): (u32, u32)) -> Result<Image> {
     let mut canvas = Canvas(Image::filled(width, height, [0; 3]));
     levitate_kernel::card::draw(&mut canvas)?;
     Ok(canvas.0)
 }
 
 /// Checks that a screendump and a VNC client both see `expected`.
-fn ensure_shown(vm: &mut Vm, expected: &Image, dir: &Path, name: &str) -> Result<()> {
+pub(super) fn ensure_shown(vm: &mut Vm, expected: &Image, dir: &Path, name: &str) -> Result<()> {
     let actual = vm.screendump()?;
     actual
         .ensure_equals(expected, dir, &format!("{name}-screendump"))

@@ -79,6 +79,8 @@ impl Disk {
         }
         let node = json!({
             "driver": "raw", "node-name": node, "read-only": self.read_only, "file": file,
+            // Discarded sectors are holes in the image, not only accepted.
+            "discard": "unmap",
         });
         Ok(node.to_string())
     }

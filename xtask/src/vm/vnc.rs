@@ -26,6 +26,9 @@ const ENCODING_RAW: i32 = 0;
 /// Pseudo-encoding "DesktopSize": the framebuffer now has this size.
 const ENCODING_DESKTOP_SIZE: i32 = -223;
 
+/// Pseudo-encoding "ExtendedDesktopSize": QEMU answers SetDesktopSize with it, whether it was offered or not.
+const ENCODING_EXTENDED_DESKTOP_SIZE: i32 = -308;
+
 /// Width and height that are accepted.
 const SIZE_LIMIT: u16 = 8192;
 
@@ -78,6 +81,21 @@ impl Vnc {
             }
         }
         Ok(self.screen.clone())
+    }
+
+    /// SetDesktopSize: asks the server for a screen of this size, as a window that is resized does.
+    ///
+    /// QEMU passes it on to the display device, which tells the guest; the screen follows once the guest draws that size.
+    pub(crate) fn set_desktop_size(&mut self, width: u16, height: u16) -> Result<()> {
+        let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        let mut message = vec![251, 0];
+        message.extend(&size);
+        // One screen, of number 0, at the top left, without flags.
+        message.extend([1, 0]);
+        message.extend([0; 8]);
+        message.extend(&size);
+        message.extend([0; 4]);
+        self.send(&message)
     }
 
     fn handshake(&mut self, deadline: Deadline) -> Result<()> {
@@ -168,6 +186,14 @@ impl Vnc {
                 ENCODING_DESKTOP_SIZE => {
                     self.resize(be16(&header, 4), be16(&header, 6))?;
                     resized = true;
+                }
+                ENCODING_EXTENDED_DESKTOP_SIZE => {
+                    let [screens, ..]: [u8; 4] = self.take(deadline)?;
+                    self.take_vec(usize::from(screens) * 16, deadline)?;
+                    if self.screen.size() != (rectangle.width, rectangle.height) {
+                        self.resize(be16(&header, 4), be16(&header, 6))?;
+                        resized = true;
+                    }
                 }
                 _ => bail!("the VNC server used the encoding {encoding}, which was not offered"),
             }
