@@ -4,7 +4,15 @@
 //! Another CPU (a hypervisor's device thread) needs the ordering that CPUs give each other; a hardware device
 //! (VIRTIO_F_ORDER_PLATFORM, §6) needs the stronger ordering of the platform's bus.
 
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
+#[cfg(not(loom))]
+use core::sync::atomic::fence;
+
+#[cfg(loom)]
+pub mod model;
+
+#[cfg(loom)]
+use model::fence;
 
 /// The barriers to use with one device, chosen once from its negotiated features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub mod stage;
 pub(crate) struct Identity(u64);
 
 impl Identity {
-    fn fresh() -> Self {
+    pub(crate) fn fresh() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // Relaxed: only uniqueness counts; nothing else is ordered by it.
         Self(NEXT.fetch_add(1, Ordering::Relaxed))

@@ -3,8 +3,7 @@
 //! What the driver needs to know again is kept in private memory; the rings are only written by it, but for the fields
 //! that belong to the device, and those are read once each time.
 
-use core::mem::{ManuallyDrop, size_of};
-use core::ptr::NonNull;
+use core::mem::size_of;
 
 use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 
@@ -12,13 +11,25 @@ use super::layout::{self, Block, Descriptor, NO_NOTIFICATION, UsedElement};
 use super::size::QueueSize;
 use crate::transport::{Placement, QueueAreas};
 
+// The model checker follows what the rings do with shared memory; all of this file is the same for it.
+#[cfg_attr(all(test, loom), path = "split/modelled_memory.rs")]
+mod memory;
+#[cfg(test)]
+#[cfg(loom)]
+mod model;
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;
+
+use memory::RingMemory;
+
 /// The descriptor table, the available ring and the used ring of one virtqueue.
 ///
-/// INVARIANT: `memory` is at least `block.len_bytes` long and 16-aligned, and `block` was computed for `size`.
+/// INVARIANT: `memory` holds `block`, which was computed for `size`.
 /// It is given back only by [`SplitRing::into_memory`]; dropped otherwise, it is leaked, for the device may still use it.
 #[derive(Debug)]
 pub(super) struct SplitRing<D: Dma> {
-    memory: ManuallyDrop<DmaRegion<D>>,
+    memory: RingMemory<D>,
     block: Block,
     size: QueueSize,
     /// Where the next entry of the available ring goes; the device's copy is in the ring.
@@ -51,7 +62,7 @@ impl<D: Dma> SplitRing<D> {
                 layout::LEGACY_ALIGN,
             ),
         };
-        let memory = ManuallyDrop::new(DmaRegion::new(dma, block.len_bytes, align_bytes)?);
+        let memory = RingMemory::new(dma, &block, align_bytes)?;
         let ring = Self {
             memory,
             block,
@@ -81,25 +92,25 @@ impl<D: Dma> SplitRing<D> {
 
     /// Returns the memory; the caller knows that the device cannot reach it any more.
     pub(super) fn into_memory(self) -> DmaRegion<D> {
-        ManuallyDrop::into_inner(self.memory)
+        self.memory.into_region()
     }
 
     /// Writes one entry of the descriptor table; entries past its end wrap round.
     pub(super) fn write_descriptor(&self, index: u16, descriptor: Descriptor) {
         let offset = self.size.slot(index).wrapping_mul(size_of::<Descriptor>());
-        self.store(offset, descriptor);
+        self.memory.store(offset, descriptor);
     }
 
     /// Makes the chain that begins at descriptor `head` available (§2.7.13).
     pub(super) fn make_available(&mut self, head: u16) {
         let entry = self.size.slot(self.available_index).wrapping_mul(2);
-        self.store(
+        self.memory.store(
             self.available(layout::AVAILABLE_RING).wrapping_add(entry),
             head.to_le(),
         );
         self.barriers.before_publish();
         self.available_index = self.available_index.wrapping_add(1);
-        self.store(
+        self.memory.store(
             self.available(layout::AVAILABLE_IDX),
             self.available_index.to_le(),
         );
@@ -123,7 +134,7 @@ impl<D: Dma> SplitRing<D> {
         if self.has_event_index {
             is_crossed(self.read_avail_event(), old, new)
         } else {
-            let flags = u16::from_le(self.load(self.used(layout::USED_FLAGS)));
+            let flags = u16::from_le(self.memory.load(self.used(layout::USED_FLAGS)));
             flags & NO_NOTIFICATION == 0
         }
     }
@@ -139,12 +150,12 @@ impl<D: Dma> SplitRing<D> {
 
     /// Reads how far the device has come with the available ring, as it last asked to be notified.
     fn read_avail_event(&self) -> u16 {
-        u16::from_le(self.load(self.used(self.size.avail_event_offset())))
+        u16::from_le(self.memory.load(self.used(self.size.avail_event_offset())))
     }
 
     /// Reads how many chains the device has used since they were last counted; a device may claim any number.
     pub(super) fn read_used_count(&self) -> u16 {
-        let device_index = u16::from_le(self.load(self.used(layout::USED_IDX)));
+        let device_index = u16::from_le(self.memory.load(self.used(layout::USED_IDX)));
         let count = device_index.wrapping_sub(self.used_index);
         if count != 0 {
             self.barriers.after_used_index_read();
@@ -158,7 +169,9 @@ impl<D: Dma> SplitRing<D> {
             .size
             .slot(self.used_index)
             .wrapping_mul(size_of::<UsedElement>());
-        let element: UsedElement = self.load(self.used(layout::USED_RING).wrapping_add(entry));
+        let element: UsedElement = self
+            .memory
+            .load(self.used(layout::USED_RING).wrapping_add(entry));
         self.used_index = self.used_index.wrapping_add(1);
         (element.id.get(), element.len.get())
     }
@@ -167,12 +180,12 @@ impl<D: Dma> SplitRing<D> {
     pub(super) fn suppress_used_notifications(&self) {
         if self.has_event_index {
             // The entry before the next one: the device comes to it only after all others.
-            self.store(
+            self.memory.store(
                 self.available(self.size.used_event_offset()),
                 self.used_index.wrapping_sub(1).to_le(),
             );
         } else {
-            self.store(
+            self.memory.store(
                 self.available(layout::AVAILABLE_FLAGS),
                 NO_NOTIFICATION.to_le(),
             );
@@ -182,12 +195,13 @@ impl<D: Dma> SplitRing<D> {
     /// Asks the device for a notification of the next used buffer, and says whether one has come already (§2.7.14).
     pub(super) fn request_used_notification(&self) -> bool {
         if self.has_event_index {
-            self.store(
+            self.memory.store(
                 self.available(self.size.used_event_offset()),
                 self.used_index.to_le(),
             );
         } else {
-            self.store(self.available(layout::AVAILABLE_FLAGS), 0_u16);
+            self.memory
+                .store(self.available(layout::AVAILABLE_FLAGS), 0_u16);
         }
         self.barriers.before_suppression_read();
         self.read_used_count() != 0
@@ -200,57 +214,9 @@ impl<D: Dma> SplitRing<D> {
     const fn used(&self, offset: usize) -> usize {
         self.block.used_ring.wrapping_add(offset)
     }
-
-    /// Returns where the CPU finds the `T` at `offset`; callers compute it from `block` and `size`, so that it is inside.
-    fn place<T>(&self, offset: usize) -> NonNull<T> {
-        debug_assert!(offset.saturating_add(size_of::<T>()) <= self.memory.len_bytes());
-        // SAFETY: `offset` is that of a ring entry or field, below `block.len_bytes`, so inside the region's allocation.
-        unsafe { self.memory.as_ptr().add(offset) }.cast()
-    }
-
-    fn load<T: Copy>(&self, offset: usize) -> T {
-        // SAFETY: the place is inside the region (`place`) and aligned for `T`: 16-byte base, aligned parts, whole entries;
-        // every bit pattern is a `T`, for it is only called with integers and wire types. Volatile: the device writes it.
-        unsafe { self.place::<T>(offset).read_volatile() }
-    }
-
-    fn store<T: Copy>(&self, offset: usize, value: T) {
-        // SAFETY: the place is inside the region (`place`) and aligned for `T`: 16-byte base, aligned parts, whole entries.
-        // Volatile: the device reads it.
-        unsafe { self.place::<T>(offset).write_volatile(value) }
-    }
 }
 
 /// Says whether `event` is among the indices `old` to `new - 1`, all of them counted modulo 2^16 (§2.7.10).
 const fn is_crossed(event: u16, old: u16, new: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_index_is_crossed_exactly_when_it_is_in_the_batch() {
-        for old in [0_u16, 1, 100, 32767, 32768, 65533, 65535] {
-            for batch in [1_u16, 2, 3, 256, 32768] {
-                let new = old.wrapping_add(batch);
-                let inside: std::vec::Vec<u16> =
-                    (0..batch).map(|step| old.wrapping_add(step)).collect();
-                for event in [
-                    old.wrapping_sub(1),
-                    old,
-                    new.wrapping_sub(1),
-                    new,
-                    new.wrapping_add(1),
-                ] {
-                    assert_eq!(
-                        is_crossed(event, old, new),
-                        inside.contains(&event),
-                        "event {event}, old {old}, new {new}"
-                    );
-                }
-            }
-        }
-    }
 }
