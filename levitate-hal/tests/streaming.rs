@@ -7,6 +7,8 @@
     reason = "a test may panic"
 )]
 
+use std::sync::atomic::{AtomicPtr, Ordering};
+
 use levitate_hal::{Direction, DmaBuffer, DmaError, DmaSlice, Mapped, Segments};
 use levitate_host::dma::{Policy, Pool};
 
@@ -55,8 +57,11 @@ fn a_buffer_that_cannot_be_mapped_comes_back() {
 
 #[test]
 fn a_buffer_of_any_kind_shows_the_device_its_window() {
+    // What is lent for ever stays known to somebody, or it would be a leak.
+    static LENT: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
     let pool = Pool::new();
     let leaked: &'static mut [u8] = Box::leak(vec![0; 100].into());
+    LENT.store(leaked.as_mut_ptr(), Ordering::Relaxed);
     let boxed: Box<[u8]> = vec![0; 100].into();
     let buffers: [DmaBuffer<Pool>; 4] = [
         DmaSlice::new_zeroed(&pool, 100).unwrap().into(),

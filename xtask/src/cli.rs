@@ -42,8 +42,12 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Build the kernel and boot it in QEMU; its shell is on this terminal
     Run(MachineOptions),
-    /// Run every test: on the host, for all bare-metal targets, in QEMU
+    /// Run every test: on the host, under a model checker and sanitizers, for all bare-metal targets, in QEMU
     Test(TestOptions),
+    /// Run the host tests under AddressSanitizer, and what it can interpret under Miri; test has a short form
+    Sanitize,
+    /// Measure which lines of the library crates the host tests reach; fail below 90 % of any
+    Coverage,
     /// Check what needs no run: format, lints, documentation, crate graph, tidiness
     Check,
     /// Boot the kernel without a window and save what its display shows as a PNG
@@ -134,6 +138,9 @@ pub(crate) struct TestOptions {
     /// Run only the tests whose name contains this
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    /// Run everything this often, unless a test fails
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
     /// Print the names of the tests in QEMU, and run none
     #[arg(long)]
     pub(crate) list: bool,
@@ -150,10 +157,21 @@ pub(crate) struct TestOptions {
 pub(crate) enum Part {
     /// `cargo test` for every crate
     Host,
+    /// The order of the rings' accesses, proved by the model checker loom
+    Ordering,
+    /// The host tests under AddressSanitizer, and some under Miri
+    Sanitizers,
     /// The library crates for all bare-metal targets
     Targets,
     /// The kernel in QEMU
     Behaviour,
+}
+
+impl Part {
+    /// Returns whether its tests have names to filter by.
+    pub(crate) const fn has_filter(self) -> bool {
+        matches!(self, Self::Host | Self::Behaviour)
+    }
 }
 
 /// Register version of the VirtIO devices.

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run|test|check|screenshot|build|doctor`.
+//! The project's own commands: `cargo xtask run|test|sanitize|coverage|check|screenshot|build|doctor`.
 //!
 //! Whatever a command needs and the machine lacks is set up first ([`setup`]); every error is one `error: …` on
 //! standard error and a non-zero exit status.
@@ -13,12 +13,14 @@ mod behaviour;
 mod build;
 mod check;
 mod cli;
+mod coverage;
 mod disk;
 mod doctor;
 mod exec;
 mod interrupt;
 mod progress;
 mod run;
+mod sanitize;
 mod screenshot;
 mod setup;
 mod test;
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(options) => run::run(options, &setup),
         Command::Test(options) => test::run(options, &setup),
+        Command::Sanitize => sanitize::run(&setup),
+        Command::Coverage => coverage::run(&setup),
         Command::Check => check::run(&setup),
         Command::Screenshot(options) => screenshot::run(options, &setup),
         Command::Build(options) => build::run(options, &setup),

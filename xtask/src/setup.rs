@@ -3,6 +3,7 @@
 //! `doctor` prints the list; [`Setup::ensure`] installs what a command lacks, and asks first if somebody is there to answer.
 
 pub(crate) mod apt;
+pub(crate) mod coverage;
 pub(crate) mod qemu;
 mod question;
 mod rustup;
@@ -29,6 +30,10 @@ pub(crate) enum Prerequisite {
     DistributionCompiler,
     /// QEMU for aarch64.
     Qemu,
+    /// Miri, of rustup's nightly.
+    Miri,
+    /// `cargo llvm-cov`, and the tools of LLVM it calls.
+    Coverage,
     /// QEMU's windows, and a display to show them on; without it `run` saves a screenshot.
     Window,
 }
@@ -38,6 +43,8 @@ pub(crate) enum Prerequisite {
 enum Action {
     RustupTarget(Target),
     RustupComponents,
+    Miri,
+    Coverage,
     Apt(&'static str),
     /// The distribution's compiler and its source, under the names that have one that is new enough.
     AptCompiler,
@@ -45,7 +52,7 @@ enum Action {
 
 impl Prerequisite {
     /// Everything any command may need.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::HostLinker,
         Self::Components,
         Self::Compiler(Target::Aarch64),
@@ -53,6 +60,8 @@ impl Prerequisite {
         Self::Compiler(Target::Riscv64),
         Self::DistributionCompiler,
         Self::Qemu,
+        Self::Miri,
+        Self::Coverage,
         Self::Window,
     ];
 
@@ -64,6 +73,8 @@ impl Prerequisite {
             Self::Compiler(target) => format!("a compiler for {}", target.triple()),
             Self::DistributionCompiler => "the distribution's compiler with its source".to_owned(),
             Self::Qemu => "QEMU".to_owned(),
+            Self::Miri => "Miri".to_owned(),
+            Self::Coverage => "cargo llvm-cov".to_owned(),
             Self::Window => "a window".to_owned(),
         }
     }
@@ -76,6 +87,8 @@ impl Prerequisite {
             Self::Compiler(Target::Aarch64) => "run, screenshot, test, check",
             Self::Compiler(_) | Self::DistributionCompiler => "test",
             Self::Qemu => "run, screenshot, test",
+            Self::Miri => "sanitize, test",
+            Self::Coverage => "coverage",
             Self::Window => "nothing; run shows one if it can",
         }
     }
@@ -83,7 +96,8 @@ impl Prerequisite {
     /// Returns whether every command works without it.
     pub(crate) fn is_optional(self) -> bool {
         // On a system without Debian's packages the second way to a compiler cannot be tested, and `test` says so.
-        self == Self::Window || (self == Self::DistributionCompiler && !apt::is_there())
+        matches!(self, Self::Window | Self::Miri | Self::Coverage)
+            || (self == Self::DistributionCompiler && !apt::is_there())
     }
 
     /// Returns the ways to install it, the best first; none if only a person can.
@@ -101,6 +115,8 @@ impl Prerequisite {
             }
             Self::DistributionCompiler => vec![Action::AptCompiler],
             Self::Qemu => vec![Action::Apt("qemu-system-arm")],
+            Self::Miri => vec![Action::Miri],
+            Self::Coverage => vec![Action::Coverage],
             Self::Window => vec![Action::Apt("qemu-system-gui")],
         }
     }
@@ -120,6 +136,8 @@ impl Action {
         match self {
             Self::RustupTarget(target) => format!("rustup target add {}", target.triple()),
             Self::RustupComponents => "rustup component add rustfmt clippy".to_owned(),
+            Self::Miri => format!("rustup {}", rustup::MIRI.join(" ")),
+            Self::Coverage => coverage::command_line(),
             Self::Apt(package) => apt::command_line(&[(*package).to_owned()]),
             Self::AptCompiler => apt::command_line(&apt::compiler_packages()),
         }
@@ -143,6 +161,8 @@ impl Action {
         match self {
             Self::RustupTarget(target) => rustup::add(&["target", "add", target.triple()]),
             Self::RustupComponents => rustup::add(&["component", "add", "rustfmt", "clippy"]),
+            Self::Miri => rustup::add(&rustup::MIRI),
+            Self::Coverage => coverage::install(),
             Self::Apt(package) => apt::install(&[(*package).to_owned()], attended),
             Self::AptCompiler => {
                 apt::know_compilers(attended)?;
@@ -184,6 +204,8 @@ impl Setup {
                 format!("{} {}", distribution.rustc.display(), distribution.version)
             }),
             Prerequisite::Qemu => self.qemu().map(|qemu| qemu.describe()),
+            Prerequisite::Miri => rustup::miri(),
+            Prerequisite::Coverage => coverage::Tools::find().map(|tools| tools.describe()),
             Prerequisite::Window => self.qemu()?.window().map(str::to_owned),
         }
     }

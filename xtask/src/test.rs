@@ -1,6 +1,9 @@
-//! `cargo xtask test`: the crates' own tests on the host, the library crates for every bare-metal target, the kernel in QEMU.
+//! `cargo xtask test`: the crates' own tests on the host, also under a model checker and sanitizers, the library crates for
+//! every bare-metal target, the kernel in QEMU.
 
+pub(crate) mod counted;
 mod host;
+mod ordering;
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +11,7 @@ use anyhow::{Result, bail};
 
 use crate::cli::{Part, TestOptions};
 use crate::progress::seconds;
+use crate::sanitize::{self, Extent};
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::{Compiler, Probe as _, Target, host::HostProbe};
 use crate::{behaviour, build, exec, interrupt};
@@ -17,10 +21,10 @@ type Run = fn(&TestOptions, &Setup) -> Result<Tally>;
 
 /// How many tests ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tally {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
+pub(crate) struct Tally {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
 }
 
 impl Tally {
@@ -33,14 +37,14 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
     }
 
     /// Returns the line that says it: skipped tests are named only if there are any.
-    fn line(self) -> String {
+    pub(crate) fn line(self) -> String {
         let Self {
             passed,
             failed,
@@ -52,6 +56,19 @@ impl Tally {
         }
     }
 }
+
+/// The parts, in the order they are run.
+const PARTS: [(Part, &str, Run); 5] = [
+    (Part::Host, "host", |options, _| {
+        host::run(options.filter.as_deref())
+    }),
+    (Part::Ordering, "ordering", |_, _| ordering::run()),
+    (Part::Sanitizers, "sanitizers", |_, setup| {
+        sanitize::all(Extent::Short, setup)
+    }),
+    (Part::Targets, "targets", |_, setup| targets(setup)),
+    (Part::Behaviour, "behaviour", in_qemu),
+];
 
 /// Runs the parts that `options` pick; returns 0 if no test failed, else 1.
 pub(crate) fn run(options: &TestOptions, setup: &Setup) -> Result<u8> {
@@ -65,16 +82,31 @@ pub(crate) fn run(options: &TestOptions, setup: &Setup) -> Result<u8> {
     }
     let mut total = Tally::default();
     let mut times = Vec::new();
-    // A filter is for tests with names; the targets have none.
-    let parts: [(Part, &str, Run); 3] = [
-        (Part::Host, "host", |options, _| {
-            host::run(options.filter.as_deref())
-        }),
-        (Part::Targets, "targets", |_, setup| targets(setup)),
-        (Part::Behaviour, "behaviour", in_qemu),
-    ];
-    for (part, name, run) in parts {
-        if !is_picked(part) || part == Part::Targets && options.filter.is_some() {
+    for round in 1..=options.repeat {
+        if options.repeat > 1 {
+            eprintln!("xtask: test: round {round} of {} …", options.repeat);
+        }
+        total.add(once(options, setup, &mut times)?);
+        if total.failed > 0 {
+            break;
+        }
+    }
+    for line in times {
+        println!("{line}");
+    }
+    if total.passed + total.failed == 0 {
+        bail!("no test was run: the filter fits none");
+    }
+    println!("{}", total.line());
+    Ok(u8::from(total.failed > 0))
+}
+
+/// Runs the parts that `options` pick, once; adds a line for each to `times`.
+fn once(options: &TestOptions, setup: &Setup, times: &mut Vec<String>) -> Result<Tally> {
+    let mut total = Tally::default();
+    for (part, name, run) in PARTS {
+        let is_picked = options.only.is_none_or(|only| only == part);
+        if !is_picked || options.filter.is_some() && !part.has_filter() {
             continue;
         }
         eprintln!("xtask: test: {name} …");
@@ -94,14 +126,7 @@ pub(crate) fn run(options: &TestOptions, setup: &Setup) -> Result<u8> {
         total.add(tally);
         times.push(summary(name, tally, begin.elapsed()));
     }
-    for line in times {
-        println!("{line}");
-    }
-    if total.passed + total.failed == 0 {
-        bail!("no test was run: the filter fits none");
-    }
-    println!("{}", total.line());
-    Ok(u8::from(total.failed > 0))
+    Ok(total)
 }
 
 fn summary(name: &str, tally: Tally, time: Duration) -> String {

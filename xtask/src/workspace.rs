@@ -37,3 +37,10 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn quiet_environment(command: &mut Command) {
     command.env("RUSTUP_AUTO_INSTALL", "0");
 }
+
+/// Gives every crate that `command` builds for its target these flags of the compiler, in place of any others.
+pub(crate) fn compiler_flags(command: &mut Command, flags: &str) {
+    command
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("RUSTFLAGS", flags);
+}

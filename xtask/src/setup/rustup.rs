@@ -7,9 +7,21 @@ use anyhow::{Result, bail};
 
 use crate::exec;
 use crate::progress::Step;
+use crate::toolchain::Probe as _;
+use crate::toolchain::host::HostProbe;
 
 /// How long a download may take: without a network there is still the distribution.
 const DEADLINE: Duration = Duration::from_secs(120);
+
+/// What gets Miri for a nightly that is there.
+pub(super) const MIRI: [&str; 6] = [
+    "component",
+    "add",
+    "--toolchain",
+    "nightly",
+    "miri",
+    "rust-src",
+];
 
 /// Runs `rustup` with `arguments`, quietly.
 ///
@@ -53,4 +65,13 @@ pub(super) fn components() -> Result<String, String> {
             .ok_or_else(|| format!("cargo {subcommand} does not run"))
     };
     Ok(format!("{}, {}", version("fmt")?, version("clippy")?))
+}
+
+/// Returns Miri's version, if rustup's nightly has it with the source it builds the standard library from.
+pub(super) fn miri() -> Result<String, String> {
+    HostProbe::default().nightly()?;
+    let mut command = Command::new("rustup");
+    crate::workspace::quiet_environment(&mut command);
+    exec::probe(command.args(["run", "nightly", "cargo", "miri", "--version"]))
+        .ok_or_else(|| "rustup's nightly has no miri".to_owned())
 }
