@@ -15,7 +15,7 @@ const COMPLETE: [fn(); 2] = [complete::<false>, complete::<true>];
 const ROUND_TRIP: [fn(); 2] = [round_trip::<false>, round_trip::<true>];
 
 /// Forced switches between the threads in the longest model; the others are explored without a bound.
-const ROUND_TRIP_PREEMPTIONS: usize = 3;
+const ROUND_TRIP_PREEMPTIONS: usize = 2;
 
 /// The driver publishes two requests while the device falls asleep: it must come to see both.
 ///
