@@ -68,14 +68,24 @@ fn each_cause_has_its_name() {
             cause_of(all(), |bench| bench.disk.inject(Fault::NoUsedElement)),
             TimeoutCause::UsedRingElsewhere { .. }
         ));
+        let surprised = all();
+        let disk = surprised.disk.clone();
         assert!(matches!(
-            cause_of(all(), |bench| {
+            cause_of(surprised, |bench| {
                 completion(Completion::Never)(bench);
                 // Somebody else resets the device.
                 bench.disk.write32(STATUS, 0);
+                bench.disk.read32(STATUS);
             }),
             TimeoutCause::NotLive { .. }
         ));
+        let broken = disk.take_violations();
+        assert_eq!(
+            broken.len(),
+            1,
+            "what the driver could not know: {broken:?}"
+        );
+        assert_eq!(broken[0].id, "INIT-08");
     }
     assert!(matches!(
         cause_of(bench(Version::One, Features::empty()), |bench| {

@@ -1,8 +1,10 @@
 //! Status, features and configuration of a device, the same on every transport: [`Core`].
 
 mod config;
+mod features;
 mod rules;
 mod status;
+mod watch;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,7 +14,9 @@ use crate::dma::DeviceMemory;
 use crate::queue::{Areas, DeviceQueue, RingError, RingFeatures};
 
 use super::service::Pending;
+use features::{EVENT_IDX, INDIRECT_DESC, VERSION_1};
 pub(crate) use rules::Rules;
+use watch::ConfigWatch;
 
 pub(crate) const ACKNOWLEDGE: u8 = 1;
 pub(crate) const DRIVER: u8 = 2;
@@ -20,13 +24,6 @@ pub(crate) const DRIVER_OK: u8 = 4;
 pub(crate) const FEATURES_OK: u8 = 8;
 pub(crate) const NEEDS_RESET: u8 = 0x40;
 pub(crate) const FAILED: u8 = 0x80;
-
-const INDIRECT_DESC: u64 = 1 << 28;
-const EVENT_IDX: u64 = 1 << 29;
-const UNUSED_30: u64 = 1 << 30;
-pub(crate) const VERSION_1: u64 = 1 << 32;
-const SR_IOV: u64 = 1 << 37;
-const ADMIN_VQ: u64 = 1 << 41;
 
 pub(crate) const USED_BUFFER: u32 = 1;
 const CONFIG_CHANGE: u32 = 2;
@@ -73,6 +70,7 @@ pub(crate) struct Core<M> {
     pub(crate) config_changes: Vec<ConfigChange<M>>,
     generation: u32,
     config_reads: u32,
+    watch: ConfigWatch,
     pub(crate) status: u8,
     pub(crate) driver_features: u64,
     pub(super) negotiated: u64,
@@ -81,6 +79,7 @@ pub(crate) struct Core<M> {
     is_reset_confirmed: bool,
     is_features_ok_confirmed: bool,
     is_refused: bool,
+    pub(super) has_told_needs_reset: bool,
 }
 
 impl<M: DeviceModel> Core<M> {
@@ -116,6 +115,7 @@ impl<M: DeviceModel> Core<M> {
             config_changes: Vec::new(),
             generation: 0,
             config_reads: 0,
+            watch: ConfigWatch::default(),
             status: 0,
             driver_features: 0,
             negotiated: 0,
@@ -124,6 +124,7 @@ impl<M: DeviceModel> Core<M> {
             is_reset_confirmed: true,
             is_features_ok_confirmed: false,
             is_refused: false,
+            has_told_needs_reset: false,
         }
     }
 

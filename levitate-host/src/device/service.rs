@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use levitate_hal::Instant;
 
 use super::core::{Core, DRIVER_OK, Source};
-use super::{Completion, DeviceModel, Family, Fault, Suppression};
-use crate::dma::{DeviceMemory, Exposure};
+use super::{Completion, DeviceModel, Family, Fault, Suppression, Violations};
+use crate::dma::{AccessKind, DeviceMemory, Exposure};
 use crate::queue::{Chain, Request, RingError, scatter};
 
 /// A request the device has taken and not answered.
@@ -63,6 +63,12 @@ impl<M: DeviceModel> Core<M> {
                 format!("queue {queue} was notified before DRIVER_OK"),
             );
             return None;
+        }
+        if self.has_told_needs_reset {
+            self.violations.add(
+                "STATUS-04",
+                format!("queue {queue} was notified after the driver had read DEVICE_NEEDS_RESET"),
+            );
         }
         if self.behaviour.completion == Completion::Deaf {
             return None;
@@ -127,6 +133,10 @@ impl<M: DeviceModel> Core<M> {
             }
             Ok(None) => Step::Idle,
             Err(error) => {
+                if let RingError::Unreachable(stray) = error {
+                    // No translation was agreed on, so every address is to be one the device can use.
+                    self.violations.add("RSVD-05", stray.to_string());
+                }
                 self.break_down(error);
                 Step::Idle
             }
@@ -205,6 +215,9 @@ impl<M: DeviceModel> Core<M> {
 
     /// Drops what waits, of one queue or of all.
     pub(super) fn drop_pending(&mut self, queue: Option<u16>) {
+        for request in self.pending.iter().chain(&self.forgotten) {
+            check_kept(request, &self.memory, &mut self.violations);
+        }
         for list in [&mut self.pending, &mut self.forgotten] {
             list.retain(|request| {
                 let stays = queue.is_some_and(|queue| queue != request.queue);
@@ -225,6 +238,7 @@ impl<M: DeviceModel> Core<M> {
             let what = format!("the chain from {} was changed while in flight", chain.head);
             self.violations.add("CLEAN-01", what);
         }
+        check_kept(&request, &self.memory, &mut self.violations);
         let fault = self.faults.pop_front().or(self.constant_fault);
         let features = self.negotiated();
         let mut served = Request::new(&self.memory, chain, &mut self.violations, features);
@@ -298,6 +312,23 @@ impl<M: DeviceModel> Core<M> {
             self.signal(Source::Queue(request.queue));
         }
         Ok(())
+    }
+}
+
+/// Checks that the driver has left the buffers of a request to the device (§3.3.1).
+fn check_kept(request: &Pending, memory: &DeviceMemory, violations: &mut Violations) {
+    for buffer in &request.chain.buffers {
+        let kind = if buffer.is_writable {
+            AccessKind::Write
+        } else {
+            AccessKind::Read
+        };
+        if let Err(stray) = memory.check(buffer.addr, u64::from(buffer.len_bytes), kind) {
+            violations.add(
+                "CLEAN-02",
+                format!("a buffer was taken back before a reset: {stray}"),
+            );
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use levitate_hal::{Instant, Mmio};
 
 use super::builder::MmioBuilder;
 use super::recorder::AccessLog;
-use super::transport::Transport;
+use super::transport::{Transport, refuse};
 use super::worker::Worker;
 use crate::clock::{SystemClock, VirtualClock};
 use crate::device::{Behaviour, DeviceModel, Fault, Violation};
@@ -19,6 +19,8 @@ use crate::sync::lock;
 /// Clones are the same device: give one to the driver and keep another.
 /// It serves its queues on the thread that writes QueueNotify or moves the clock, or on
 /// [its own](MmioBuilder::build_threaded), which ends with the last clone.
+/// When the last of them is gone, it panics if the driver broke a rule and no test has taken the complaint:
+/// a test need not ask for the checks, it can only say that it expects a breach (`take_…`).
 pub struct MmioDevice<M: DeviceModel> {
     // Before the transport, so that the thread is gone when that goes, and a complaint comes from the test's own.
     server: Server,
@@ -240,10 +242,22 @@ impl<M: DeviceModel> MmioDevice<M> {
         self.with(|transport| transport.guest_errors.clone())
     }
 
+    /// Returns what QEMU would have said, and forgets it.
+    #[must_use]
+    pub fn take_guest_errors(&self) -> Vec<String> {
+        self.with(|transport| std::mem::take(&mut transport.guest_errors))
+    }
+
     /// Returns why the device gave up on a queue, if it did.
     #[must_use]
     pub fn ring_errors(&self) -> Vec<RingError> {
         self.with(|transport| transport.core.ring_errors.clone())
+    }
+
+    /// Returns why the device gave up on a queue, and forgets it.
+    #[must_use]
+    pub fn take_ring_errors(&self) -> Vec<RingError> {
+        self.with(|transport| std::mem::take(&mut transport.core.ring_errors))
     }
 
     /// Returns the rules the driver has broken.
@@ -258,28 +272,21 @@ impl<M: DeviceModel> MmioDevice<M> {
         self.with(|transport| transport.core.violations.take())
     }
 
+    /// Returns everything [`assert_clean`](Self::assert_clean) would complain of, and forgets it, for a test that means it.
+    #[must_use]
+    pub fn take_complaints(&self) -> Vec<String> {
+        self.with(Transport::take_complaints)
+    }
+
     /// Checks that the driver did nothing wrong as far as the device can see.
+    ///
+    /// A device that goes away checks it as well; this is for a time of the test's choice.
     ///
     /// # Panics
     ///
-    /// If there are violations, guest errors or ring errors; the message lists them.
+    /// If there are violations, guest errors or ring errors; the message lists them, and they are forgotten.
     pub fn assert_clean(&self) {
-        let mut lines: Vec<String> = self.violations().iter().map(ToString::to_string).collect();
-        lines.extend(
-            self.guest_errors()
-                .iter()
-                .map(|error| format!("guest error: {error}")),
-        );
-        lines.extend(
-            self.ring_errors()
-                .iter()
-                .map(|error| format!("ring error: {error}")),
-        );
-        assert!(
-            lines.is_empty(),
-            "the driver broke rules:\n{}",
-            lines.join("\n")
-        );
+        refuse(&self.take_complaints());
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Transport<M>) -> R) -> R {

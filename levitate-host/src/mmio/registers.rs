@@ -84,3 +84,11 @@ pub(crate) const fn rights(offset: usize, version: Version) -> Rights {
         _ => Rights::None,
     }
 }
+
+/// Says whether the register at `offset` is for shared memory, of which the devices here have none.
+pub(crate) const fn is_shared_memory(offset: usize) -> bool {
+    matches!(
+        offset,
+        SHM_SEL | SHM_LEN_LOW | SHM_LEN_HIGH | SHM_BASE_LOW | SHM_BASE_HIGH
+    )
+}

@@ -10,6 +10,11 @@ use super::registers::*;
 use crate::device::{Core, DeviceModel};
 use queues::QueueRegisters;
 
+/// What MagicValue reads: "virt".
+const MAGIC: u32 = 0x7472_6976;
+/// The registers a driver reads before all others.
+const ORDER_OF_PROBING: [usize; 3] = [MAGIC_VALUE, VERSION, DEVICE_ID];
+
 /// A device behind MMIO registers.
 pub(super) struct Transport<M> {
     pub(super) core: Core<M>,
@@ -23,6 +28,7 @@ pub(super) struct Transport<M> {
     page_shift: u32,
     is_page_size_written: bool,
     probed: usize,
+    interrupts_told: u32,
 }
 
 impl<M: DeviceModel> Transport<M> {
@@ -41,6 +47,7 @@ impl<M: DeviceModel> Transport<M> {
             page_shift: 0,
             is_page_size_written: false,
             probed: 0,
+            interrupts_told: 0,
         }
     }
 
@@ -63,6 +70,9 @@ impl<M: DeviceModel> Transport<M> {
             return false;
         }
         self.check_probe(operation, offset);
+        if offset < CONFIG && offset != CONFIG_GENERATION {
+            self.core.leave_config();
+        }
         if offset < CONFIG {
             if width_bytes != 4 {
                 self.guest_error(format!(
@@ -80,8 +90,13 @@ impl<M: DeviceModel> Transport<M> {
 
     /// Magic, version and device type come first, and nothing comes after an empty transport (§4.2.3.1.1).
     fn check_probe(&mut self, operation: Operation, offset: usize) {
-        let order = [MAGIC_VALUE, VERSION, DEVICE_ID];
-        if let Some(wanted) = order.get(self.probed) {
+        if let Some((rule, what)) = self.reason_to_ignore() {
+            self.violation(rule, format!("{operation:?} at {offset:#x} {what}"));
+            // Said once.
+            self.probed = ORDER_OF_PROBING.len();
+            return;
+        }
+        if let Some(wanted) = ORDER_OF_PROBING.get(self.probed) {
             if operation == Operation::Read && offset == *wanted {
                 self.probed += 1;
                 return;
@@ -96,7 +111,7 @@ impl<M: DeviceModel> Transport<M> {
                 format!("{operation:?} at {offset:#x} before a read of {wanted:#x}"),
             );
             // Said once.
-            self.probed = order.len();
+            self.probed = ORDER_OF_PROBING.len();
         } else if self.device_id() == 0 && offset > DEVICE_ID {
             self.violation(
                 "MMIO-25",
@@ -105,9 +120,22 @@ impl<M: DeviceModel> Transport<M> {
         }
     }
 
+    /// Says why a driver that has probed so far had to leave the device alone.
+    fn reason_to_ignore(&self) -> Option<(&'static str, &'static str)> {
+        let is_magic = self.core.behaviour.magic == MAGIC;
+        match self.probed {
+            1 if !is_magic => Some(("MMIO-06", "though MagicValue is wrong")),
+            2 if is_magic && !matches!(self.shown_version(), 1 | 2) => {
+                Some(("MMIO-07", "though Version is unknown"))
+            }
+            _ => None,
+        }
+    }
+
     fn check_rights(&mut self, operation: Operation, offset: usize) {
         let access = format!("{operation:?} at {offset:#x}");
         let id = match (rights(offset, self.version), operation) {
+            (Rights::ReadOnly | Rights::WriteOnly, _) if is_shared_memory(offset) => "MMIO-26",
             (Rights::ReadWrite, _)
             | (Rights::ReadOnly, Operation::Read)
             | (Rights::WriteOnly, Operation::Write) => return,
@@ -125,4 +153,43 @@ impl<M: DeviceModel> Transport<M> {
             .device_id
             .unwrap_or_else(|| self.core.model.device_id())
     }
+}
+
+impl<M> Transport<M> {
+    /// Returns everything the driver did wrong as far as the device could see, and forgets it.
+    pub(super) fn take_complaints(&mut self) -> Vec<String> {
+        let violations = self.core.violations.take();
+        let guest_errors = std::mem::take(&mut self.guest_errors);
+        let ring_errors = std::mem::take(&mut self.core.ring_errors);
+        let mut lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        lines.extend(
+            guest_errors
+                .iter()
+                .map(|error| format!("guest error: {error}")),
+        );
+        lines.extend(
+            ring_errors
+                .iter()
+                .map(|error| format!("ring error: {error}")),
+        );
+        lines
+    }
+}
+
+impl<M> Drop for Transport<M> {
+    fn drop(&mut self) {
+        // A test that fails already says why by itself.
+        if !std::thread::panicking() {
+            refuse(&self.take_complaints());
+        }
+    }
+}
+
+/// Fails the test if there is something to complain of.
+pub(super) fn refuse(complaints: &[String]) {
+    assert!(
+        complaints.is_empty(),
+        "the driver broke rules:\n{}",
+        complaints.join("\n")
+    );
 }

@@ -55,8 +55,10 @@ pub(crate) fn everything() -> BlockModel {
 fn space(rig: &Rig<BlockModel>) -> Vec<u8> {
     const BYTES: [usize; 8] = [18, 19, 24, 25, 32, 56, 92, usize::MAX];
     const HALVES: [usize; 3] = [16, 26, 34];
+    const GENERATION: usize = 0x0fc;
     let mut space = vec![0; 96];
     let mut at = 0;
+    rig.device.read32(GENERATION);
     while at < 96 {
         let width = match at {
             33 | 57..60 | 93.. => {
@@ -75,6 +77,7 @@ fn space(rig: &Rig<BlockModel>) -> Vec<u8> {
         space[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
         at += width;
     }
+    rig.device.read32(GENERATION);
     space
 }
 

@@ -1,7 +1,7 @@
 //! Each rule a device watches, broken on purpose and named.
 
 use levitate_hal::{DmaRegion, Mmio};
-use levitate_host::{BlockModel, Version};
+use levitate_host::{BlockModel, MmioDevice, Pool, Version, VirtualClock};
 
 use crate::rig::{Rig, VERSION_1};
 
@@ -40,6 +40,55 @@ fn a_broken_rule_fails_the_test() {
     let rig = fresh(Version::Two);
     rig.device.write32(0x064, 4);
     rig.device.assert_clean();
+}
+
+fn unwatched() -> MmioDevice<BlockModel> {
+    let device =
+        MmioDevice::builder(BlockModel::patterned(8)).build(&Pool::new(), &VirtualClock::new());
+    for offset in [0x000, 0x004, 0x008] {
+        device.read32(offset);
+    }
+    device
+}
+
+#[test]
+#[should_panic(expected = "MMIO-18")]
+fn a_broken_rule_fails_a_test_that_does_not_ask() {
+    let device = unwatched();
+    device.clone().write32(0x064, 4);
+}
+
+#[test]
+#[should_panic(expected = "guest error: bad register offset (0xc0)")]
+fn a_guest_error_fails_a_test_that_looks_and_does_not_take() {
+    let device = unwatched();
+    device.write32(0x0c0, 1);
+    assert_eq!(device.guest_errors().len(), 1);
+}
+
+#[test]
+#[should_panic(expected = "ring error: ")]
+fn a_ring_error_fails_a_test_that_takes_the_violations_only() {
+    let (pool, clock) = (Pool::new(), VirtualClock::new());
+    let device = MmioDevice::builder(BlockModel::patterned(8)).build(&pool, &clock);
+    // No queue is where a device could reach it.
+    for (offset, value) in [(0x070, 4), (0x038, 8), (0x044, 1), (0x050, 0)] {
+        device.write32(offset, value);
+    }
+    assert!(!device.take_violations().is_empty());
+}
+
+#[test]
+fn a_test_that_takes_the_complaints_goes_on() {
+    let device = unwatched();
+    device.write32(0x064, 4);
+    device.write32(0x0c0, 1);
+    assert_eq!(device.take_guest_errors().len(), 1);
+    assert_eq!(
+        device.take_complaints(),
+        ["MMIO-18: 0x4 was written to InterruptACK"]
+    );
+    device.assert_clean();
 }
 
 #[test]
@@ -106,6 +155,7 @@ fn features_have_their_time_and_limits() {
     rig.set_status(0xb);
     assert_eq!(ids(&rig), ["FEAT-01", "LEG-16", "RSVD-01"]);
     assert_eq!(rig.status() & 8, 0, "refused");
+    rig.set_status(0x83);
     rig.negotiate(VERSION_1);
     rig.device.write32(0x020, 0);
     assert_eq!(ids(&rig), ["INIT-04"]);
@@ -224,8 +274,9 @@ fn the_three_areas_are_aligned_reachable_and_zeroed() {
 #[test]
 fn configuration_fields_are_read_whole_and_only_if_they_are_there() {
     let rig = fresh(Version::Two);
-    rig.device.read32(0x100);
-    rig.device.read32(0x104);
+    for offset in [0x0fc, 0x100, 0x104, 0x0fc] {
+        rig.device.read32(offset);
+    }
     assert_eq!(ids(&rig), [""; 0]);
     rig.device.read64(0x100);
     rig.device.read16(0x100);
@@ -257,5 +308,5 @@ fn features_of_other_transports_are_left_alone() {
     });
     rig.probe();
     rig.negotiate(u64::MAX);
-    assert_eq!(ids(&rig), ["MMIO-33", "RSVD-10"]);
+    assert_eq!(ids(&rig), ["RSVD-10", "MMIO-33"]);
 }

@@ -223,7 +223,7 @@ fn rights_are_checked() {
         ]
     );
     let ids: Vec<_> = rig.device.violations().iter().map(|one| one.id).collect();
-    assert_eq!(ids, ["MMIO-03", "MMIO-02", "MMIO-01"]);
+    assert_eq!(ids, ["MMIO-03", "MMIO-02", "MMIO-01", "MMIO-26"]);
 }
 
 #[test]

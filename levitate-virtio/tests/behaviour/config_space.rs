@@ -98,6 +98,9 @@ fn a_field_past_the_end_is_an_error_and_not_read() {
     );
     assert!(rig.device.log().reads_of(0x108).is_empty());
     assert_eq!(device.read_config(|config| config.read_u16(8)).unwrap(), 0);
+    let complaints = rig.device.take_violations();
+    assert_eq!(complaints.len(), 1, "that field is one of 4 bytes");
+    assert_eq!(complaints[0].id, "MMIO-05");
 }
 
 #[test]

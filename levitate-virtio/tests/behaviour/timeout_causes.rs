@@ -35,12 +35,19 @@ fn start<'s>(
     Ok((device, queue))
 }
 
-/// Sends one request with a mistake, waits in vain, and returns what the diagnosis says.
-fn time_out(version: Version, tampering: Tampering) -> TimeoutCause {
+/// Takes the rules that the tampering broke, and leaves nothing to complain of.
+fn broken_rules(rig: &Rig) -> Vec<&'static str> {
+    let violations = rig.device.take_violations();
+    drop(rig.device.take_complaints());
+    violations.iter().map(|one| one.id).collect()
+}
+
+/// Sends one request with a mistake, waits in vain, and returns what the diagnosis says and which rules were broken.
+fn time_out(version: Version, tampering: Tampering) -> (TimeoutCause, Vec<&'static str>) {
     time_out_on(&Rig::new(version), tampering)
 }
 
-fn time_out_on(rig: &Rig, tampering: Tampering) -> TimeoutCause {
+fn time_out_on(rig: &Rig, tampering: Tampering) -> (TimeoutCause, Vec<&'static str>) {
     let mut slots = slots::<16>();
     let (mut device, mut queue) = start(rig, tampering, &mut slots).unwrap();
     let token = queue.submit(&[7_u8; 4], Data::None, &[0_u8; 4], 0).unwrap();
@@ -53,7 +60,7 @@ fn time_out_on(rig: &Rig, tampering: Tampering) -> TimeoutCause {
     let cause = device.diagnose(&mut queue, token, &[0_u8; 4]);
     let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
     queue.release(&quiesced, |_, _| {}).unwrap();
-    cause
+    (cause, broken_rules(rig))
 }
 
 /// The driver that was thrown away: it took the device for a version-2 one, whose registers a version-1 device ignores.
@@ -84,9 +91,10 @@ fn a_version_1_device_driven_through_version_2_registers_is_an_error_at_set_up()
          the device ignores the modern (version 2) registers, so it has the other register version"
     );
     assert!(
-        !rig.device.guest_errors().is_empty(),
+        !rig.device.take_guest_errors().is_empty(),
         "the device saw what it did not know"
     );
+    assert!(broken_rules(&rig).contains(&"LMMIO-10"));
     assert!(
         rig.device.log().writes_to(0x50).is_empty(),
         "and was never notified"
@@ -110,6 +118,8 @@ fn a_version_2_device_driven_through_version_1_registers_is_an_error_at_set_up()
         interface,
     };
     assert_eq!(error, QueueError::Enable(expected));
+    assert!(!rig.device.take_guest_errors().is_empty());
+    assert!(broken_rules(&rig).iter().all(|id| *id == "MMIO-01"));
     rig.pool.allow_leaks();
 }
 
@@ -119,7 +129,9 @@ fn a_used_ring_where_the_device_does_not_have_it_is_named() {
         write: |offset, value| Some(if offset == 0x3c { 4 } else { value }),
         ..Tampering::default()
     };
-    let cause = time_out(Version::One, wrong_align);
+    let (cause, broken) = time_out(Version::One, wrong_align);
+    // What the device takes for its used ring is the driver's available ring.
+    assert_eq!(broken, ["SPLIT-19"]);
     assert_eq!(cause, TimeoutCause::UsedRingElsewhere { queue: QUEUE });
     assert!(cause.to_string().contains("QueueAlign"), "{cause}");
 }
@@ -131,7 +143,8 @@ fn a_page_size_that_was_never_written_is_named() {
         ..Tampering::default()
     };
     let rig = Rig::new(Version::One);
-    let cause = time_out_on(&rig, no_page_size);
+    let (cause, broken) = time_out_on(&rig, no_page_size);
+    assert_eq!(broken[0], "LMMIO-02");
     assert_eq!(cause, TimeoutCause::NotFetched { queue: QUEUE });
     assert!(cause.to_string().contains("GuestPageSize"), "{cause}");
     // The device looked for its queue where the page number alone would have it.
@@ -145,10 +158,8 @@ fn a_lost_notification_is_named() {
             write: |offset, value| (offset != 0x50).then_some(value),
             ..Tampering::default()
         };
-        assert_eq!(
-            time_out(version, no_notify),
-            TimeoutCause::NotFetched { queue: QUEUE }
-        );
+        let expected = TimeoutCause::NotFetched { queue: QUEUE };
+        assert_eq!(time_out(version, no_notify), (expected, vec![]));
     }
 }
 

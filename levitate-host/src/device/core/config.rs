@@ -14,10 +14,11 @@ impl<M: DeviceModel> Core<M> {
     }
 
     /// Reads ConfigGeneration.
-    pub(crate) const fn read_generation(&mut self) -> u32 {
+    pub(crate) fn read_generation(&mut self) -> u32 {
         if self.behaviour.config_never_still {
             self.generation = self.generation.wrapping_add(1);
         }
+        self.watch.read_generation(self.generation);
         self.generation
     }
 
@@ -36,6 +37,9 @@ impl<M: DeviceModel> Core<M> {
             && let Some(first) = bytes.first_mut()
         {
             *first ^= self.config_reads as u8;
+        }
+        if self.rules.watches_config && self.is_half(offset, bytes.len()) {
+            self.watch_half(offset, bytes);
         }
         let mut due = Vec::new();
         for (reads, _) in &mut self.config_changes {
@@ -70,6 +74,15 @@ impl<M: DeviceModel> Core<M> {
         if end <= self.shown_config().len() && end <= self.model.config_len() {
             self.model.write_config(offset, bytes, &mut self.violations);
         }
+    }
+
+    /// Says whether this is one half of a field of 64 bits.
+    fn is_half(&self, offset: usize, len_bytes: usize) -> bool {
+        self.model.config_fields().iter().any(|field| {
+            field.len_bytes == 8
+                && len_bytes == 4
+                && (field.offset == offset || field.offset + 4 == offset)
+        })
     }
 
     fn shown_config(&self) -> Vec<u8> {

@@ -17,6 +17,10 @@ pub(crate) struct Rules {
     config_write: Option<&'static str>,
     /// VIRTIO_F_ADMIN_VQ is not accepted.
     pub(crate) admin_queue: Option<&'static str>,
+    /// Feature bits that mean something on this transport only (§6).
+    pub(crate) features: u64,
+    /// Whether the transport tells when a driver leaves the configuration, so that a reading can be judged.
+    pub(crate) watches_config: bool,
 }
 
 impl Rules {
@@ -28,6 +32,8 @@ impl Rules {
         config_width: "MMIO-05",
         config_write: Some("MMIO-02"),
         admin_queue: Some("MMIO-33"),
+        features: 0,
+        watches_config: true,
     };
     /// Those of §4.1, where nothing is said of read-only fields of a configuration.
     pub(crate) const PCI: Self = Self {
@@ -37,6 +43,8 @@ impl Rules {
         config_width: "PCI-05",
         config_write: None,
         admin_queue: None,
+        features: 1 << 39,
+        watches_config: false,
     };
 
     /// Returns the rule that a write to `field` breaks if it is read-only.

@@ -39,6 +39,7 @@ impl<M: DeviceModel> Core<M> {
         if self.status == 0 {
             self.is_reset_confirmed = true;
         }
+        self.has_told_needs_reset |= self.status & NEEDS_RESET != 0;
         if self.status & FEATURES_OK != 0 || self.is_refused {
             self.is_features_ok_confirmed = true;
         }
@@ -51,7 +52,10 @@ impl<M: DeviceModel> Core<M> {
             self.reset();
             return;
         }
-        self.before_write("Status");
+        // FAILED is how a driver gives up on a reset that never ends (§3.1.1).
+        if value & FAILED == 0 {
+            self.before_write("Status");
+        }
         if self.is_resetting() {
             return;
         }
@@ -144,32 +148,7 @@ impl<M: DeviceModel> Core<M> {
 
     fn negotiate(&mut self) {
         let chosen = self.driver_features;
-        let surplus = chosen & !self.offered();
-        if surplus != 0 {
-            self.violations.add(
-                "FEAT-01",
-                format!("features {surplus:#x} were accepted and not offered"),
-            );
-        }
-        if chosen & UNUSED_30 != 0 {
-            self.violations
-                .add("LEG-16", "feature bit 30 was accepted".to_owned());
-        }
-        if chosen & ADMIN_VQ != 0
-            && let Some(rule) = self.rules.admin_queue
-        {
-            self.violations
-                .add(rule, "VIRTIO_F_ADMIN_VQ was accepted".to_owned());
-        }
-        if chosen & SR_IOV != 0 {
-            self.violations
-                .add("RSVD-10", "VIRTIO_F_SR_IOV was accepted".to_owned());
-        }
-        if self.offered() & !chosen & VERSION_1 != 0 {
-            self.violations
-                .add("RSVD-01", "VIRTIO_F_VERSION_1 was not accepted".to_owned());
-        }
-        self.model.check_features(chosen, &mut self.violations);
+        let surplus = self.check_choice(chosen);
         let is_agreed = self.model.agree(chosen);
         if self.family == Family::Modern
             && (surplus != 0 || !is_agreed || self.behaviour.refuse_features)
@@ -201,6 +180,12 @@ impl<M: DeviceModel> Core<M> {
 
     /// Begins a reset, which is done at once unless the behaviour says otherwise.
     pub(crate) fn reset(&mut self) {
+        if self.is_refused && self.is_features_ok_confirmed && self.status & FAILED == 0 {
+            self.violations.add(
+                "INIT-06",
+                "a reset without FAILED, though the features were refused".to_owned(),
+            );
+        }
         self.was_reset = true;
         self.is_reset_confirmed = false;
         if self.behaviour.reset_reads > 0 && self.status != 0 {
@@ -224,6 +209,7 @@ impl<M: DeviceModel> Core<M> {
         self.is_broken = false;
         self.is_features_ok_confirmed = false;
         self.is_refused = false;
+        self.has_told_needs_reset = false;
         self.model.reset();
     }
 

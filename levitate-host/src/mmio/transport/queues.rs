@@ -71,6 +71,14 @@ impl<M: DeviceModel> Transport<M> {
         self.queues.get(self.queue_sel as usize)
     }
 
+    fn no_such_queue(&self) -> String {
+        format!("there is no queue {} to set up", self.queue_sel)
+    }
+
+    fn written_after_pfn(&mut self, register: &str) {
+        self.violation("LMMIO-08", format!("{register} was written after QueuePFN"));
+    }
+
     pub(super) fn write_queue_size(&mut self, value: u32) {
         let max = self.core.behaviour.queue_size_max;
         let (id, is_live) = match (self.version, self.selected()) {
@@ -83,6 +91,9 @@ impl<M: DeviceModel> Transport<M> {
                 "MMIO-13",
                 "QueueSize was written while QueueReady was 1".to_owned(),
             );
+        }
+        if is_live && self.version == Version::One {
+            self.written_after_pfn("QueueSize");
         }
         if value == 0 || value > max {
             self.violation(id, format!("QueueSize {value} is not 1 to {max}"));
@@ -105,6 +116,9 @@ impl<M: DeviceModel> Transport<M> {
                 format!("QueueAlign {value} is not a power of two"),
             );
         }
+        if self.selected().is_some_and(|queue| queue.pfn != 0) {
+            self.written_after_pfn("QueueAlign");
+        }
         if let Some(queue) = self.queues.get_mut(self.queue_sel as usize) {
             queue.align = value;
             queue.is_align_written = true;
@@ -125,6 +139,7 @@ impl<M: DeviceModel> Transport<M> {
             );
         }
         let Some(&queue) = self.selected() else {
+            self.violation("LMMIO-04", self.no_such_queue());
             return;
         };
         self.check_looked(queue);
@@ -163,6 +178,7 @@ impl<M: DeviceModel> Transport<M> {
     pub(super) fn write_queue_ready(&mut self, value: u32) {
         let index = self.queue_sel as u16;
         let Some(&queue) = self.selected() else {
+            self.violation("MMIO-31", self.no_such_queue());
             return;
         };
         if self.core.behaviour.ignore_queue_setup {

@@ -39,7 +39,7 @@ impl<M: DeviceModel> Transport<M> {
         }
     }
 
-    fn shown_version(&self) -> u32 {
+    pub(super) fn shown_version(&self) -> u32 {
         let own = match self.version {
             Version::One => 1,
             Version::Two => 2,
@@ -72,7 +72,10 @@ impl<M: DeviceModel> Transport<M> {
                 self.note(|queue| queue.is_checked = true);
                 self.selected().map_or(0, |queue| u32::from(queue.is_ready))
             }
-            INTERRUPT_STATUS => self.core.interrupt_status,
+            INTERRUPT_STATUS => {
+                self.interrupts_told |= self.core.interrupt_status;
+                self.core.interrupt_status
+            }
             STATUS => u32::from(self.core.read_status()),
             CONFIG_GENERATION if !is_legacy => self.core.read_generation(),
             // There is no shared memory region. QEMU says so with the length only.

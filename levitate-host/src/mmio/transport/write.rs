@@ -76,6 +76,12 @@ impl<M: DeviceModel> Transport<M> {
                 if value & !INTERRUPT_BITS != 0 {
                     self.violation("MMIO-18", format!("{value:#x} was written to InterruptACK"));
                 }
+                let untold = value & INTERRUPT_BITS & !self.interrupts_told;
+                if untold != 0 {
+                    let what = format!("{untold:#x} was acknowledged and never read");
+                    self.violation("MMIO-28", what);
+                }
+                self.interrupts_told &= !value;
                 self.core.interrupt_status &= !value;
             }
             (STATUS, _) => self.write_status(value),
@@ -149,6 +155,7 @@ impl<M: DeviceModel> Transport<M> {
     pub(super) fn reset(&mut self) {
         self.core.reset();
         self.queue_sel = 0;
+        self.interrupts_told = 0;
         let size = self.core.behaviour.queue_size_max;
         for queue in &mut self.queues {
             let align = queue.align;
