@@ -1,0 +1,27 @@
+//! Each check of a device, shown able to fail: a driver with one step broken, and the rule that the device names.
+//!
+//! The driver ([`driver`]) does one whole life of a device over bare registers and ring memory, by the specification alone.
+//! A [`Seeded`] fault breaks one of its steps; the device must report exactly the rule that step was about.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod block;
+mod chains;
+mod configuration;
+mod driver;
+mod features;
+mod gpu;
+mod legacy_queues;
+mod life;
+mod message;
+mod notifications;
+mod queues;
+mod registers;
+mod ring;
+mod status;
+mod table;

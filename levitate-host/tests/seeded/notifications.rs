@@ -1,0 +1,57 @@
+//! Faults in the available ring and in notifications (§2.7.6, §2.7.7, §2.7.10).
+
+use levitate_host::BlockModel;
+
+use crate::driver::{EVENT_IDX, SIZE};
+use crate::life::Step;
+use crate::table::Act::{After, Before};
+use crate::table::{Seeded, assert_each_is_named};
+
+const FAULTS: &[Seeded<BlockModel>] = &[
+    Seeded::new(
+        "SPLIT-11",
+        "an index that goes back",
+        Step::Publish,
+        After(|driver| driver.ring().set_available_index(u16::MAX)),
+    ),
+    Seeded::new(
+        "SPLIT-11",
+        "an index that goes round the ring",
+        Step::Publish,
+        After(|driver| driver.ring().set_available_index(SIZE + 1)),
+    ),
+    Seeded::new(
+        "SPLIT-12",
+        "avail.flags is neither 0 nor 1",
+        Step::Publish,
+        Before(|driver| driver.rings[0].put(driver.rings[0].available, 2)),
+    ),
+    Seeded::new(
+        "SPLIT-14",
+        "avail.flags is 1 with EVENT_IDX",
+        Step::Publish,
+        Before(|driver| driver.rings[0].put(driver.rings[0].available, 1)),
+    )
+    .accepting(EVENT_IDX),
+    Seeded::new(
+        "SPLIT-21",
+        "a notification while used.flags is 1",
+        Step::Notify,
+        After(|driver| {
+            driver.device.set_used_flags(0, 1);
+            driver.write(0x050, 0);
+        }),
+    ),
+    Seeded::new(
+        "SPLIT-25",
+        "a notification that avail_event did not ask for",
+        Step::Notify,
+        After(|driver| driver.write(0x050, 0)),
+    )
+    .accepting(EVENT_IDX),
+];
+
+#[test]
+fn each_wrong_notification_is_named() {
+    assert_each_is_named(FAULTS);
+}
