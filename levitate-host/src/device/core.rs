@@ -2,6 +2,7 @@
 
 mod config;
 mod features;
+mod notified;
 mod rules;
 mod status;
 mod watch;
@@ -80,6 +81,7 @@ pub(crate) struct Core<M> {
     is_features_ok_confirmed: bool,
     is_refused: bool,
     pub(super) has_told_needs_reset: bool,
+    pub(super) has_been_deaf: bool,
 }
 
 impl<M: DeviceModel> Core<M> {
@@ -125,6 +127,7 @@ impl<M: DeviceModel> Core<M> {
             is_features_ok_confirmed: false,
             is_refused: false,
             has_told_needs_reset: false,
+            has_been_deaf: false,
         }
     }
 

@@ -71,6 +71,7 @@ impl<M: DeviceModel> Core<M> {
             );
         }
         if self.behaviour.completion == Completion::Deaf {
+            self.has_been_deaf = true;
             return None;
         }
         if self.clock.is_real() {

@@ -2,9 +2,9 @@
 
 use levitate_host::BlockModel;
 
-use crate::driver::{EVENT_IDX, SIZE};
+use crate::driver::{Driver, EVENT_IDX, SIZE};
 use crate::life::Step;
-use crate::table::Act::{After, Before};
+use crate::table::Act::{After, Before, Instead};
 use crate::table::{Seeded, assert_each_is_named};
 
 const FAULTS: &[Seeded<BlockModel>] = &[
@@ -42,6 +42,19 @@ const FAULTS: &[Seeded<BlockModel>] = &[
             driver.write(0x050, 0);
         }),
     ),
+    Seeded::new(
+        "SPLIT-22",
+        "no notification",
+        Step::Notify,
+        Instead(Driver::stop),
+    ),
+    Seeded::new(
+        "SPLIT-24",
+        "no notification with EVENT_IDX",
+        Step::Notify,
+        Instead(Driver::stop),
+    )
+    .accepting(EVENT_IDX),
     Seeded::new(
         "SPLIT-25",
         "a notification that avail_event did not ask for",

@@ -159,7 +159,7 @@ fn a_lost_notification_is_named() {
             ..Tampering::default()
         };
         let expected = TimeoutCause::NotFetched { queue: QUEUE };
-        assert_eq!(time_out(version, no_notify), (expected, vec![]));
+        assert_eq!(time_out(version, no_notify), (expected, vec!["SPLIT-24"]));
     }
 }
 

@@ -186,6 +186,7 @@ impl<M: DeviceModel> Core<M> {
                 "a reset without FAILED, though the features were refused".to_owned(),
             );
         }
+        self.check_notified();
         self.was_reset = true;
         self.is_reset_confirmed = false;
         if self.behaviour.reset_reads > 0 && self.status != 0 {
@@ -210,6 +211,7 @@ impl<M: DeviceModel> Core<M> {
         self.is_features_ok_confirmed = false;
         self.is_refused = false;
         self.has_told_needs_reset = false;
+        self.has_been_deaf = false;
         self.model.reset();
     }
 
