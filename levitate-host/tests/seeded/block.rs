@@ -10,14 +10,14 @@ use crate::table::{Seeded, assert_each_is_named};
 
 pub(crate) const SIZE_MAX: u64 = 1 << 1;
 pub(crate) const SEG_MAX: u64 = 1 << 2;
-const RO: u64 = 1 << 5;
+pub(crate) const RO: u64 = 1 << 5;
 const FLUSH: u64 = 1 << 9;
 
-const IN: u32 = 0;
-const OUT: u32 = 1;
+pub(crate) const IN: u32 = 0;
+pub(crate) const OUT: u32 = 1;
 const FLUSH_REQUEST: u32 = 4;
 const GET_ID: u32 = 8;
-const SECTORS: u64 = 64;
+pub(crate) const SECTORS: u64 = 64;
 
 fn header(kind: u32, sector: u64) -> Vec<u8> {
     let mut bytes = vec![0; 16];
@@ -27,7 +27,7 @@ fn header(kind: u32, sector: u64) -> Vec<u8> {
 }
 
 /// A request with the data for the disk, or the room for its data, in so many segments of these lengths.
-fn request(kind: u32, sector: u64, data: &[usize]) -> Message {
+pub(crate) fn request(kind: u32, sector: u64, data: &[usize]) -> Message {
     let mut readable = vec![header(kind, sector)];
     let mut writable = Vec::new();
     if kind == OUT {
@@ -40,6 +40,15 @@ fn request(kind: u32, sector: u64, data: &[usize]) -> Message {
         queue: 0,
         readable,
         writable,
+    }
+}
+
+/// A request with these bytes for the disk.
+pub(crate) fn telling(kind: u32, sector: u64, data: Vec<u8>, writable: &[usize]) -> Message {
+    Message {
+        queue: 0,
+        readable: vec![header(kind, sector), data],
+        writable: writable.to_vec(),
     }
 }
 
@@ -77,7 +86,7 @@ impl Plays for BlockModel {
 }
 
 /// Puts `message` in place of the first one.
-fn first(driver: &mut Driver<BlockModel>, message: Message) {
+pub(crate) fn first(driver: &mut Driver<BlockModel>, message: Message) {
     driver.messages[0] = message;
 }
 

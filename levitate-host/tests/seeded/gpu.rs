@@ -8,12 +8,12 @@ use crate::message::Message;
 use crate::table::Act::{After, Before};
 use crate::table::{Seeded, assert_each_is_named};
 
-const EDID: u64 = 1 << 1;
+pub(crate) const EDID: u64 = 1 << 1;
 const RESOURCE_BLOB: u64 = 1 << 3;
-const CONTEXT_INIT: u64 = 1 << 4;
+pub(crate) const CONTEXT_INIT: u64 = 1 << 4;
 const BLOB_ALIGNMENT: u64 = 1 << 5;
 
-const GET_DISPLAY_INFO: u32 = 0x0100;
+pub(crate) const GET_DISPLAY_INFO: u32 = 0x0100;
 const RESOURCE_CREATE_2D: u32 = 0x0101;
 const SET_SCANOUT: u32 = 0x0103;
 const RESOURCE_FLUSH: u32 = 0x0104;
@@ -23,17 +23,19 @@ const GET_EDID: u32 = 0x010a;
 const MOVE_CURSOR: u32 = 0x0301;
 
 const FORMAT_B8G8R8X8: u32 = 2;
-const WIDTH: u32 = 32;
-const HEIGHT: u32 = 16;
+pub(crate) const WIDTH: u32 = 32;
+pub(crate) const HEIGHT: u32 = 16;
 
 /// Places in the list of messages.
 const DISPLAY_INFO: usize = 0;
+/// Where GET_EDID is.
+pub(crate) const IDENTIFICATION: usize = 1;
 const CREATE: usize = 2;
 const ATTACH: usize = 3;
 const SCANOUT: usize = 4;
-const CURSOR: usize = 7;
+pub(crate) const CURSOR: usize = 7;
 
-fn command(queue: u32, kind: u32, words: &[u32]) -> Message {
+pub(crate) fn command(queue: u32, kind: u32, words: &[u32]) -> Message {
     let mut bytes = vec![0; 24];
     bytes[..4].copy_from_slice(&kind.to_le_bytes());
     bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));

@@ -105,8 +105,9 @@ pub(crate) struct Outcome {
 /// Lives once, with a fault or without.
 pub(crate) fn live<M: Plays>(version: Version, seeded: Option<&Seeded<M>>) -> Outcome {
     let accepts = seeded.map_or(0, |seeded| seeded.accepts);
+    let plug: fn() -> M = seeded.map_or(M::plug, |seeded| seeded.plug);
     let tune: fn(&mut Behaviour) = seeded.map_or(|_| (), |seeded| seeded.tune);
-    live_with(Driver::plug(M::plug(), version, accepts, tune), seeded)
+    live_with(Driver::plug(plug(), version, accepts, tune), seeded)
 }
 
 fn live_with<M: Plays>(mut driver: Driver<M>, mut seeded: Option<&Seeded<M>>) -> Outcome {

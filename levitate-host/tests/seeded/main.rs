@@ -11,11 +11,14 @@
 )]
 
 mod block;
+mod block_options;
+mod block_zones;
 mod chains;
 mod configuration;
 mod driver;
 mod features;
 mod gpu;
+mod gpu_options;
 mod legacy_queues;
 mod life;
 mod message;

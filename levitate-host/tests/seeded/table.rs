@@ -23,6 +23,7 @@ pub(crate) struct Seeded<M: Plays> {
     versions: &'static [Version],
     /// Features the driver accepts besides those it always does.
     pub(crate) accepts: u64,
+    pub(crate) plug: fn() -> M,
     pub(crate) tune: fn(&mut Behaviour),
 }
 
@@ -36,6 +37,7 @@ impl<M: Plays> Seeded<M> {
             act,
             versions: &[Version::One, Version::Two],
             accepts: 0,
+            plug: M::plug,
             tune: |_| (),
         }
     }
@@ -55,6 +57,12 @@ impl<M: Plays> Seeded<M> {
     /// By a driver that accepts `features` too.
     pub(crate) const fn accepting(mut self, features: u64) -> Self {
         self.accepts = features;
+        self
+    }
+
+    /// On another device than the usual one.
+    pub(crate) const fn of(mut self, plug: fn() -> M) -> Self {
+        self.plug = plug;
         self
     }
 
