@@ -5,7 +5,7 @@
 mod graph;
 mod lexer;
 mod safety;
-mod sources;
+pub(crate) mod sources;
 mod tidy;
 
 use std::process::Command;
@@ -32,13 +32,16 @@ enum Outcome {
 type Check = (&'static str, fn(&Setup) -> Result<Outcome>);
 
 /// Cheap ones first, so that a slip shows at once.
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
     ("tidiness", |_| Ok(listed(tidy::check(&sources::all()?)))),
     ("reasons for unsafe code", |_| {
         Ok(listed(safety::check(&sources::all()?)))
     }),
     ("crate graph", |_| Ok(listed(graph::check()?))),
+    ("conformance table", |_| {
+        Ok(listed(crate::conformance::complaints()?))
+    }),
     ("lints on the host", |_| clippy(&[])),
     ("lints on the host, all features", |_| {
         clippy(&["--all-features"])

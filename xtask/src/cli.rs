@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Screenshot(ScreenshotOptions),
     /// Build the kernel and print the path of its ELF file
     Build(BuildOptions),
+    /// Write docs/conformance.md from its source
+    Conformance(ConformanceOptions),
     /// List everything the commands need, and how to get what is missing
     Doctor,
 }
@@ -127,6 +129,14 @@ pub(crate) struct BuildOptions {
     /// Build the four library crates for this target instead of the kernel; once for each target
     #[arg(long, value_enum, value_name = "TARGET")]
     pub(crate) libraries: Vec<toolchain::Target>,
+}
+
+/// What to do with the conformance table.
+#[derive(Args, Debug)]
+pub(crate) struct ConformanceOptions {
+    /// Write nothing: say what is stale, missing or unknown
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// Which tests to run.

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run|test|sanitize|coverage|check|screenshot|build|doctor`.
+//! The project's own commands: `cargo xtask run|test|sanitize|coverage|check|screenshot|build|conformance|doctor`.
 //!
 //! Whatever a command needs and the machine lacks is set up first ([`setup`]); every error is one `error: …` on
 //! standard error and a non-zero exit status.
@@ -13,6 +13,8 @@ mod behaviour;
 mod build;
 mod check;
 mod cli;
+
+mod conformance;
 mod coverage;
 mod disk;
 mod doctor;
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(&setup),
         Command::Screenshot(options) => screenshot::run(options, &setup),
         Command::Build(options) => build::run(options, &setup),
+        Command::Conformance(options) => conformance::run(options),
         Command::Doctor => doctor::run(&setup),
     };
     // What an interruption broke off is no error of its own.

@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result};
 
 /// A Rust file.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Its path from the workspace's top, with `/` between the parts.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// Directories of a crate that have Rust files.
@@ -20,7 +20,7 @@ const DIRECTORIES: [&str; 4] = ["src", "tests", "examples", "benches"];
 /// # Errors
 ///
 /// A file or directory cannot be read.
-pub(super) fn all() -> Result<Vec<Source>> {
+pub(crate) fn all() -> Result<Vec<Source>> {
     read_all(&crate::workspace::root())
 }
 
