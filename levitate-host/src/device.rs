@@ -1,6 +1,7 @@
 //! What a device is, whatever the transport: a [`DeviceModel`] for what it does, and a core around it for status, features and queues.
 
 mod behaviour;
+mod complaint;
 mod core;
 mod fault;
 mod model;
@@ -8,6 +9,7 @@ mod service;
 mod violation;
 
 pub use behaviour::{Behaviour, Completion, Suppression};
+pub(crate) use complaint::{refuse, refuse_unless_panicking};
 pub(crate) use core::{Core, DRIVER_OK, Family, Rules, Source, USED_BUFFER};
 pub use fault::Fault;
 pub use model::{ConfigField, DeviceModel};

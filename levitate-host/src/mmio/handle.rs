@@ -7,10 +7,10 @@ use levitate_hal::{Instant, Mmio};
 
 use super::builder::MmioBuilder;
 use super::recorder::AccessLog;
-use super::transport::{Transport, refuse};
+use super::transport::Transport;
 use super::worker::Worker;
 use crate::clock::{SystemClock, VirtualClock};
-use crate::device::{Behaviour, DeviceModel, Fault, Violation};
+use crate::device::{Behaviour, DeviceModel, Fault, Violation, refuse};
 use crate::queue::{Areas, RingError};
 use crate::sync::lock;
 

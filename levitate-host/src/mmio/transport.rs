@@ -7,7 +7,7 @@ mod write;
 use super::Version;
 use super::recorder::{Access, AccessLog, Operation};
 use super::registers::*;
-use crate::device::{Core, DeviceModel};
+use crate::device::{Core, DeviceModel, refuse_unless_panicking};
 use queues::QueueRegisters;
 
 /// What MagicValue reads: "virt".
@@ -158,38 +158,12 @@ impl<M: DeviceModel> Transport<M> {
 impl<M> Transport<M> {
     /// Returns everything the driver did wrong as far as the device could see, and forgets it.
     pub(super) fn take_complaints(&mut self) -> Vec<String> {
-        let violations = self.core.violations.take();
-        let guest_errors = std::mem::take(&mut self.guest_errors);
-        let ring_errors = std::mem::take(&mut self.core.ring_errors);
-        let mut lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        lines.extend(
-            guest_errors
-                .iter()
-                .map(|error| format!("guest error: {error}")),
-        );
-        lines.extend(
-            ring_errors
-                .iter()
-                .map(|error| format!("ring error: {error}")),
-        );
-        lines
+        self.core.take_complaints(&mut self.guest_errors)
     }
 }
 
 impl<M> Drop for Transport<M> {
     fn drop(&mut self) {
-        // A test that fails already says why by itself.
-        if !std::thread::panicking() {
-            refuse(&self.take_complaints());
-        }
+        refuse_unless_panicking(&self.take_complaints());
     }
-}
-
-/// Fails the test if there is something to complain of.
-pub(super) fn refuse(complaints: &[String]) {
-    assert!(
-        complaints.is_empty(),
-        "the driver broke rules:\n{}",
-        complaints.join("\n")
-    );
 }

@@ -14,7 +14,7 @@ use super::header;
 use super::layout::{Layout, Structure, StructureKind};
 use super::registers::*;
 use super::space::ConfigSpace;
-use crate::device::{Core, DeviceModel};
+use crate::device::{Core, DeviceModel, refuse_unless_panicking};
 use crate::mmio::{Access, AccessLog, Operation};
 use interrupts::Vector;
 use queues::QueueRegisters;
@@ -139,6 +139,19 @@ impl<M: DeviceModel> Function<M> {
         for vector in &mut self.vectors {
             vector.is_pending = false;
         }
+    }
+}
+
+impl<M> Function<M> {
+    /// Returns everything the driver did wrong as far as the device could see, and forgets it.
+    pub(super) fn take_complaints(&mut self) -> Vec<String> {
+        self.core.take_complaints(&mut self.guest_errors)
+    }
+}
+
+impl<M> Drop for Function<M> {
+    fn drop(&mut self) {
+        refuse_unless_panicking(&self.take_complaints());
     }
 }
 

@@ -362,5 +362,6 @@ impl<M: DeviceModel> Drop for PciRig<M> {
             self.set_status(0);
             self.status();
         }
+        drop(self.device.take_complaints());
     }
 }
