@@ -13,7 +13,6 @@ mod behaviour;
 mod build;
 mod check;
 mod cli;
-
 mod conformance;
 mod coverage;
 mod disk;
