@@ -1,0 +1,132 @@
+//! Answers as the specification wants them, so that the driver gets on to where lies hurt.
+
+use super::ring::{Chain, Part};
+use super::{Device, Kind};
+use crate::script::Script;
+use crate::spec;
+
+impl Device {
+    /// Answers every request there is, oldest first.
+    pub(super) fn answer_all(&mut self, script: &mut Script) {
+        // What a request leads to can take others away, so there are at most as many turns as there were requests.
+        while self
+            .ring
+            .as_ref()
+            .is_some_and(|ring| !ring.chains.is_empty())
+        {
+            self.answer(0, script);
+        }
+    }
+
+    /// Answers the request at `position`.
+    pub(super) fn answer(&mut self, position: usize, script: &mut Script) {
+        let Some(ring) = &self.ring else {
+            return;
+        };
+        let Some(chain) = ring.chains.get(position) else {
+            return;
+        };
+        let sent = self.read_parts(&chain.parts);
+        let writable: Vec<Part> = chain
+            .parts
+            .iter()
+            .copied()
+            .filter(|p| p.is_writable)
+            .collect();
+        let written = match self.kind {
+            Kind::Bare => self.answer_bare(&writable, script),
+            Kind::Block => self.answer_block(&sent, &writable),
+            Kind::Gpu => {
+                let response = self.respond(&sent);
+                self.write_parts(&writable, &response)
+            }
+        };
+        self.publish(position, written);
+    }
+
+    /// Gives the request at `position` back, with a length.
+    pub(super) fn publish(&mut self, position: usize, len: u32) {
+        let Some(ring) = &mut self.ring else {
+            return;
+        };
+        let chain: Chain = ring.give_up(&self.memory, position);
+        let mut given_up = ring.publish(&self.memory, u32::from(chain.head), len);
+        given_up.push(chain);
+        self.given_up(given_up);
+        self.interrupt |= 1;
+    }
+
+    /// Any bytes, as many as there is room for; a hostile device stops early now and then.
+    fn answer_bare(&mut self, writable: &[Part], script: &mut Script) -> u32 {
+        let room: u32 = writable.iter().map(|part| part.len).sum();
+        let len = match self.behaves {
+            true => room,
+            false => room.saturating_sub(u32::from(script.byte() % 4)),
+        };
+        let bytes = vec![0x5a; len as usize];
+        self.write_parts(writable, &bytes)
+    }
+
+    fn answer_block(&mut self, sent: &[u8], writable: &[Part]) -> u32 {
+        let number = |at: usize| {
+            sent.get(at..at + 4).map_or(0, |bytes| {
+                u32::from_le_bytes(std::array::from_fn(|i| bytes[i]))
+            })
+        };
+        let sector = u64::from(number(8)) | u64::from(number(12)) << 32;
+        let room: u32 = writable.iter().map(|part| part.len).sum();
+        let data_len = room.saturating_sub(1) as usize;
+        let mut answer = vec![0; room as usize];
+        match number(0) {
+            spec::BLK_IN => {
+                for (block, place) in (sector..).zip(answer[..data_len].chunks_mut(512)) {
+                    let content = self.block(block);
+                    place.copy_from_slice(&content[..place.len()]);
+                }
+            }
+            spec::BLK_OUT if self.behaves => {
+                let (blocks, _) = sent[16..].as_chunks::<512>();
+                for (block, content) in (sector..).zip(blocks) {
+                    self.disk.retain(|(other, _)| *other != block);
+                    self.disk.push((block, *content));
+                }
+            }
+            spec::BLK_GET_ID => {
+                answer[..data_len.min(4)].copy_from_slice(&b"disk"[..data_len.min(4)])
+            }
+            _ => {}
+        }
+        self.write_parts(writable, &answer)
+    }
+
+    /// Returns what is on the disk.
+    fn block(&self, number: u64) -> [u8; 512] {
+        let found = self.disk.iter().find(|(other, _)| *other == number);
+        found.map_or([number as u8; 512], |(_, content)| *content)
+    }
+
+    /// Reads what the driver sent; nothing from where there is no memory.
+    pub(super) fn read_parts(&self, parts: &[Part]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for part in parts.iter().filter(|part| !part.is_writable) {
+            let start = bytes.len();
+            bytes.resize(start + part.len as usize, 0);
+            if self.memory.read(part.addr, &mut bytes[start..]).is_err() {
+                bytes.truncate(start);
+            }
+        }
+        bytes
+    }
+
+    /// Writes an answer into the parts; returns how long it was in the end.
+    pub(super) fn write_parts(&self, parts: &[Part], bytes: &[u8]) -> u32 {
+        let mut rest = bytes;
+        for part in parts.iter().filter(|part| part.is_writable) {
+            let (here, after) = rest.split_at(rest.len().min(part.len as usize));
+            // That the part is in memory was checked when the request was fetched.
+            let _ = self.memory.write(part.addr, here);
+            rest = after;
+        }
+        (bytes.len() - rest.len()) as u32
+    }
+}

@@ -1,0 +1,340 @@
+//! The device's side of a split virtqueue, and what of memory it may reach by it: [`Ring`] (§2.7).
+
+use levitate_host::dma::{AccessKind, DeviceMemory, Exposure};
+
+use crate::spec::{DESC_INDIRECT, DESC_NEXT, DESC_WRITE};
+
+/// A piece of memory that a descriptor names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) addr: u64,
+    pub(crate) len: u32,
+    pub(crate) is_writable: bool,
+}
+
+/// A request that the device has.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) head: u16,
+    pub(crate) parts: Vec<Part>,
+    /// Which of the parts are a program's data, and not memory of the queue.
+    pub(crate) data: std::ops::Range<usize>,
+    /// The GPU resource it is about; 0 if none.
+    pub(crate) resource: u32,
+    /// The GPU command; 0 if none.
+    pub(crate) command: u32,
+    exposures: Vec<Exposure>,
+}
+
+impl Chain {
+    /// Returns how many bytes the device may write.
+    pub(crate) fn capacity(&self) -> u32 {
+        let writable = self.parts.iter().filter(|part| part.is_writable);
+        writable.fold(0, |sum, part| sum.saturating_add(part.len))
+    }
+
+    /// Says whether its data reaches into the `len` bytes at `addr`.
+    pub(crate) fn holds(&self, addr: u64, len: u64) -> bool {
+        self.parts[self.data.clone()]
+            .iter()
+            .any(|part| part.addr < addr + len && addr < part.addr + u64::from(part.len))
+    }
+}
+
+/// Whether a request begins with memory of the queue, and ends with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Framing {
+    pub(crate) has_header: bool,
+    pub(crate) has_footer: bool,
+}
+
+/// A queue the device was told of.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    pub(crate) size: u16,
+    descriptors: u64,
+    available: u64,
+    used: u64,
+    framing: Framing,
+    pub(crate) has_event_index: bool,
+    next_fetch: u16,
+    pub(crate) published: u16,
+    /// The driver's part was written by the device: what is there now is nobody's fault but its own.
+    available_is_dirty: bool,
+    /// The used ring has something in it that is no answer.
+    used_is_dirty: bool,
+    pub(crate) chains: Vec<Chain>,
+    /// Memory of the queue's own that was in a chain: the device may write it until its reset.
+    pub(crate) lasting: Vec<(u64, u32)>,
+    exposures: Vec<Exposure>,
+}
+
+impl Ring {
+    /// Takes a queue over; an error if its parts are not in memory.
+    pub(crate) fn new(
+        memory: &DeviceMemory,
+        size: u16,
+        [descriptors, available, used]: [u64; 3],
+        framing: Framing,
+    ) -> Result<Self, String> {
+        let lengths = [16, 2, 8].map(|entry| entry * u64::from(size));
+        let areas = [
+            (descriptors, lengths[0]),
+            (available, lengths[1] + 6),
+            (used, lengths[2] + 6),
+        ];
+        let mut exposures = Vec::with_capacity(4);
+        for (addr, len) in areas {
+            memory
+                .check(addr, len, AccessKind::Write)
+                .map_err(|stray| format!("a queue is not in memory: {stray}"))?;
+            exposures.push(memory.expose(addr, len));
+        }
+        Ok(Self {
+            size,
+            descriptors,
+            available,
+            used,
+            framing,
+            has_event_index: false,
+            next_fetch: 0,
+            published: 0,
+            available_is_dirty: false,
+            used_is_dirty: false,
+            chains: Vec::new(),
+            lasting: Vec::new(),
+            exposures,
+        })
+    }
+
+    /// Ends all the device may reach by this queue.
+    pub(crate) fn forget(self, memory: &DeviceMemory) {
+        let chains = self.chains.into_iter().flat_map(|chain| chain.exposures);
+        for exposure in self.exposures.into_iter().chain(chains) {
+            memory.conceal(exposure);
+        }
+    }
+
+    /// Returns how long the driver's half and the device's half are: descriptors and available ring, used ring.
+    pub(crate) fn used_len(&self) -> usize {
+        6 + 8 * usize::from(self.size)
+    }
+
+    /// Reads where the used ring ends and what is in its entry number `index`, as the driver sees it now.
+    pub(crate) fn used_index(&self, memory: &DeviceMemory) -> u16 {
+        word(memory, self.used + 2)
+    }
+
+    /// Reads one entry of the used ring, by its free-running index.
+    pub(crate) fn used_element(&self, memory: &DeviceMemory, index: u16) -> (u32, u32) {
+        let at = self.used + 4 + 8 * u64::from(index % self.size);
+        let bytes: [u8; 8] = memory.read_array(at).unwrap_or_default();
+        let [a, b, c, d, e, f, g, h] = bytes;
+        (
+            u32::from_le_bytes([a, b, c, d]),
+            u32::from_le_bytes([e, f, g, h]),
+        )
+    }
+
+    /// Reads the head of the chain made available last.
+    pub(crate) fn newest_head(&self, memory: &DeviceMemory) -> u16 {
+        let index = word(memory, self.available + 2).wrapping_sub(1);
+        word(
+            memory,
+            self.available + 4 + 2 * u64::from(index % self.size),
+        )
+    }
+
+    /// Fetches what the driver has made available; an error if that is not as it should be.
+    pub(crate) fn fetch(&mut self, memory: &DeviceMemory) -> Result<usize, String> {
+        let index = word(memory, self.available + 2);
+        let count = index.wrapping_sub(self.next_fetch);
+        if count > self.size {
+            return match self.available_is_dirty {
+                true => Ok(0),
+                false => Err(format!("{count} chains are available at once")),
+            };
+        }
+        let mut fetched = 0;
+        for _ in 0..count {
+            let entry = self.available + 4 + 2 * u64::from(self.next_fetch % self.size);
+            self.next_fetch = self.next_fetch.wrapping_add(1);
+            match self.walk(memory, word(memory, entry)) {
+                Ok(chain) => {
+                    self.chains.push(chain);
+                    fetched += 1;
+                }
+                Err(_) if self.available_is_dirty => {}
+                Err(why) => return Err(why),
+            }
+        }
+        if fetched != 0 && self.has_event_index {
+            self.write_used(
+                memory,
+                self.used_len() - 2,
+                &self.next_fetch.to_le_bytes(),
+                false,
+            );
+        }
+        Ok(fetched)
+    }
+
+    fn walk(&mut self, memory: &DeviceMemory, head: u16) -> Result<Chain, String> {
+        if self.chains.iter().any(|chain| chain.head == head) {
+            return Err(format!("chain {head} is available twice"));
+        }
+        let mut table = (self.descriptors, u32::from(self.size));
+        let mut parts = Vec::with_capacity(4);
+        let mut index = head;
+        for _ in 0..=self.size {
+            if u32::from(index) >= table.1 {
+                return Err(format!("descriptor {index} of {}", table.1));
+            }
+            let at = table.0 + 16 * u64::from(index);
+            let bytes: [u8; 16] = memory.read_array(at).map_err(|stray| stray.to_string())?;
+            let addr = u64::from_le_bytes(std::array::from_fn(|i| bytes[i]));
+            let len = u32::from_le_bytes(std::array::from_fn(|i| bytes[8 + i]));
+            let flags = u16::from_le_bytes([bytes[12], bytes[13]]);
+            let is_writable = flags & DESC_WRITE != 0;
+            let kind = match is_writable {
+                true => AccessKind::Write,
+                false => AccessKind::Read,
+            };
+            memory
+                .check(addr, u64::from(len), kind)
+                .map_err(|stray| format!("a chain leads out of memory: {stray}"))?;
+            if flags & DESC_INDIRECT != 0 {
+                if table.0 != self.descriptors {
+                    return Err("an indirect table within another".to_owned());
+                }
+                self.last(memory, addr, len);
+                table = (addr, len / 16);
+                index = 0;
+                continue;
+            }
+            parts.push(Part {
+                addr,
+                len,
+                is_writable,
+            });
+            if flags & DESC_NEXT == 0 {
+                return Ok(self.chain(memory, head, parts));
+            }
+            index = u16::from_le_bytes([bytes[14], bytes[15]]);
+        }
+        Err(format!("chain {head} has no end"))
+    }
+
+    fn chain(&mut self, memory: &DeviceMemory, head: u16, parts: Vec<Part>) -> Chain {
+        let start = usize::from(self.framing.has_header).min(parts.len());
+        let end = parts
+            .len()
+            .saturating_sub(usize::from(self.framing.has_footer));
+        let data = start..end.max(start);
+        let mut exposures = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            if data.contains(&number) {
+                exposures.push(memory.expose(part.addr, u64::from(part.len)));
+            } else {
+                self.last(memory, part.addr, part.len);
+            }
+        }
+        Chain {
+            head,
+            parts,
+            data,
+            resource: 0,
+            command: 0,
+            exposures,
+        }
+    }
+
+    /// Notes memory of the queue's own, which stays with the device until its reset.
+    fn last(&mut self, memory: &DeviceMemory, addr: u64, len: u32) {
+        if !self.lasting.contains(&(addr, len)) {
+            self.lasting.push((addr, len));
+            self.exposures.push(memory.expose(addr, u64::from(len)));
+        }
+    }
+
+    /// Takes a chain out of those the device has: it says that it is done with it.
+    pub(crate) fn give_up(&mut self, memory: &DeviceMemory, position: usize) -> Chain {
+        let mut chain = self.chains.remove(position);
+        for exposure in chain.exposures.drain(..) {
+            memory.conceal(exposure);
+        }
+        chain
+    }
+
+    /// Puts an entry into the used ring, and counts it.
+    pub(crate) fn publish(&mut self, memory: &DeviceMemory, id: u32, len: u32) -> Vec<Chain> {
+        let at = 4 + 8 * usize::from(self.published % self.size);
+        let mut element = [0; 8];
+        element[..4].copy_from_slice(&id.to_le_bytes());
+        element[4..].copy_from_slice(&len.to_le_bytes());
+        let mut given_up = self.write_used(memory, at, &element, false);
+        self.published = self.published.wrapping_add(1);
+        given_up.extend(self.write_used(memory, 2, &self.published.to_le_bytes(), false));
+        given_up
+    }
+
+    /// Writes anything into the used ring; what that says is done, is given up.
+    pub(crate) fn write_used(
+        &mut self,
+        memory: &DeviceMemory,
+        at: usize,
+        bytes: &[u8],
+        is_lie: bool,
+    ) -> Vec<Chain> {
+        let at = at.min(self.used_len());
+        let bytes = &bytes[..bytes.len().min(self.used_len() - at)];
+        // It is in memory since `new`, and stays there until the reset.
+        let _ = memory.write(self.used + at as u64, bytes);
+        self.used_is_dirty |= is_lie;
+        let end = at + bytes.len();
+        // A wrong index has the driver look at any entry, also at an old one.
+        let is_any = self.used_is_dirty && at < 4;
+        let mut given_up = Vec::new();
+        if self.chains.is_empty() {
+            return given_up;
+        }
+        for entry in 0..self.size {
+            let place = 4 + 8 * usize::from(entry);
+            if is_any || (at < place + 8 && place < end) {
+                let (id, _) = self.used_element(memory, entry);
+                let found = self
+                    .chains
+                    .iter()
+                    .position(|chain| u32::from(chain.head) == id);
+                if let Some(position) = found {
+                    given_up.push(self.give_up(memory, position));
+                }
+            }
+        }
+        given_up
+    }
+
+    /// Writes anything into the driver's part, where the driver never looks.
+    pub(crate) fn write_driver_part(&mut self, memory: &DeviceMemory, at: usize, bytes: &[u8]) {
+        self.available_is_dirty = true;
+        let descriptors = 16 * usize::from(self.size);
+        let at = at % (descriptors + 2 * usize::from(self.size) + 6);
+        let (base, at) = match at.checked_sub(descriptors) {
+            None => (self.descriptors, at),
+            Some(at) => (self.available, at),
+        };
+        // Past the end it may lead out of memory, and then nothing is written.
+        let end = base + (at + bytes.len()) as u64;
+        if memory
+            .check(base + at as u64, bytes.len() as u64, AccessKind::Write)
+            .is_ok()
+            && end <= self.available + 2 * u64::from(self.size) + 6
+        {
+            let _ = memory.write(base + at as u64, bytes);
+        }
+    }
+}
+
+fn word(memory: &DeviceMemory, addr: u64) -> u16 {
+    memory.load_u16(addr).unwrap_or_default()
+}

@@ -1,0 +1,33 @@
+//! Bugs that a driver could have, to show that the oracle finds them: [`Sabotage`].
+
+/// What is done wrong between the driver and the device, in place of the driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Nothing.
+    #[default]
+    None,
+    /// Time stands still for the driver, so that its waits have no end.
+    FrozenClock,
+    /// The driver's time passes at a sixteenth of the real pace, so that its waits are too long.
+    SlowClock,
+    /// Memory that is given back is kept.
+    Leak,
+    /// Memory of a queue is given back while the device may use it: it does not know that it was reset.
+    EarlyRelease,
+    /// The device is told of a queue that is elsewhere.
+    WrongAddress,
+    /// The device is never told that the driver is ready.
+    NotReady,
+    /// A request's buffer is taken for returned when the device still has it.
+    TakenEarly,
+    /// A request is taken for returned twice.
+    TakenTwice,
+    /// Registers are read past their end.
+    OutsideRegisters,
+    /// One request more is counted than the device is done with.
+    Miscounted,
+    /// The half of a number is read before a change of the configuration, the other half after it.
+    TornConfig,
+    /// A picture is larger than pictures are.
+    HugePicture,
+}

@@ -1,0 +1,75 @@
+//! Every target takes any bytes: random ones, and those that once found something.
+
+use std::path::Path;
+
+use levitate_fuzz::{Run, TARGETS};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+/// Inputs a target in this form; the fuzzer makes millions.
+const CASES: u32 = 400;
+
+/// Bytes of the longest input.
+const MAX_BYTES: usize = 400;
+
+#[expect(clippy::expect_used, reason = "a test may panic")]
+fn try_random(run: Run) {
+    let config = ProptestConfig {
+        cases: CASES,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let bytes = proptest::collection::vec(any::<u8>(), 0..MAX_BYTES);
+    TestRunner::new(config)
+        .run(&bytes, |bytes| {
+            run(&bytes);
+            Ok(())
+        })
+        .expect("every input");
+}
+
+#[test]
+fn a_queue_takes_random_bytes() {
+    try_random(levitate_fuzz::queue);
+}
+
+#[test]
+fn the_block_driver_takes_random_bytes() {
+    try_random(levitate_fuzz::block);
+}
+
+#[test]
+fn the_gpu_driver_takes_random_bytes() {
+    try_random(levitate_fuzz::gpu);
+}
+
+#[test]
+fn probing_takes_random_bytes() {
+    try_random(levitate_fuzz::probe);
+}
+
+#[test]
+fn configuration_readers_take_random_bytes() {
+    try_random(levitate_fuzz::config);
+}
+
+#[test]
+fn display_readers_take_random_bytes() {
+    try_random(levitate_fuzz::display);
+}
+
+#[test]
+fn what_once_found_something_finds_nothing_now() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
+    for (name, run, _) in TARGETS {
+        // A target that never found anything has no directory.
+        let Ok(inputs) = std::fs::read_dir(directory.join(name)) else {
+            continue;
+        };
+        for input in inputs {
+            let path = input.unwrap().path();
+            eprintln!("{name}: {}", path.display());
+            run(&std::fs::read(&path).unwrap());
+        }
+    }
+}
