@@ -192,8 +192,14 @@ impl Device {
         };
         match ring.fetch(&self.memory) {
             Ok(0) => {}
-            Ok(count) if self.kind == Kind::Gpu => self.note_commands(count),
-            Ok(_) => {}
+            Ok(count) => {
+                if self.kind == Kind::Gpu {
+                    self.note_commands(count);
+                }
+                // What the used ring has already may name a new request as well.
+                let doubtful = self.ring.as_mut().map(|ring| ring.doubt(&self.memory));
+                self.given_up(doubtful.unwrap_or_default());
+            }
             Err(why) => self.failures.push(why),
         }
     }

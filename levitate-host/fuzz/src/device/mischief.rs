@@ -130,6 +130,7 @@ impl Device {
             (Some(chain), 0..=127) => u32::from(chain.head),
             _ => script.number(),
         };
+        ring.used_is_dirty = true;
         let given_up = ring.publish(&self.memory, id, script.number());
         self.given_up(given_up);
     }

@@ -62,7 +62,7 @@ pub(crate) struct Ring {
     /// The driver's part was written by the device: what is there now is nobody's fault but its own.
     available_is_dirty: bool,
     /// The used ring has something in it that is no answer.
-    used_is_dirty: bool,
+    pub(crate) used_is_dirty: bool,
     pub(crate) chains: Vec<Chain>,
     /// Memory of the queue's own that was in a chain: the device may write it until its reset.
     pub(crate) lasting: Vec<(u64, u32)>,
@@ -293,22 +293,40 @@ impl Ring {
         self.used_is_dirty |= is_lie;
         let end = at + bytes.len();
         // A wrong index has the driver look at any entry, also at an old one.
-        let is_any = self.used_is_dirty && at < 4;
+        if self.used_is_dirty && at < 4 {
+            return self.doubt(memory);
+        }
+        let entries = 0..self.size;
+        let place = |entry: &u16| 4 + 8 * usize::from(*entry);
+        let written = entries.filter(|entry| at < place(entry) + 8 && place(entry) < end);
+        self.give_up_named(memory, written)
+    }
+
+    /// Gives up every request that any entry of the used ring names, if there is one that is no answer.
+    pub(crate) fn doubt(&mut self, memory: &DeviceMemory) -> Vec<Chain> {
+        match self.used_is_dirty {
+            true => self.give_up_named(memory, 0..self.size),
+            false => Vec::new(),
+        }
+    }
+
+    fn give_up_named(
+        &mut self,
+        memory: &DeviceMemory,
+        entries: impl Iterator<Item = u16>,
+    ) -> Vec<Chain> {
         let mut given_up = Vec::new();
         if self.chains.is_empty() {
             return given_up;
         }
-        for entry in 0..self.size {
-            let place = 4 + 8 * usize::from(entry);
-            if is_any || (at < place + 8 && place < end) {
-                let (id, _) = self.used_element(memory, entry);
-                let found = self
-                    .chains
-                    .iter()
-                    .position(|chain| u32::from(chain.head) == id);
-                if let Some(position) = found {
-                    given_up.push(self.give_up(memory, position));
-                }
+        for entry in entries {
+            let (id, _) = self.used_element(memory, entry);
+            let found = self
+                .chains
+                .iter()
+                .position(|chain| u32::from(chain.head) == id);
+            if let Some(position) = found {
+                given_up.push(self.give_up(memory, position));
             }
         }
         given_up
