@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Coverage,
     /// Check what needs no run: format, lints, documentation, crate graph, tidiness
     Check,
+    /// Fuzz the drivers with a device that lies
+    Fuzz(FuzzOptions),
     /// Boot the kernel without a window and save what its display shows as a PNG
     Screenshot(ScreenshotOptions),
     /// Build the kernel and print the path of its ELF file
@@ -139,6 +141,84 @@ pub(crate) struct ConformanceOptions {
     pub(crate) check: bool,
 }
 
+/// What to fuzz, and for how long.
+#[derive(Args, Debug)]
+pub(crate) struct FuzzOptions {
+    /// Minutes in all, shared by the targets
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) minutes: u64,
+    /// Fuzz this target only
+    #[arg(long, value_enum)]
+    pub(crate) target: Option<FuzzTarget>,
+    /// Inputs for each target, in place of a time
+    #[arg(long, value_name = "N", conflicts_with = "minutes")]
+    pub(crate) runs: Option<u64>,
+    /// What else watches the program
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) sanitizer: Sanitizer,
+}
+
+/// A fuzz target of `levitate-host/fuzz`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FuzzTarget {
+    /// A virtqueue
+    Queue,
+    /// The block driver
+    Block,
+    /// The GPU driver
+    Gpu,
+    /// Probing and initialization
+    Probe,
+    /// The configuration space
+    Config,
+    /// Display information and EDID
+    Display,
+}
+
+impl FuzzTarget {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Queue,
+        Self::Block,
+        Self::Gpu,
+        Self::Probe,
+        Self::Config,
+        Self::Display,
+    ];
+
+    /// Returns the name of its program.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Block => "block",
+            Self::Gpu => "gpu",
+            Self::Probe => "probe",
+            Self::Config => "config",
+            Self::Display => "display",
+        }
+    }
+}
+
+/// What watches a fuzzed program besides its own oracle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sanitizer {
+    /// AddressSanitizer
+    #[default]
+    Address,
+    /// Nothing: several times as fast
+    None,
+}
+
+impl Sanitizer {
+    /// Returns its name for cargo-fuzz.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Which tests to run.
 #[derive(Args, Debug)]
 pub(crate) struct TestOptions {
@@ -173,6 +253,8 @@ pub(crate) enum Part {
     Sanitizers,
     /// The library crates for all bare-metal targets
     Targets,
+    /// The fuzz targets, for a moment
+    Fuzz,
     /// The kernel in QEMU
     Behaviour,
 }
@@ -289,6 +371,9 @@ mod tests {
             ("fly", "fly"),
             ("", "no command"),
             ("run --yes --no-install", "--no-install"),
+            ("fuzz --target nothing", "nothing"),
+            ("fuzz --minutes 0", "0"),
+            ("fuzz --minutes 1 --runs 1", "--runs"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.starts_with("error: "), "{line}: {error}");

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run|test|sanitize|coverage|check|screenshot|build|conformance|doctor`.
+//! The project's own commands: `cargo xtask run|test|sanitize|coverage|fuzz|check|screenshot|build|conformance|doctor`.
 //!
 //! Whatever a command needs and the machine lacks is set up first ([`setup`]); every error is one `error: …` on
 //! standard error and a non-zero exit status.
@@ -18,6 +18,7 @@ mod coverage;
 mod disk;
 mod doctor;
 mod exec;
+mod fuzz;
 mod interrupt;
 mod progress;
 mod run;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(options, &setup),
         Command::Sanitize => sanitize::run(&setup),
         Command::Coverage => coverage::run(&setup),
+        Command::Fuzz(options) => fuzz::run(options, &setup),
         Command::Check => check::run(&setup),
         Command::Screenshot(options) => screenshot::run(options, &setup),
         Command::Build(options) => build::run(options, &setup),

@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::cli::{Part, TestOptions};
+use crate::cli::{FuzzTarget, Part, Sanitizer, TestOptions};
+use crate::fuzz::{Amount, Fuzzers};
 use crate::progress::seconds;
 use crate::sanitize::{self, Extent};
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::{Compiler, Probe as _, Target, host::HostProbe};
 use crate::{behaviour, build, exec, interrupt};
+
+/// Inputs for each fuzz target: some seconds.
+const SHORT_RUNS: u64 = 20_000;
 
 /// Runs one part.
 type Run = fn(&TestOptions, &Setup) -> Result<Tally>;
@@ -58,7 +62,7 @@ impl Tally {
 }
 
 /// The parts, in the order they are run.
-const PARTS: [(Part, &str, Run); 5] = [
+const PARTS: [(Part, &str, Run); 6] = [
     (Part::Host, "host", |options, _| {
         host::run(options.filter.as_deref())
     }),
@@ -67,6 +71,7 @@ const PARTS: [(Part, &str, Run); 5] = [
         sanitize::all(Extent::Short, setup)
     }),
     (Part::Targets, "targets", |_, setup| targets(setup)),
+    (Part::Fuzz, "fuzz", |_, setup| fuzz_targets(setup)),
     (Part::Behaviour, "behaviour", in_qemu),
 ];
 
@@ -189,6 +194,31 @@ fn targets(setup: &Setup) -> Result<Tally> {
         && HostProbe::default().distribution().is_ok()
     {
         report("kernel-by-distribution", by_distribution(&[]), &mut tally)?;
+    }
+    Ok(tally)
+}
+
+/// Fuzzes every target for a moment; where the tools cannot be had, that is skipped: `cargo test` has inputs of its own.
+fn fuzz_targets(setup: &Setup) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let fuzzers = match Fuzzers::build(Sanitizer::Address, setup) {
+        Ok(fuzzers) => fuzzers,
+        Err(error) if interrupt::interrupted().is_none() => {
+            println!("test fuzz ... skipped: {error:#}");
+            tally.skipped += FuzzTarget::ALL.len();
+            return Ok(tally);
+        }
+        Err(error) => return Err(error),
+    };
+    for target in FuzzTarget::ALL {
+        let outcome =
+            fuzzers
+                .run(target, Amount::Runs(SHORT_RUNS))
+                .and_then(|outcome| match outcome.found {
+                    true => bail!("an input failed, see above"),
+                    false => Ok(()),
+                });
+        report(&format!("fuzz-{}", target.name()), outcome, &mut tally)?;
     }
     Ok(tally)
 }

@@ -12,8 +12,16 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
-/// Directories of a crate that have Rust files.
-const DIRECTORIES: [&str; 4] = ["src", "tests", "examples", "benches"];
+/// Directories of a crate that have Rust files; its fuzz targets are a package inside it.
+const DIRECTORIES: [&str; 7] = [
+    "src",
+    "tests",
+    "examples",
+    "benches",
+    "fuzz/src",
+    "fuzz/tests",
+    "fuzz/fuzz_targets",
+];
 
 /// Reads every Rust file of every crate in the workspace, sorted by path.
 ///
