@@ -356,7 +356,7 @@ impl Device {
     }
 
     /// The reset is done, by the device's word: it reaches nothing any more.
-    fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.is_resetting = false;
         if let Some(ring) = self.ring.take()
             && self.sabotage != Sabotage::EarlyRelease

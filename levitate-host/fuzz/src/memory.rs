@@ -13,6 +13,10 @@ use crate::sabotage::Sabotage;
 /// Bytes of the largest piece there is: what a device talks a driver into allocating must not slow the run down.
 const MAX_BYTES: usize = 64 << 10;
 
+thread_local! {
+    static SPARE: RefCell<Option<Pool>> = const { RefCell::new(None) };
+}
+
 /// A [`Pool`] with a ledger.
 ///
 /// INVARIANT: every mapping is of a `Box<[u8]>`: programs of this crate have no others.
@@ -35,8 +39,11 @@ impl Memory {
             sabotage,
             ..Ledger::default()
         };
+        let pool = SPARE.take().unwrap_or_default();
+        // Whatever an earlier input wanted to fail does not any more.
+        pool.fail_allocation_after(usize::MAX);
         Self {
-            pool: Pool::new(),
+            pool,
             ledger: Rc::new(RefCell::new(ledger)),
         }
     }
@@ -49,6 +56,11 @@ impl Memory {
     pub(crate) fn live(&self) -> usize {
         let ledger = self.ledger.borrow();
         ledger.allocations.len() + ledger.mappings.len()
+    }
+
+    /// Leaves the pool, which is as good as new, to the next input: making one takes longer than most inputs.
+    pub(crate) fn recycle(self) {
+        SPARE.set(Some(self.pool));
     }
 
     /// Takes back what a driver leaked, so that one input leaves nothing to the next.
