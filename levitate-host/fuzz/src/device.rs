@@ -16,7 +16,7 @@ use crate::script::Script;
 use crate::spec::{self, register};
 
 /// Bytes of configuration space there are.
-pub(crate) const CONFIG_BYTES: usize = 64;
+pub(crate) const CONFIG_BYTES: usize = 96;
 
 /// What the device pretends to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

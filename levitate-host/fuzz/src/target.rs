@@ -89,6 +89,10 @@ fn behave(bench: &Bench, settings: &Settings, config: &[(usize, u32)]) {
     bench.behave();
     bench.with(|device| {
         device.offered = settings.features;
+        if device.version == 2 {
+            // Without it no device of this version can be driven (§6.1).
+            device.offered |= spec::F_VERSION_1;
+        }
         device.queue_size_max = settings.queue_size_max.max(16);
         device.config.fill(0);
         for (at, value) in config {

@@ -1,6 +1,6 @@
 //! The block driver, with a program that uses all of it.
 
-use levitate_drivers_blk::{Blk, BlkStorage, Error, Options, RecoverError};
+use levitate_drivers_blk::{Blk, BlkStorage, CacheMode, Error, Options, RecoverError, Unmap};
 use levitate_virtio::{Interrupt as _, MmioTransport};
 
 use super::{Settings, behave, probe_transport, set_up};
@@ -31,12 +31,24 @@ const OPTIONS: Options = Options {
 /// The feature of a disk that only reads (§5.2.3).
 const READ_ONLY: u64 = 1 << 5;
 
-/// SIZE_MAX, SEG_MAX, RO, BLK_SIZE and FLUSH (§5.2.3).
-const FEATURES: [u64; 5] = [1 << 1, 1 << 2, READ_ONLY, 1 << 6, 1 << 9];
+/// SIZE_MAX, SEG_MAX, RO, BLK_SIZE and FLUSH, then CONFIG_WCE, MQ, DISCARD, WRITE_ZEROES, LIFETIME and SECURE_ERASE (§5.2.3).
+const FEATURES: [u64; 11] = [
+    1 << 1,
+    1 << 2,
+    READ_ONLY,
+    1 << 6,
+    1 << 9,
+    1 << 11,
+    1 << 12,
+    1 << 13,
+    1 << 14,
+    1 << 15,
+    1 << 16,
+];
 
 pub(crate) fn run(bytes: &[u8], sabotage: Sabotage) {
     let bench = Bench::new(bytes, Kind::Block, sabotage);
-    let choice = bench.byte();
+    let choice = u16::from_le_bytes([bench.byte(), bench.byte()]);
     let chosen = (0..)
         .zip(FEATURES)
         .filter(|(bit, _)| choice >> bit & 1 != 0);
@@ -45,8 +57,23 @@ pub(crate) fn run(bytes: &[u8], sabotage: Sabotage) {
     bench.with(|device| {
         device.config[0] = 64;
         device.config[8..12].copy_from_slice(&1024_u32.to_le_bytes());
-        device.config[12] = choice >> 5;
+        device.config[12] = (choice >> 11) as u8;
         device.config[20..24].copy_from_slice(&512_u32.to_le_bytes());
+        // Small limits, so that a range becomes several requests: sectors, segments and alignment of each kind.
+        for (field, limit) in [
+            (36, 8),
+            (40, 1),
+            (44, 1),
+            (48, 8),
+            (52, 1),
+            (60, 8),
+            (64, 1),
+            (68, 1),
+        ] {
+            device.config[field] = limit;
+        }
+        device.config[34] = 1;
+        device.config[56] = (choice >> 15) as u8;
     });
     let mut storage = Storage::new();
     bench.let_an_allocation_fail();
@@ -124,7 +151,7 @@ fn works(bench: &Bench, driver: &mut Driver<'_>) {
 /// Makes one call; how it ends is the device's choice, that it ends in time is not.
 fn call(bench: &Bench, program: &mut Program<'_>, driver: &mut Driver<'_>) {
     let sector = u64::from(bench.byte() % 72);
-    match bench.byte() % 20 {
+    match bench.byte() % 24 {
         0 | 1 => read(bench, program, driver, sector),
         2 => {
             let data = vec![7; program.length()];
@@ -162,7 +189,7 @@ fn call(bench: &Bench, program: &mut Program<'_>, driver: &mut Driver<'_>) {
             }
         }
         16 => {
-            let _ = bench.call("refresh", 0, || driver.refresh_capacity());
+            let _ = bench.call("change", 0, || driver.process_config_change());
         }
         17 => {
             if let Some(interrupt) = driver.interrupt() {
@@ -178,8 +205,33 @@ fn call(bench: &Bench, program: &mut Program<'_>, driver: &mut Driver<'_>) {
                 program.expect_nothing_lent();
             }
         }
+        19..=21 => range(bench, driver, sector),
+        22 => {
+            let mode = match sector % 2 {
+                0 => CacheMode::Writeback,
+                _ => CacheMode::Writethrough,
+            };
+            let _ = bench.call("cache", 0, || driver.set_cache_mode(mode));
+        }
         _ => bench.pass(),
     }
+}
+
+/// Discards, zeroes or erases some sectors, or asks how worn the disk is.
+fn range(bench: &Bench, driver: &mut Driver<'_>, sector: u64) {
+    let count = u64::from(bench.byte() % 20);
+    // Each of the requests it takes may take all its time.
+    let waits = 2 + count as u32;
+    let unmap = match count % 2 {
+        0 => Unmap::Allowed,
+        _ => Unmap::Forbidden,
+    };
+    let _ = match bench.byte() % 4 {
+        0 => bench.call("discard", waits, || driver.discard(sector, count)),
+        1 => bench.call("zero", waits, || driver.write_zeroes(sector, count, unmap)),
+        2 => bench.call("erase", waits, || driver.secure_erase(sector, count)),
+        _ => bench.call("lifetime", 2, || driver.lifetime().map(drop)),
+    };
 }
 
 fn read(bench: &Bench, program: &Program<'_>, driver: &mut Driver<'_>, sector: u64) {

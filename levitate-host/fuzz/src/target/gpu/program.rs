@@ -88,6 +88,7 @@ impl<'b, 'f> Program<'b, 'f> {
             }
             18 => {
                 let _ = bench.call("events", 0, || driver.pending_events());
+                let _ = bench.call("screens", MOST_WAITS, || driver.process_events());
             }
             _ => bench.pass(),
         }
