@@ -56,8 +56,9 @@ pub struct Capabilities {
 impl Capabilities {
     /// Checks what the device says of itself; at most `max_segments` descriptors are used for the data of a request.
     ///
-    /// Where a device says nonsense that does no harm, this goes on without it: a `seg_max` of 0 is taken for 1, and a
-    /// `blk_size` that is no power of two, or below 512, for 512; a command without room for a block is taken for absent.
+    /// Where a device says nonsense that does no harm, this goes on without it: a `seg_max` of 0 is taken for 1, a `size_max`
+    /// of 0 for no limit (QEMU's storage daemon says so), and a `blk_size` that is no power of two, or below 512, for 512;
+    /// a command without room for a block is taken for absent.
     pub(crate) fn new(
         config: &Config,
         features: BlkFeatures,
@@ -78,15 +79,19 @@ impl Capabilities {
         let seg_max = config.seg_max.map_or(u16::MAX, |seg_max| {
             u16::try_from(seg_max).unwrap_or(u16::MAX)
         });
+        let size_max = config.size_max.filter(|size_max| *size_max != 0);
+        if size_max != config.size_max {
+            log::warn!("block device has size_max 0, taken for no limit");
+        }
         // Buffers are contiguous: more than one descriptor is needed only where the device limits the length of each.
-        let max_segments = match config.size_max {
+        let max_segments = match size_max {
             Some(_) => seg_max.min(max_segments).max(1),
             None => 1,
         };
         if config.num_queues == Some(0) {
             log::warn!("block device has num_queues 0, taken for 1");
         }
-        let max_segment_bytes = config.size_max.unwrap_or(u32::MAX);
+        let max_segment_bytes = size_max.unwrap_or(u32::MAX);
         let range = |kind: RequestKind, config: Option<RangeConfig>| {
             let config = config?;
             let limits = RangeLimits::new(&config, block_size_bytes >> SECTOR.ilog2());
@@ -304,7 +309,7 @@ mod tests {
 
     #[test]
     fn limits_that_leave_no_room_for_a_block_are_an_error() {
-        for (size_max, seg_max) in [(0, Some(100)), (255, Some(2)), (511, Some(0)), (36, None)] {
+        for (size_max, seg_max) in [(1, Some(100)), (255, Some(2)), (511, Some(0)), (36, None)] {
             let config = Config {
                 size_max: Some(size_max),
                 seg_max,
@@ -315,6 +320,18 @@ mod tests {
                 "size_max {size_max}, seg_max {seg_max:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_size_max_of_0_is_no_limit() {
+        let config = Config {
+            size_max: Some(0),
+            seg_max: Some(126),
+            ..PLAIN
+        };
+        let capabilities = check(config).unwrap();
+        assert_eq!(capabilities.max_segments(), 1);
+        assert_eq!(capabilities.max_request_bytes(), 1 << 30);
     }
 
     #[test]

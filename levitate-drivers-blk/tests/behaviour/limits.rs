@@ -128,7 +128,7 @@ fn an_error_in_the_middle_of_a_split_transfer_ends_it() {
 
 #[test]
 fn limits_that_leave_no_room_for_a_sector_fail_the_initialization() {
-    for (size_max, seg_max) in [(0, 8), (255, 2), (511, 1)] {
+    for (size_max, seg_max) in [(1, 8), (255, 2), (511, 1)] {
         for version in [Version::One, Version::Two] {
             let model = BlockModel::patterned(8).size_max(size_max).seg_max(seg_max);
             let bench = Bench::with(version, model, |_| {});
