@@ -17,6 +17,8 @@ pub mod mmio;
 pub mod pci;
 pub mod queue;
 mod sync;
+#[cfg(target_os = "linux")]
+pub mod vhost_user;
 
 pub use block::BlockModel;
 pub use clock::{SystemClock, VirtualClock};

@@ -1,0 +1,103 @@
+//! Programs of the system that tests need: found, started, stopped, or the test says that it is skipped.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Set by `cargo xtask test`: a program that is not there fails the test.
+const DEMAND: &str = "LEVITATE_DEMAND_REAL_DEVICES";
+
+/// How long a program may take to listen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Looks for a program in PATH, then in `elsewhere`; without it the calling test has to return.
+///
+/// # Panics
+///
+/// If it is not there and `cargo xtask test` demands it.
+pub(crate) fn find(name: &str, elsewhere: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .chain(elsewhere.iter().map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        assert!(
+            std::env::var_os(DEMAND).is_none(),
+            "there is no program {name}"
+        );
+        let test = std::thread::current();
+        let test = test.name().unwrap_or("test");
+        // Past the test harness, which shows what a passed test printed to nobody.
+        let _ = writeln!(
+            std::io::stderr(),
+            "test {test} is skipped: there is no program {name}"
+        );
+    }
+    found
+}
+
+/// A running back end; killed when dropped.
+pub(crate) struct BackEnd {
+    child: Child,
+}
+
+impl BackEnd {
+    /// Starts `command` and waits until it listens at `socket`, where nothing is before; what it says goes to a file beside it.
+    pub(crate) fn start(command: &mut Command, socket: &Path) -> Self {
+        let log = socket.with_extension("log");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut back_end = Self { child };
+        let end = Instant::now() + PATIENCE;
+        // The file appears when the socket is bound; that it listens shows in that a connection is not refused.
+        while !is_listening(socket) {
+            let ended = back_end.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && Instant::now() < end,
+                "the back end does not listen ({ended:?}): {}",
+                std::fs::read_to_string(&log).unwrap()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        back_end
+    }
+
+    /// Has it stand still, in the middle of whatever it does.
+    pub(crate) fn stop(&self) {
+        let id = Pid::from_child(&self.child);
+        kill_process(id, Signal::STOP).unwrap();
+    }
+
+    /// Ends it at once, and waits until it has ended.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for BackEnd {
+    fn drop(&mut self) {
+        // It may have been killed before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Says whether somebody listens at `socket`, without talking to them.
+fn is_listening(socket: &Path) -> bool {
+    let listeners = std::fs::read_to_string("/proc/net/unix").unwrap();
+    // Bit 16 of the flags, the fourth column: the socket accepts connections.
+    listeners.lines().any(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        columns.get(3) == Some(&"00010000") && columns.get(7).map(Path::new) == Some(socket)
+    })
+}
