@@ -12,10 +12,12 @@
 )]
 
 mod display;
+mod fake;
 mod program;
 mod screen;
 mod storage;
 
+mod impostors;
 mod pictures;
 mod soak;
 mod transfers;
