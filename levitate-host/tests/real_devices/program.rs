@@ -25,18 +25,30 @@ pub(crate) fn find(name: &str, elsewhere: &[&str]) -> Option<PathBuf> {
         .chain(elsewhere.iter().map(PathBuf::from))
         .map(|directory| directory.join(name))
         .find(|file| file.is_file());
+    or_skip(found, &format!("there is no program {name}"))
+}
+
+/// Looks for an example of this package, which cargo builds when it tests the whole of it, and not for a single `--test`.
+///
+/// # Panics
+///
+/// As [`find`].
+pub(crate) fn find_example(name: &str) -> Option<PathBuf> {
+    // This program is in `deps`, beside `examples`.
+    let this = std::env::current_exe().unwrap();
+    let file = this.ancestors().nth(2).unwrap().join("examples").join(name);
+    let found = file.is_file().then_some(file);
+    or_skip(found, &format!("the example {name} is not built"))
+}
+
+/// Says that the calling test is skipped if there is nothing to run it with.
+fn or_skip(found: Option<PathBuf>, why: &str) -> Option<PathBuf> {
     if found.is_none() {
-        assert!(
-            std::env::var_os(DEMAND).is_none(),
-            "there is no program {name}"
-        );
+        assert!(std::env::var_os(DEMAND).is_none(), "{why}");
         let test = std::thread::current();
         let test = test.name().unwrap_or("test");
         // Past the test harness, which shows what a passed test printed to nobody.
-        let _ = writeln!(
-            std::io::stderr(),
-            "test {test} is skipped: there is no program {name}"
-        );
+        let _ = writeln!(std::io::stderr(), "test {test} is skipped: {why}");
     }
     found
 }
