@@ -3,6 +3,7 @@
 //! `doctor` prints the list; [`Setup::ensure`] installs what a command lacks, and asks first if somebody is there to answer.
 
 pub(crate) mod apt;
+mod back_end;
 pub(crate) mod coverage;
 pub(crate) mod qemu;
 mod question;
@@ -15,6 +16,7 @@ use anyhow::{Result, bail};
 use crate::cli::Global;
 use crate::toolchain::host::{HostProbe, OLDEST_RUSTC};
 use crate::toolchain::{Choice, Compiler, Probe as _, Target, choose};
+pub(crate) use back_end::BackEnd;
 use qemu::Qemu;
 
 /// Something a command needs and a machine may lack.
@@ -30,6 +32,8 @@ pub(crate) enum Prerequisite {
     DistributionCompiler,
     /// QEMU for aarch64.
     Qemu,
+    /// A program of QEMU that plays a real device.
+    BackEnd(BackEnd),
     /// Miri, of rustup's nightly.
     Miri,
     /// `cargo llvm-cov`, and the tools of LLVM it calls.
@@ -52,7 +56,7 @@ enum Action {
 
 impl Prerequisite {
     /// Everything any command may need.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::HostLinker,
         Self::Components,
         Self::Compiler(Target::Aarch64),
@@ -60,6 +64,8 @@ impl Prerequisite {
         Self::Compiler(Target::Riscv64),
         Self::DistributionCompiler,
         Self::Qemu,
+        Self::BackEnd(BackEnd::Storage),
+        Self::BackEnd(BackEnd::Display),
         Self::Miri,
         Self::Coverage,
         Self::Window,
@@ -73,6 +79,7 @@ impl Prerequisite {
             Self::Compiler(target) => format!("a compiler for {}", target.triple()),
             Self::DistributionCompiler => "the distribution's compiler with its source".to_owned(),
             Self::Qemu => "QEMU".to_owned(),
+            Self::BackEnd(kind) => format!("QEMU's {}", kind.program()),
             Self::Miri => "Miri".to_owned(),
             Self::Coverage => "cargo llvm-cov".to_owned(),
             Self::Window => "a window".to_owned(),
@@ -85,7 +92,7 @@ impl Prerequisite {
             Self::HostLinker => "every command: cargo builds xtask with it",
             Self::Components => "check",
             Self::Compiler(Target::Aarch64) => "run, screenshot, test, check",
-            Self::Compiler(_) | Self::DistributionCompiler => "test",
+            Self::Compiler(_) | Self::DistributionCompiler | Self::BackEnd(_) => "test",
             Self::Qemu => "run, screenshot, test",
             Self::Miri => "sanitize, test",
             Self::Coverage => "coverage",
@@ -95,9 +102,12 @@ impl Prerequisite {
 
     /// Returns whether every command works without it.
     pub(crate) fn is_optional(self) -> bool {
-        // On a system without Debian's packages the second way to a compiler cannot be tested, and `test` says so.
-        matches!(self, Self::Window | Self::Miri | Self::Coverage)
-            || (self == Self::DistributionCompiler && !apt::is_there())
+        match self {
+            Self::Window | Self::Miri | Self::Coverage => true,
+            // Where Debian's packages are not to be had, `test` says that it skips what needs these.
+            Self::DistributionCompiler | Self::BackEnd(_) => !apt::is_there(),
+            _ => false,
+        }
     }
 
     /// Returns the ways to install it, the best first; none if only a person can.
@@ -115,6 +125,7 @@ impl Prerequisite {
             }
             Self::DistributionCompiler => vec![Action::AptCompiler],
             Self::Qemu => vec![Action::Apt("qemu-system-arm")],
+            Self::BackEnd(kind) => kind.packages().map(Action::Apt).to_vec(),
             Self::Miri => vec![Action::Miri],
             Self::Coverage => vec![Action::Coverage],
             Self::Window => vec![Action::Apt("qemu-system-gui")],
@@ -204,6 +215,7 @@ impl Setup {
                 format!("{} {}", distribution.rustc.display(), distribution.version)
             }),
             Prerequisite::Qemu => self.qemu().map(|qemu| qemu.describe()),
+            Prerequisite::BackEnd(kind) => kind.find().map(|path| path.display().to_string()),
             Prerequisite::Miri => rustup::miri(),
             Prerequisite::Coverage => coverage::Tools::find().map(|tools| tools.describe()),
             Prerequisite::Window => self.qemu()?.window().map(str::to_owned),

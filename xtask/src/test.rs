@@ -13,7 +13,7 @@ use crate::cli::{FuzzTarget, Part, Sanitizer, TestOptions};
 use crate::fuzz::{Amount, Fuzzers};
 use crate::progress::seconds;
 use crate::sanitize::{self, Extent};
-use crate::setup::{Prerequisite, Setup};
+use crate::setup::{BackEnd, Prerequisite, Setup};
 use crate::toolchain::{Compiler, Probe as _, Target, host::HostProbe};
 use crate::{behaviour, build, exec, interrupt};
 
@@ -63,8 +63,8 @@ impl Tally {
 
 /// The parts, in the order they are run.
 const PARTS: [(Part, &str, Run); 6] = [
-    (Part::Host, "host", |options, _| {
-        host::run(options.filter.as_deref())
+    (Part::Host, "host", |options, setup| {
+        host::run(options.filter.as_deref(), has_real_devices(setup))
     }),
     (Part::Ordering, "ordering", |_, _| ordering::run()),
     (Part::Sanitizers, "sanitizers", |_, setup| {
@@ -83,7 +83,10 @@ pub(crate) fn run(options: &TestOptions, setup: &Setup) -> Result<u8> {
     }
     setup.ensure(&needed(is_picked))?;
     if is_picked(Part::Targets) {
-        second_way(setup)?;
+        get_if_wanted(setup, &[Prerequisite::DistributionCompiler])?;
+    }
+    if is_picked(Part::Host) {
+        get_if_wanted(setup, &BACK_ENDS)?;
     }
     let mut total = Tally::default();
     let mut times = Vec::new();
@@ -153,19 +156,32 @@ fn needed(is_picked: impl Fn(Part) -> bool) -> Vec<Prerequisite> {
     needed
 }
 
-/// Gets the distribution's compiler, where there is one to be had; a user who does not want it has its tests skipped.
-fn second_way(setup: &Setup) -> Result<()> {
-    let what = Prerequisite::DistributionCompiler;
-    if what.is_optional() {
+/// What plays real devices for tests on the host.
+const BACK_ENDS: [Prerequisite; 2] = [
+    Prerequisite::BackEnd(BackEnd::Storage),
+    Prerequisite::BackEnd(BackEnd::Display),
+];
+
+/// Gets what some tests need, where it is to be had; a user who does not want it has those tests skipped.
+fn get_if_wanted(setup: &Setup, what: &[Prerequisite]) -> Result<()> {
+    if what.iter().all(|what| what.is_optional()) {
         return Ok(());
     }
-    match setup.ensure(&[what]) {
+    match setup.ensure(what) {
         Err(error) if setup.is_users_choice() => {
             eprintln!("xtask: warning: {error:#}");
             Ok(())
         }
         result => result,
     }
+}
+
+/// Returns whether every program that plays a real device is there, so that no test may be skipped for the lack of one.
+fn has_real_devices(setup: &Setup) -> bool {
+    let probe = HostProbe::default();
+    BACK_ENDS
+        .iter()
+        .all(|what| setup.look_for(*what, &probe).is_ok())
 }
 
 /// Builds the library crates for every target: by the compiler of this run, and by the distribution's, through the switch.

@@ -94,6 +94,7 @@ impl Bench {
             .env("CARGO", self.path("bin/cargo"))
             .env("CARGO_TARGET_DIR", self.path("target"))
             .env_remove("RUSTUP_AUTO_INSTALL")
+            .env_remove("LEVITATE_DEMAND_REAL_DEVICES")
             .env_remove("DISPLAY")
             .env_remove("WAYLAND_DISPLAY")
             .stdin(Stdio::null());
@@ -128,6 +129,42 @@ fn qemu_is_installed_from_the_systems_packages() {
     let output = bench.xtask(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(bench.calls().len(), 2);
+}
+
+#[test]
+fn what_plays_real_devices_is_installed_for_the_tests_on_the_host_and_then_demanded() {
+    let apt_cache = "printf 'qemu-system-common:\\n  Candidate: 7.2\\nqemu-system-gui:\\n  Candidate: 7.2\\n'\n";
+    let apt_get = r#"
+echo "apt-get $*" >> "$BENCH/calls"
+for name in qemu-storage-daemon vhost-user-gpu; do PATH=/usr/bin:/bin cp "$BENCH/qemu" "$BENCH/bin/$name"; done
+"#;
+    let cargo = r#"
+echo "cargo $1 (LEVITATE_DEMAND_REAL_DEVICES=$LEVITATE_DEMAND_REAL_DEVICES)" >> "$BENCH/calls"
+echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out'
+"#;
+    let programs = [
+        ("apt-get", apt_get),
+        ("apt-cache", apt_cache),
+        ("sudo", SUDO),
+        ("cargo", cargo),
+    ];
+    let bench = Bench::new(&programs);
+    let output = bench.xtask(&["test", "--only", "host"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let calls = bench.calls();
+    let install = "apt-get install -y --no-install-recommends --no-remove qemu-system-common";
+    assert_eq!(calls[0], install);
+    let demanded = "cargo test (LEVITATE_DEMAND_REAL_DEVICES=1)";
+    assert_eq!(calls[1..], [demanded, demanded]);
+
+    // Who wants nothing installed has the tests skipped.
+    let bench = Bench::new(&programs);
+    let output = bench.xtask(&["test", "--only", "host", "--no-install"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let warning = "warning: QEMU's qemu-storage-daemon is missing";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
+    let skipped = "cargo test (LEVITATE_DEMAND_REAL_DEVICES=)";
+    assert_eq!(bench.calls(), [skipped, skipped]);
 }
 
 #[test]
