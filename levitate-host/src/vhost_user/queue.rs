@@ -4,6 +4,7 @@ use levitate_hal::DmaAddr;
 use levitate_virtio::transport::{Area, QueueAreas};
 use vhost::VhostBackend as _;
 use vhost::VringConfigData;
+use vhost::vhost_user::VhostUserFrontend as _;
 use vmm_sys_util::eventfd::EventFd;
 
 use super::connection::Connection;
@@ -117,6 +118,10 @@ impl Ring {
         let Ok(fetched) = u16::try_from(base) else {
             return connection.reject("GET_VRING_BASE");
         };
+        // It stays enabled otherwise, and the next life's queue were live before DRIVER_OK.
+        connection.call("SET_VRING_ENABLE", |back| {
+            back.set_vring_enable(queue, false)
+        })?;
         Ok(Stopped {
             used_index: self.used_index,
             fetched,

@@ -254,6 +254,20 @@ fn a_refused_virtqueue_is_an_error_when_it_is_set_up() {
 }
 
 #[test]
+fn a_virtqueue_outside_the_shared_memory_is_refused_before_the_back_end_hears_of_it() {
+    let fake = Fake::start(Script::sound());
+    let transport = connect_to(fake.socket()).unwrap();
+    let elsewhere = Pool::builder().device_base(1 << 45).build();
+    let mut slots = Slots::new();
+    let platform = (elsewhere.clone(), SystemClock::new());
+    let error = Blk::new(transport, platform, &mut slots).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("descriptor area of queue 0 at 0x2"), "{text}");
+    assert!(fake.requests(fake::SET_VRING_ADDR).is_empty());
+    elsewhere.assert_no_leaks();
+}
+
+#[test]
 fn a_config_of_another_length_is_no_config() {
     let answer = words(&[0, 8, 0, 8, 0]);
     let script = Script::sound().instead(fake::GET_CONFIG, Instead::Answer(answer));
