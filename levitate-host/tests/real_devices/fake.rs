@@ -22,6 +22,7 @@ pub(crate) const SET_PROTOCOL_FEATURES: u32 = 16;
 pub(crate) const GET_QUEUE_NUM: u32 = 17;
 pub(crate) const SET_VRING_ENABLE: u32 = 18;
 pub(crate) const GET_CONFIG: u32 = 24;
+pub(crate) const SET_CONFIG: u32 = 25;
 pub(crate) const SET_STATUS: u32 = 39;
 pub(crate) const GET_STATUS: u32 = 40;
 

@@ -285,6 +285,22 @@ fn a_config_of_another_length_is_no_config() {
 }
 
 #[test]
+fn a_field_is_written_in_one_message_and_nothing_outside() {
+    let fake = Fake::start(Script::sound());
+    let mut transport = connect_to(fake.socket()).unwrap();
+    transport.write_config32(58, 1);
+    transport.write_config8(60, 1);
+    transport.write_config16(usize::MAX, 1);
+    assert!(fake.requests(fake::SET_CONFIG).is_empty());
+    transport.write_config8(32, 1);
+    transport.write_config16(34, 0x0203);
+    // Offset, length and flags, and the bytes, little-endian.
+    let first = [words(&[32, 1, 0]), vec![1]].concat();
+    let second = [words(&[34, 2, 0]), vec![3, 2]].concat();
+    assert_eq!(fake.requests(fake::SET_CONFIG), [first, second]);
+}
+
+#[test]
 fn a_reset_is_not_confirmed_by_a_back_end_that_does_not_stop_a_virtqueue() {
     // An index of 17 bits; more chains than there ever were; silence; the end.
     let state = |base: u32| Instead::Answer(words(&[0, base]));

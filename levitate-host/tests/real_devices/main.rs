@@ -20,6 +20,8 @@ mod storage;
 mod example;
 mod impostors;
 mod pictures;
+mod ranges;
+mod several_queues;
 mod soak;
 mod transfers;
 mod trouble;

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use levitate_drivers_blk::RequestKind;
+use levitate_drivers_blk::{RequestKind, Unmap};
 
 use crate::storage::{Driver, PLAIN, Slots, Storage, patterned};
 
@@ -118,6 +118,12 @@ fn ten_thousand_random_operations_leave_what_the_mirror_has() {
                 let data = random.bytes(range.len());
                 blk.write(sector, &data).unwrap();
                 mirror[range].copy_from_slice(&data);
+            }
+            12 => {
+                let count = 1 + random.below(500);
+                let (sector, range) = random.place(count);
+                blk.write_zeroes(sector, count, Unmap::Allowed).unwrap();
+                mirror[range].fill(0);
             }
             _ => operations += batch(&mut blk, &mut random, &mut mirror) - 1,
         }

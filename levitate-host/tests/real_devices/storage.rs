@@ -93,7 +93,10 @@ fn start(program: &Path, directory: &Path, export: Export) -> BackEnd {
     let image = directory.join("image");
     let socket = directory.join("socket");
     let mut command = Command::new(program);
-    let file = format!("driver=file,node-name=file,filename={}", image.display());
+    let file = format!(
+        "driver=file,node-name=file,discard=unmap,filename={}",
+        image.display()
+    );
     command.args(["--blockdev", &file]);
     let mut node = "file";
     if let Some(limit) = export.requests_per_second {
