@@ -184,13 +184,14 @@ impl Zones {
     pub(super) fn advance(&mut self, sectors: &Range<u64>) {
         for (index, piece) in self.pieces(sectors) {
             let zone = &mut self.zones[index];
-            if !zone.is_sequential() || zone.state == ZoneState::Full {
+            if !zone.is_sequential() {
                 continue;
             }
+            // Also of a zone that FINISH filled: what is written behind its pointer is there to be read.
             zone.write_pointer = zone.write_pointer.max(piece.end);
             if zone.write_pointer >= zone.writable_end() {
                 zone.state = ZoneState::Full;
-            } else if !zone.state.is_open() {
+            } else if !zone.state.is_open() && zone.state != ZoneState::Full {
                 // Only a zone where writes anywhere are allowed gets here; the limits do not hold for it,
                 // since a driver that did not accept ZONED knows nothing of them.
                 zone.state = ZoneState::ImplicitlyOpen;

@@ -102,6 +102,21 @@ fn a_host_aware_disk_is_written_anywhere() {
 }
 
 #[test]
+fn a_write_far_into_a_finished_zone_is_read_back() {
+    let mut rig = zoned(Zoned::new(ZoneModel::HostAware, 16));
+    assert_eq!(write(&mut rig, 0, 2), 0);
+    assert_eq!(act(&mut rig, FINISH, 0), 0);
+    assert_eq!(write(&mut rig, 6, 1), 0);
+    let (_, read) = request(&mut rig, 0, 0, &[], 8 * 512);
+    assert_eq!(read[..2 * 512], [0x5a; 2 * 512]);
+    assert_eq!(read[2 * 512..6 * 512], [0; 4 * 512], "the gap");
+    assert_eq!(read[6 * 512..7 * 512], [0x5a; 512]);
+    assert_eq!(read[7 * 512..], [0; 512], "not written");
+    assert_eq!(state(&rig, 0), ZoneState::Full);
+    rig.device.assert_clean();
+}
+
+#[test]
 fn a_host_managed_disk_needs_a_driver_that_knows_it() {
     let model = || {
         BlockModel::patterned(72)
