@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use crate::device::{ConfigField, DeviceModel, Violations};
+use crate::device::{ConfigField, DeviceModel, Family, Violations};
 use crate::queue::Request;
 use offer::Offer;
 use store::Store;
@@ -44,6 +44,7 @@ pub struct BlockModel {
     id: [u8; ID_BYTES],
     offer: Offer,
     zones: Option<Zones>,
+    family: Family,
     negotiated: Option<u64>,
     is_writeback: bool,
     bad_sectors: Vec<Range<u64>>,
@@ -89,6 +90,7 @@ impl BlockModel {
                 ..Offer::default()
             },
             zones: None,
+            family: Family::Modern,
             negotiated: None,
             is_writeback: true,
             bad_sectors: Vec::new(),
@@ -192,6 +194,10 @@ pub fn pattern(offset: usize) -> u8 {
 }
 
 impl DeviceModel for BlockModel {
+    fn plug_in(&mut self, family: Family) {
+        self.family = family;
+    }
+
     fn device_id(&self) -> u32 {
         2
     }
@@ -245,9 +251,12 @@ impl DeviceModel for BlockModel {
     }
 
     /// A host-managed disk is of no use to a driver that does not know it (§5.2.5.2).
+    ///
+    /// The choice of features leaves the cache of a legacy disk alone (§5.2.5.3).
     fn agree(&mut self, negotiated: u64) -> bool {
         self.negotiated = Some(negotiated);
-        if feature::has(negotiated, feature::CONFIG_WCE)
+        if self.family == Family::Modern
+            && feature::has(negotiated, feature::CONFIG_WCE)
             && !feature::has(negotiated, feature::FLUSH)
         {
             self.is_writeback = false;

@@ -10,7 +10,8 @@ mod violation;
 
 pub use behaviour::{Behaviour, Completion, Suppression};
 pub(crate) use complaint::{refuse, refuse_unless_panicking};
-pub(crate) use core::{Core, DRIVER_OK, Family, Rules, Source, USED_BUFFER};
+pub use core::Family;
+pub(crate) use core::{Core, DRIVER_OK, Rules, Source, USED_BUFFER};
 pub use fault::Fault;
 pub use model::{ConfigField, DeviceModel};
 pub(crate) use service::Step;

@@ -7,7 +7,7 @@ use super::serve::Parsed;
 use super::status::{Served, Status};
 use super::store::Durability;
 use super::{BlockModel, SECTOR_BYTES};
-use crate::device::Violations;
+use crate::device::{Family, Violations};
 use crate::queue::Request;
 
 /// Returns where sectors are, in bytes.
@@ -19,12 +19,15 @@ pub(super) const fn bytes_of(sectors: &Range<u64>) -> Range<u64> {
 impl BlockModel {
     /// Takes a write to `writeback` (§5.2.5); what was volatile stays so.
     pub(super) fn switch_cache(&mut self, bytes: &[u8], violations: &mut Violations) {
-        let is_negotiated = self
-            .negotiated
-            .is_some_and(|features| has(features, feature::CONFIG_WCE));
+        let is_allowed = match (self.negotiated, self.family) {
+            (Some(features), _) => has(features, feature::CONFIG_WCE),
+            // A legacy driver may switch before it has said what it accepts (§5.2.5.3).
+            (None, Family::Legacy) => self.offer.has_cache_switch,
+            (None, Family::Modern) => false,
+        };
         match bytes {
-            [value @ (0 | 1)] if is_negotiated => self.is_writeback = *value == 1,
-            [value] if is_negotiated => {
+            [value @ (0 | 1)] if is_allowed => self.is_writeback = *value == 1,
+            [value] if is_allowed => {
                 violations.add("BLK-22", format!("{value} was written to writeback"));
             }
             _ => violations.add(

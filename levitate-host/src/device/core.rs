@@ -31,8 +31,10 @@ const CONFIG_CHANGE: u32 = 2;
 
 /// Which interface the driver sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
+pub enum Family {
+    /// The one from before the specification (§7.4).
     Legacy,
+    /// The one of the specification.
     Modern,
 }
 
@@ -86,12 +88,13 @@ pub(crate) struct Core<M> {
 
 impl<M: DeviceModel> Core<M> {
     pub(crate) fn new(
-        model: M,
+        mut model: M,
         family: Family,
         memory: DeviceMemory,
         clock: DeviceClock,
         behaviour: Behaviour,
     ) -> Self {
+        model.plug_in(family);
         let queues = (0..model.queue_count())
             .map(|_| DeviceQueue::default())
             .collect();

@@ -1,6 +1,6 @@
 //! What one type of device does: [`DeviceModel`].
 
-use super::Violations;
+use super::{Family, Violations};
 use crate::queue::Request;
 
 /// A field of a device's configuration space.
@@ -58,6 +58,11 @@ impl ConfigField {
 
 /// A type of device: its features, its configuration space and what it does with requests.
 pub trait DeviceModel: Send + 'static {
+    /// Learns by which interface drivers see it, once and before everything else.
+    fn plug_in(&mut self, family: Family) {
+        let _ = family;
+    }
+
     /// Returns the device type (§5).
     fn device_id(&self) -> u32;
 

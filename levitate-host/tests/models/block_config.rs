@@ -184,6 +184,38 @@ fn writeback_takes_0_and_1_and_only_if_it_was_negotiated() {
 }
 
 #[test]
+fn a_legacy_driver_may_switch_the_cache_before_driver_ok() {
+    let model = || BlockModel::patterned(4).switchable_cache();
+    let mut rig = Rig::plug(model(), Version::One, |_| ());
+    rig.probe();
+    rig.negotiate(u64::MAX);
+    rig.device.write8(WRITEBACK, 0);
+    rig.set_up_queue(0, 8);
+    rig.go();
+    assert_eq!(rig.device.read8(WRITEBACK), 0);
+    assert_eq!(request(&mut rig, 1, 0, &[1; 512], 0).0, 0);
+    assert_eq!(first_byte(&rig), (1, 1), "stable");
+    rig.device.write8(WRITEBACK, 1);
+    assert_eq!(rig.device.read8(WRITEBACK), 1);
+    rig.device.assert_clean();
+    // Nobody can switch what is not there, or was not accepted.
+    let rig = Rig::live(model(), Version::One, 1, 8, !CONFIG_WCE);
+    rig.device.write8(WRITEBACK, 0);
+    assert_eq!(broken(&rig), ["BLK-22"]);
+    assert!(rig.device.model(|disk| disk.is_writeback()));
+}
+
+#[test]
+fn the_features_of_a_legacy_driver_leave_the_cache_mode_alone() {
+    let model = BlockModel::patterned(4).switchable_cache();
+    let mut rig = Rig::live(model, Version::One, 1, 8, !FLUSH);
+    assert_eq!(rig.device.read8(WRITEBACK), 1);
+    assert_eq!(request(&mut rig, 1, 0, &[1; 512], 0).0, 0);
+    assert_eq!(first_byte(&rig), (1, pattern(0)), "volatile");
+    rig.device.assert_clean();
+}
+
+#[test]
 fn several_queues_serve_one_disk() {
     let model = || BlockModel::patterned(8).queues(3);
     let mut rig = Rig::live(model(), Version::Two, 3, 8, u64::MAX);
