@@ -31,7 +31,8 @@ impl BlockModel {
         };
         let status = match self.act(request, &parsed) {
             Ok(()) => Status::Ok,
-            Err(status) => status,
+            Err(status) if has(request.features(), feature::ZONED) => status,
+            Err(status) => status.without_zones(),
         } as u8;
         request.write(parsed.room, &[status]);
         let (readable, writable) = (request.readable(), request.writable());

@@ -13,6 +13,19 @@ pub(super) enum Status {
     ZoneActiveResource = 6,
 }
 
+impl Status {
+    /// The same for a driver that has not negotiated ZONED, and knows none of the zones' own.
+    pub(super) const fn without_zones(self) -> Self {
+        match self {
+            Self::ZoneInvalidCommand
+            | Self::ZoneUnalignedWritePointer
+            | Self::ZoneOpenResource
+            | Self::ZoneActiveResource => Self::IoError,
+            other => other,
+        }
+    }
+}
+
 /// A request's success, or the status that says otherwise.
 pub(super) type Served = Result<(), Status>;
 
