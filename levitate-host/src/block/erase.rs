@@ -47,8 +47,18 @@ impl BlockModel {
         for range in &ranges {
             self.check_range(request, kind, limits, range)?;
         }
-        for range in ranges.iter().filter(|range| range.sectors > 0) {
-            let sectors = range.sector..range.sector + u64::from(range.sectors);
+        let ranges = || ranges.iter().filter(|range| range.sectors > 0);
+        if kind == Kind::WriteZeroes
+            && let Some(mut zones) = self.zones.clone()
+        {
+            // Each range where the ones before leave the write pointers, on a copy of the zones.
+            for range in ranges() {
+                zones.admit_write(&range.extent())?;
+                zones.advance(&range.extent());
+            }
+        }
+        for range in ranges() {
+            let sectors = range.extent();
             let durability = self.durability(request.features());
             match kind {
                 Kind::Discard => self.store.discard(&bytes_of(&sectors), durability)?,

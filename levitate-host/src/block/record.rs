@@ -1,5 +1,7 @@
 //! What a disk notes of each request: [`BlockRequest`].
 
+use std::ops::Range;
+
 /// The type of a request (§5.2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -105,6 +107,11 @@ impl SectorRange {
     pub(super) fn parse_all(data: &[u8]) -> Vec<Self> {
         let (whole, _) = data.as_chunks::<{ Self::LEN_BYTES }>();
         whole.iter().map(Self::parse).collect()
+    }
+
+    /// Returns its sectors, which are not beyond the disk.
+    pub(super) fn extent(&self) -> Range<u64> {
+        self.sector..self.sector + u64::from(self.sectors)
     }
 
     fn parse(segment: &[u8; Self::LEN_BYTES]) -> Self {

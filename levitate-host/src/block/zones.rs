@@ -6,7 +6,7 @@ use super::status::{Served, Status};
 use super::zoned::{Zone, ZoneKind, ZoneModel, ZoneState, Zoned};
 
 /// All zones of a disk, in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Zones {
     zoned: Zoned,
     zones: Vec<Zone>,

@@ -227,3 +227,28 @@ fn a_secure_erase_is_of_whole_zones_and_resets_them() {
     assert_eq!(write(&mut rig, 18, 1), 0);
     rig.device.assert_clean();
 }
+
+#[test]
+fn no_range_is_zeroed_unless_the_zones_admit_them_all() {
+    let limits = EraseLimits {
+        max_segments: 2,
+        ..LIMITS
+    };
+    let model = BlockModel::patterned(72)
+        .zoned(host_managed())
+        .write_zeroes(limits);
+    let mut rig = disk(model, Version::Two);
+    let zeroes = |rig: &mut Rig<BlockModel>, second: u8| {
+        let data = [segment(16, 2), segment(second, 2)].concat();
+        request(rig, 13, 0, &data, 0).0
+    };
+    let before = rig.device.model(|disk| disk.content().to_vec());
+    assert_eq!(zeroes(&mut rig, 20), UNALIGNED);
+    assert_eq!(state(&rig, 1), ZoneState::Empty);
+    rig.device
+        .model(|disk| assert_eq!(disk.content(), before, "nothing was changed"));
+    assert_eq!(zeroes(&mut rig, 18), 0, "each goes on where one ended");
+    rig.device
+        .model(|disk| assert_eq!(disk.zones()[1].write_pointer, 20));
+    rig.device.assert_clean();
+}
