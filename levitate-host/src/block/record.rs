@@ -81,7 +81,7 @@ pub struct BlockRequest {
     pub sector: u64,
     /// Length of the data either way, in bytes.
     pub data_len_bytes: usize,
-    /// Descriptors between header and status.
+    /// Buffers of the data, without header and status.
     pub segments: usize,
     /// What a DISCARD, WRITE_ZEROES or SECURE_ERASE names.
     pub ranges: Vec<SectorRange>,

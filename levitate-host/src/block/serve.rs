@@ -35,7 +35,7 @@ impl BlockModel {
             Err(status) => status.without_zones(),
         } as u8;
         request.write(parsed.room, &[status]);
-        let (readable, writable) = (request.readable(), request.writable());
+        let segments = data_segments(request.readable(), request.writable(), parsed.kind).len();
         let ranges = match parsed.kind {
             Kind::Discard | Kind::WriteZeroes | Kind::SecureErase => {
                 SectorRange::parse_all(&parsed.data)
@@ -47,7 +47,7 @@ impl BlockModel {
             kind: parsed.kind,
             sector: parsed.sector,
             data_len_bytes: parsed.data.len().max(parsed.room),
-            segments: (readable.len() + writable.len()).saturating_sub(2),
+            segments,
             ranges,
             status,
         });
@@ -89,28 +89,15 @@ impl BlockModel {
                 "header, data and status share a descriptor".to_owned(),
             );
         }
-        // What a zone append has for the device to write is no data.
-        if !is_split && kind != Kind::ZoneAppend {
-            return;
-        }
-        let answer = writable.iter().rev().skip(1);
-        let data: Vec<Buffer> = readable
-            .iter()
-            .skip(1)
-            .chain(answer.filter(|_| kind != Kind::ZoneAppend))
-            .copied()
-            .collect();
+        let data = data_segments(readable, writable, kind);
         let features = request.features();
         if let Some(max) = self.offer.size_max
             && has(features, feature::SIZE_MAX)
-            && let Some(segment) = data.iter().find(|segment| segment.len_bytes > max)
+            && let Some(segment) = data.iter().find(|len_bytes| **len_bytes > max)
         {
             request.violation(
                 "BLK-41",
-                format!(
-                    "a segment of {} bytes, SIZE_MAX is {max}",
-                    segment.len_bytes
-                ),
+                format!("a segment of {segment} bytes, SIZE_MAX is {max}"),
             );
         }
         if let Some(max) = self.offer.seg_max
@@ -164,5 +151,30 @@ impl BlockModel {
         let values = [lifetime.pre_eol_info, lifetime.type_a, lifetime.type_b];
         request.write(0, &values.map(u16::to_le_bytes).concat());
         Ok(())
+    }
+}
+
+/// Returns the lengths of what is left of the buffers without header and status, wherever these share a descriptor with data.
+fn data_segments(mut readable: Vec<Buffer>, mut writable: Vec<Buffer>, kind: Kind) -> Vec<u32> {
+    cut(readable.iter_mut(), HEADER_BYTES as u32);
+    cut(writable.iter_mut().rev(), 1);
+    if kind == Kind::ZoneAppend {
+        // What it has for the device to write is no data.
+        writable.clear();
+    }
+    readable
+        .iter()
+        .chain(&writable)
+        .map(|buffer| buffer.len_bytes)
+        .filter(|len_bytes| *len_bytes > 0)
+        .collect()
+}
+
+/// Takes `len_bytes` from the buffers that come first.
+fn cut<'a>(buffers: impl Iterator<Item = &'a mut Buffer>, mut len_bytes: u32) {
+    for buffer in buffers {
+        let taken = len_bytes.min(buffer.len_bytes);
+        buffer.len_bytes -= taken;
+        len_bytes -= taken;
     }
 }

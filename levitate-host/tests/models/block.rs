@@ -182,7 +182,24 @@ fn segment_limits_and_flushes_are_checked() {
         (at + 1536, 1, true),
     ];
     rig.send(0, &parts);
-    assert_eq!(rig.device.violations()[0].id, "BLK-41", "two segments");
+    assert_eq!(broken(&rig), ["BLK-41"], "two segments");
+    // Wherever header and status are.
+    let mut write = vec![0; 1040];
+    write[0] = 1;
+    let (_write, write_at) = rig.buffer(&write);
+    rig.send(0, &[(at, 16, false), (at + 16, 513, true)]);
+    rig.send(0, &[(write_at, 528, false), (at + 16, 1, true)]);
+    assert_eq!(broken(&rig), [""; 0], "one of 512 bytes");
+    rig.send(0, &[(at, 16, false), (at + 16, 1025, true)]);
+    let header_in_two = [
+        (write_at, 8, false),
+        (write_at + 8, 1032, false),
+        (at + 16, 1, true),
+    ];
+    rig.send(0, &header_in_two);
+    let status_with_data = [(at, 16, false), (at + 16, 256, true), (at + 512, 257, true)];
+    rig.send(0, &status_with_data);
+    assert_eq!(broken(&rig), ["BLK-41"; 3]);
 }
 
 #[test]

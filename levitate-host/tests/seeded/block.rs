@@ -171,8 +171,8 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         Step::Compose,
         After(|driver| {
             let mut bytes = header(OUT, 0);
-            bytes.extend([0x5a; 512]);
-            driver.messages[0].readable = vec![bytes];
+            bytes.extend([0x5a; 256]);
+            driver.messages[0].readable = vec![bytes, vec![0x5a; 256]];
             driver.messages[0].writable = vec![1];
         }),
     )
