@@ -194,7 +194,11 @@ pub fn pattern(offset: usize) -> u8 {
 }
 
 impl DeviceModel for BlockModel {
+    /// # Panics
+    ///
+    /// If it offers what no disk may.
     fn plug_in(&mut self, family: Family) {
+        self.offer.assert_possible();
         self.family = family;
     }
 

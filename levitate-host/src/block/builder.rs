@@ -13,7 +13,7 @@ impl BlockModel {
         self
     }
 
-    /// Does not offer FLUSH: each write is durable at once.
+    /// Does not offer FLUSH: each write is durable at once. It panics when plugged in if it offers CONFIG_WCE.
     #[must_use]
     pub const fn without_flush(mut self) -> Self {
         self.offer.has_flush = false;
@@ -105,6 +105,9 @@ impl BlockModel {
     }
 
     /// Offers ZONED, with zones that are empty: what the disk held in sequential ones is out of sight.
+    ///
+    /// It panics when plugged in if an append may be longer than the segments of a request, or if the alignment of SECURE_ERASE
+    /// is no multiple of the zones' length: no device may be so (§5.2.5.2).
     #[must_use]
     pub fn zoned(mut self, zoned: Zoned) -> Self {
         self.offer.zoned = Some(zoned);

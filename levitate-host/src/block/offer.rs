@@ -1,7 +1,7 @@
 //! What a disk can offer besides sectors (§5.2.3, §5.2.4): [`Offer`].
 
-use super::feature;
 use super::zoned::{ZoneModel, Zoned};
+use super::{SECTOR_BYTES, feature};
 
 /// Cylinders, heads and sectors of a track.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +91,35 @@ impl Offer {
             .filter(|(_, is_offered)| *is_offered)
             .map(|(bit, _)| 1 << bit)
             .sum()
+    }
+
+    /// Checks that a disk may offer these together (§5.2.5.2).
+    pub(super) fn assert_possible(&self) {
+        assert!(
+            self.has_flush || !self.has_cache_switch,
+            "a disk that offers CONFIG_WCE offers FLUSH"
+        );
+        let Some(zoned) = self.zoned else {
+            return;
+        };
+        if let (Some(size_max), Some(seg_max)) = (self.size_max, self.seg_max) {
+            let append_bytes = u64::from(zoned.max_append_sectors) * SECTOR_BYTES as u64;
+            assert!(
+                append_bytes <= u64::from(size_max) * u64::from(seg_max),
+                "max_append_sectors is {}, which is more than {seg_max} segments of {size_max} bytes",
+                zoned.max_append_sectors
+            );
+        }
+        if let Some(EraseLimits {
+            alignment_sectors, ..
+        }) = self.secure_erase
+        {
+            assert!(
+                alignment_sectors.is_multiple_of(zoned.zone_sectors),
+                "secure_erase_sector_alignment is {alignment_sectors}, which is no multiple of the zones' {} sectors",
+                zoned.zone_sectors
+            );
+        }
     }
 
     pub(super) fn is_host_managed(&self) -> bool {

@@ -58,7 +58,7 @@ impl ConfigField {
 
 /// A type of device: its features, its configuration space and what it does with requests.
 pub trait DeviceModel: Send + 'static {
-    /// Learns by which interface drivers see it, once and before everything else.
+    /// Learns by which interface drivers see it, once and before everything else; it may panic if no device may be like that.
     fn plug_in(&mut self, family: Family) {
         let _ = family;
     }

@@ -45,6 +45,10 @@ impl<M: DeviceModel> MmioBuilder<M> {
     }
 
     /// Plugs the device in; it works on the threads of its users, and never by itself.
+    ///
+    /// # Panics
+    ///
+    /// If the model offers what no device may.
     #[must_use]
     pub fn build(self, pool: &Pool, clock: &VirtualClock) -> MmioDevice<M> {
         MmioDevice::plug_in(
@@ -59,7 +63,7 @@ impl<M: DeviceModel> MmioBuilder<M> {
     ///
     /// # Panics
     ///
-    /// If the process may not have another thread.
+    /// If the process may not have another thread, or as [`build`](Self::build).
     #[must_use]
     pub fn build_threaded(self, pool: &Pool, clock: &SystemClock) -> MmioDevice<M> {
         MmioDevice::start(self.transport(pool, DeviceClock::System(*clock)), *clock)

@@ -40,7 +40,7 @@ pub(crate) fn everything() -> BlockModel {
         .discard(limits(0x41))
         .write_zeroes(limits(0x51))
         .write_zeroes_may_unmap()
-        .secure_erase(limits(0x61))
+        .secure_erase(limits(0x5e))
         .lifetime(Lifetime::default())
         .zoned(
             Zoned::new(ZoneModel::HostAware, 16)
@@ -92,7 +92,7 @@ fn every_field_is_at_its_offset() {
         1, 0, 3, 0,
         0x41, 0, 0, 0, 0x42, 0, 0, 0, 0x43, 0, 0, 0,
         0x51, 0, 0, 0, 0x52, 0, 0, 0, 1, 0, 0, 0,
-        0x61, 0, 0, 0, 0x62, 0, 0, 0, 0x63, 0, 0, 0,
+        0x5e, 0, 0, 0, 0x5f, 0, 0, 0, 0x60, 0, 0, 0,
         16, 0, 0, 0, 0x71, 0, 0, 0, 0x72, 0, 0, 0, 0x73, 0, 0, 0, 0, 4, 0, 0, 2, 0, 0, 0,
     ];
     assert_eq!(space(&rig), wanted);
@@ -262,4 +262,31 @@ fn read_only_is_to_be_accepted() {
     rig.probe();
     rig.negotiate(VERSION_1);
     assert_eq!(broken(&rig), ["BLK-13"]);
+}
+
+/// A zoned disk with appends of 64 sectors, that is plugged in.
+fn plug_in(change: impl FnOnce(BlockModel) -> BlockModel) {
+    let zoned = Zoned::new(ZoneModel::HostManaged, 16);
+    let model = change(BlockModel::patterned(64).zoned(zoned));
+    let _ = Rig::plug(model, Version::Two, |_| ());
+}
+
+#[test]
+#[should_panic(expected = "offers CONFIG_WCE offers FLUSH")]
+fn no_disk_can_switch_a_cache_that_cannot_be_flushed() {
+    plug_in(|disk| disk.switchable_cache().without_flush());
+}
+
+#[test]
+#[should_panic(expected = "max_append_sectors is 64")]
+fn no_append_is_longer_than_a_request_may_be() {
+    plug_in(|disk| disk.seg_max(8).size_max(4096));
+    plug_in(|disk| disk.seg_max(7).size_max(4096));
+}
+
+#[test]
+#[should_panic(expected = "secure_erase_sector_alignment is 24")]
+fn a_secure_erase_is_aligned_to_zones() {
+    plug_in(|disk| disk.secure_erase(limits(30)));
+    plug_in(|disk| disk.secure_erase(limits(22)));
 }

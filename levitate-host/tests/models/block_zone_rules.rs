@@ -38,8 +38,8 @@ fn a_driver_without_zoned_owes_zones_nothing() {
 #[test]
 fn limits_on_segments_are_for_the_data_of_an_append() {
     let model = BlockModel::patterned(72)
-        .zoned(host_managed())
-        .seg_max(1)
+        .zoned(host_managed().max_append(2))
+        .seg_max(2)
         .size_max(512);
     let mut rig = disk(model, Version::Two);
     assert_eq!(append(&mut rig, 16, 1), (0, 16));

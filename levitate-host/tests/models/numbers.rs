@@ -84,7 +84,7 @@ fn a_disk_offers_the_bits_of_linux_and_has_its_fields() {
         (offset_of!(Config, opt_io_size), 0x3536_3738),
         (offset_of!(Config, discard_sector_alignment), 0x43),
         (offset_of!(Config, max_write_zeroes_seg), 0x52),
-        (offset_of!(Config, secure_erase_sector_alignment), 0x63),
+        (offset_of!(Config, secure_erase_sector_alignment), 0x60),
         (zoned + offset_of!(Zoned, zone_sectors), 16),
         (zoned + offset_of!(Zoned, write_granularity), 1024),
     ] {

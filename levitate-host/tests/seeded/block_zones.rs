@@ -41,7 +41,7 @@ fn eraser() -> BlockModel {
     disk(zones()).secure_erase(EraseLimits {
         max_sectors: ZONE,
         max_segments: 1,
-        alignment_sectors: 1,
+        alignment_sectors: ZONE,
     })
 }
 
