@@ -8,6 +8,9 @@ mod request;
 mod ring;
 mod used;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use crate::device::Violations;
@@ -143,15 +146,32 @@ impl DeviceQueue {
         features: RingFeatures,
         violations: &mut Violations,
     ) -> Result<Option<Chain>, RingError> {
-        let Some(mut chain) = self.check_next(memory, features, violations)? else {
-            return Ok(None);
-        };
+        self.check_next(memory, features, violations)?
+            .map(|checked| self.fetch(checked, memory, features, violations))
+            .transpose()
+    }
+
+    /// Has rust-vmm fetch the chain that was `checked`, and compares.
+    fn fetch(
+        &mut self,
+        mut chain: Chain,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+        violations: &mut Violations,
+    ) -> Result<Chain, RingError> {
         let head = chain.head;
+        let slot = self.available_slot(self.last_available());
         match self.ring(features)?.pop(memory) {
             Some((first, buffers)) if first == head && buffers == chain.buffers => {
                 chain.buffers = buffers;
             }
             other => {
+                // A driver that works while the device does may have changed it between the two readings.
+                if memory.load_u16(slot)? != head || !self.is_unchanged(&chain, memory, features) {
+                    let what = format!("the chain from {head} was changed as it was read");
+                    violations.add("CLEAN-01", what);
+                    return Err(RingError::Changed { head });
+                }
                 return Err(RingError::Disagreement {
                     head,
                     checked: chain.buffers.len(),
@@ -162,7 +182,12 @@ impl DeviceQueue {
         if !self.in_flight.insert(head) {
             return Err(RingError::HeadInFlight { head });
         }
-        Ok(Some(chain))
+        Ok(chain)
+    }
+
+    /// Returns where the available ring has its entry number `index`.
+    fn available_slot(&self, index: u16) -> u64 {
+        self.areas.driver + 4 + 2 * u64::from(index % self.size)
     }
 
     fn ring(&mut self, features: RingFeatures) -> Result<&mut Ring, RingError> {

@@ -126,6 +126,7 @@ pub(super) fn walk(
                 "SPLIT-04",
                 format!("the chain from {head} has more than 2^32 bytes"),
             );
+            return Err(RingError::TooManyBytes { head });
         }
         chain.buffers.push(Buffer {
             addr,

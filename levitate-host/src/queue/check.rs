@@ -120,8 +120,7 @@ impl DeviceQueue {
                 size: self.size,
             });
         }
-        let slot = u64::from(from % self.size);
-        let head = memory.load_u16(self.areas.driver + 4 + 2 * slot)?;
+        let head = memory.load_u16(self.available_slot(from))?;
         let chain = chain::walk(self, head, memory, features, violations)?;
         for buffer in &chain.buffers {
             let kind = if buffer.is_writable {

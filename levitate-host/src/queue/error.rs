@@ -36,6 +36,12 @@ pub enum RingError {
         /// The queue size.
         size: u16,
     },
+    /// The chain has more bytes than any device need follow.
+    #[error("the chain from {head} has more than 2^32 bytes")]
+    TooManyBytes {
+        /// Its first descriptor.
+        head: u16,
+    },
     /// A descriptor has no bytes.
     #[error("descriptor {index} has no bytes")]
     EmptyBuffer {
@@ -81,6 +87,12 @@ pub enum RingError {
         checked: usize,
         /// How many rust-vmm found, if it found the chain; other ones if the numbers are the same.
         read: Option<usize>,
+    },
+    /// The driver changed the chain while the device was reading it.
+    #[error("the chain from {head} was changed while the device read it")]
+    Changed {
+        /// Its first descriptor.
+        head: u16,
     },
     /// A chain was made available again while the device has it.
     #[error("the chain from {head} is already in flight")]

@@ -29,6 +29,23 @@ fn a_chain_that_the_two_read_differently_fails_the_test_and_names_both() {
 }
 
 #[test]
+fn a_chain_of_more_than_2_to_the_32_bytes_is_the_drivers_fault() {
+    const PARTS: usize = 512;
+    const PART_BYTES: u32 = 8 << 20;
+    let model = BlockModel::patterned(8);
+    let mut rig = Rig::live(model, Version::Two, 1, 1024, 0);
+    let memory = DmaRegion::new(&rig.pool, PART_BYTES as usize, 4096).unwrap();
+    let at = memory.device_addr().get();
+    let mut parts: Vec<Part> = vec![(at, PART_BYTES, true); PARTS];
+    parts.push((at, 1, true));
+    rig.send(0, &parts);
+    assert_eq!(ids(&rig), ["SPLIT-04"]);
+    let errors = rig.device.ring_errors();
+    assert_eq!(errors, [RingError::TooManyBytes { head: 0 }]);
+    assert_eq!(rig.rings[0].used_index(), 0, "and nothing was served");
+}
+
+#[test]
 fn a_queue_that_rust_vmm_refuses_is_not_served() {
     let model = BlockModel::patterned(8);
     let rig = Rig::plug(model, Version::One, |behaviour| {
