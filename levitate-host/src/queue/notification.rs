@@ -1,5 +1,7 @@
 //! Who has to notify whom, and when not to (§2.7.7, §2.7.10).
 
+use std::sync::atomic::{Ordering, fence};
+
 use super::{AVAILABLE_NO_INTERRUPT, DeviceQueue, RingError, RingFeatures, USED_ELEMENT_BYTES};
 use crate::device::Violations;
 use crate::dma::{DeviceMemory, StrayAccess};
@@ -60,6 +62,9 @@ impl DeviceQueue {
     ) -> Result<bool, RingError> {
         let new = self.used_index();
         let old = std::mem::replace(&mut self.signalled, new);
+        // SeqCst: the used index is there before used_event or the flags are read; partner is the driver's
+        // `before_suppression_read`, between its write of these and its read of the index (§2.7.7.2).
+        fence(Ordering::SeqCst);
         if !features.event_index {
             return Ok(!self.is_interrupt_unwanted(memory)?);
         }
