@@ -142,6 +142,10 @@ impl<M: DeviceModel> PciBuilder<M> {
     }
 
     /// Plugs the device in.
+    ///
+    /// # Panics
+    ///
+    /// If the model offers what no device may.
     #[must_use]
     pub fn build(self, pool: &Pool, clock: &VirtualClock) -> PciDevice<M> {
         let mut layout = Layout::new(
