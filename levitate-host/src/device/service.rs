@@ -103,6 +103,11 @@ impl<M: DeviceModel> Core<M> {
         wanted
     }
 
+    /// Says whether there are queues for the device's thread to look at.
+    pub(crate) fn is_notified(&self) -> bool {
+        !self.notified.is_empty()
+    }
+
     /// Returns the queues to look at, for the device's thread.
     pub(crate) fn take_notified(&mut self) -> BTreeSet<u16> {
         std::mem::take(&mut self.notified)

@@ -1,5 +1,8 @@
 //! What a driver and a test hold of a device: [`MmioDevice`].
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -140,8 +143,7 @@ impl<M: DeviceModel> MmioDevice<M> {
 
     /// Makes the device look at `queue` without a notification, as one that polls does.
     pub fn look_at(&self, queue: u16) {
-        let due = self.with(|transport| transport.core.look(queue));
-        self.serve_later(due);
+        self.notify(|transport| transport.core.look(queue));
     }
 
     /// Writes `avail_event` of `queue`; [`Suppression::Frozen`](crate::device::Suppression) keeps it.
@@ -293,10 +295,14 @@ impl<M: DeviceModel> MmioDevice<M> {
         act(&mut lock(&self.transport))
     }
 
-    /// Has the device called when its answers are due, or wakes its thread.
-    fn serve_later(&self, due: Option<Instant>) {
+    /// Does what may notify; has the device called when its answers are due, or wakes its thread if there is work.
+    fn notify(&self, act: impl FnOnce(&mut Transport<M>) -> Option<Instant>) {
+        let (due, is_notified) = self.with(|transport| {
+            let due = act(transport);
+            (due, transport.core.is_notified())
+        });
         match (&self.server, due) {
-            (Server::Thread(worker), _) => worker.wake(),
+            (Server::Thread(worker), _) if is_notified => worker.wake(),
             (Server::Caller(clock), Some(due)) => {
                 let device = Arc::downgrade(&self.transport);
                 clock.at(due, move || {
@@ -305,13 +311,12 @@ impl<M: DeviceModel> MmioDevice<M> {
                     }
                 });
             }
-            (Server::Caller(_), None) => {}
+            (Server::Thread(_), _) | (Server::Caller(_), None) => {}
         }
     }
 
     fn write(&self, offset: usize, width_bytes: usize, value: u64) {
-        let due = self.with(|transport| transport.write(offset, width_bytes, value));
-        self.serve_later(due);
+        self.notify(|transport| transport.write(offset, width_bytes, value));
     }
 }
 

@@ -16,6 +16,8 @@ use crate::sync::lock;
 #[derive(Debug, Default)]
 struct Signal {
     is_woken: bool,
+    #[cfg(test)]
+    times_woken: usize,
     is_over: bool,
 }
 
@@ -50,7 +52,18 @@ impl Worker {
 
     /// Makes the thread look at what it was notified of, and at the time.
     pub(super) fn wake(&self) {
-        self.ring(|signal| signal.is_woken = true);
+        self.ring(|signal| {
+            signal.is_woken = true;
+            #[cfg(test)]
+            {
+                signal.times_woken += 1;
+            }
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn times_woken(&self) -> usize {
+        lock(&self.bell.signal).times_woken
     }
 
     fn ring(&self, change: impl FnOnce(&mut Signal)) {
