@@ -81,7 +81,8 @@ impl GuestMemory for LockedMemory<'_> {
             }
         }
         // SAFETY: `resolve` found `count` bytes there, which stay while the pool is locked, and so for as long as `self` is
-        // borrowed; the driver accesses what it shares with a device volatile (`DmaRegion`), or not at all meanwhile.
+        // borrowed; the driver keeps to the rules of `DeviceMemory`: what it wrote before it published an index it leaves alone
+        // until the device has given it back, and what else it shares with the device it accesses volatile.
         let slice =
             |place: std::ptr::NonNull<u8>| unsafe { VolatileSlice::new(place.as_ptr(), count) };
         Ok(OneSlice(place.map(slice)))

@@ -57,8 +57,16 @@ pub struct Exposure(u64);
 
 /// The memory of a [`Pool`](super::Pool) by device address, and nothing else of the process.
 ///
-/// A device must only use ranges a driver has put into its queues and commands, and only until it has given them back:
-/// until then the driver has no reference to them.
+/// A device must only use ranges a driver has put into its queues and commands, and only until it has given them back.
+///
+/// Whoever drives a device must meanwhile
+///
+/// - hold no reference to what the device may write, and touch it by volatile copies only;
+/// - write nothing that the device reads at that moment, but for the rings, whose order of writes says what is ready:
+///   a driver that lets its user draw into an attached framebuffer leaves it to him not to while a frame of it is in flight.
+///
+/// Otherwise the two race for memory, which is undefined behaviour if they are on [two threads](crate::mmio::MmioBuilder::build_threaded).
+/// The 16-bit numbers of a ring are the exception: both sides access them whole, the driver by volatile accesses.
 #[derive(Clone)]
 pub struct DeviceMemory {
     pub(super) shared: Arc<Shared>,
@@ -81,6 +89,7 @@ impl DeviceMemory {
         self.access(addr, bytes.len() as u64, AccessKind::Read, |from| {
             let to = NonNull::from(&mut *bytes).cast();
             // SAFETY: `access` found that many bytes at `from`, which stay while the pool is locked; `bytes` is that long.
+            // The driver does not write them now: it keeps to the rules of `DeviceMemory`.
             unsafe { from.copy_to(to, bytes.len()) }
         })
     }
@@ -99,6 +108,7 @@ impl DeviceMemory {
         self.access(addr, bytes.len() as u64, AccessKind::Write, |to| {
             let from = NonNull::from(bytes).cast();
             // SAFETY: `access` found that many bytes at `to`, which stay while the pool is locked; `bytes` is that long.
+            // The driver has no reference to them: it keeps to the rules of `DeviceMemory`.
             unsafe { to.copy_from(from, bytes.len()) }
         })
     }
@@ -112,7 +122,7 @@ impl DeviceMemory {
         let mut value = 0;
         self.access(addr, 2, AccessKind::Read, |from| {
             if from.cast::<AtomicU16>().is_aligned() {
-                // SAFETY: two valid bytes (`access`), aligned, accessed by other threads only as a number of this size.
+                // SAFETY: two valid bytes (`access`), aligned; drivers access them by whole volatile 16-bit accesses (above).
                 let number = unsafe { AtomicU16::from_ptr(from.cast().as_ptr()) };
                 // Acquire: partner is the driver's barrier before it publishes an index (§2.7.13.3.1).
                 value = u16::from_le(number.load(Ordering::Acquire));
@@ -132,7 +142,7 @@ impl DeviceMemory {
     pub fn store_u16(&self, addr: u64, value: u16) -> Result<(), StrayAccess> {
         self.access(addr, 2, AccessKind::Write, |to| {
             if to.cast::<AtomicU16>().is_aligned() {
-                // SAFETY: two valid bytes (`access`), aligned, accessed by other threads only as a number of this size.
+                // SAFETY: two valid bytes (`access`), aligned; drivers access them by whole volatile 16-bit accesses (above).
                 let number = unsafe { AtomicU16::from_ptr(to.cast().as_ptr()) };
                 // Release: partner is the driver's barrier after it has read the used index (§2.7.14).
                 number.store(value.to_le(), Ordering::Release);

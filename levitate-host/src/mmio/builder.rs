@@ -59,6 +59,9 @@ impl<M: DeviceModel> MmioBuilder<M> {
 
     /// Plugs the device in with a thread of its own, which a notification wakes and which serves while the driver goes on.
     ///
+    /// The driver and its user must keep to the rules of [`DeviceMemory`](crate::DeviceMemory): above all, nobody writes what the
+    /// device reads at that moment, as a program would that draws into a framebuffer while a frame of it is in flight.
+    ///
     /// Whether the driver was right to notify cannot be seen any more, so SPLIT-21 and SPLIT-25 are not checked.
     ///
     /// # Panics

@@ -58,6 +58,7 @@ struct Rig {
     device: MmioDevice<Witness>,
     served: mpsc::Receiver<ThreadId>,
     alive: std::sync::Weak<()>,
+    pool: Pool,
     ring: DmaRegion<Pool>,
     clock: SystemClock,
 }
@@ -106,6 +107,7 @@ fn live(is_clumsy: bool) -> Rig {
         device,
         served,
         alive,
+        pool,
         ring,
         clock,
     }
@@ -113,7 +115,9 @@ fn live(is_clumsy: bool) -> Rig {
 
 impl Rig {
     fn used_index(&self) -> u16 {
-        u16::from_le_bytes(self.ring.read(0x202).unwrap())
+        // Whole, as the device's thread may be writing it.
+        let at = self.ring.device_addr().get() + 0x202;
+        self.pool.device_memory().load_u16(at).unwrap()
     }
 
     fn wait_for_answer(&self) {
