@@ -8,7 +8,7 @@ pub enum Completion {
     /// Within the notification.
     #[default]
     Inline,
-    /// So long after it took the request, by the virtual clock.
+    /// So long after it took the request, by the clock the device was plugged in with.
     After(Duration),
     /// When the test says so: it takes requests and keeps them.
     Held,
@@ -21,7 +21,8 @@ pub enum Completion {
 /// What a device says about notifications it could do without (§2.7.10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Suppression {
-    /// It wants one for each chain it does not know of: `avail_event` follows what it has taken.
+    /// It wants none while it works, and when it is about to rest one for the next chain: it asks for that in `used.flags`, or in
+    /// `avail_event`, and looks once more.
     #[default]
     Follow,
     /// It leaves `used.flags` and `avail_event` as the test has set them.
