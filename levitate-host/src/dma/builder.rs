@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::arena::Arena;
 use super::policy::Policy;
 use super::pool::{Pool, Shared};
-use super::state::State;
+use super::state::{Addresses, State};
 
 /// Above 4 GiB, so that a driver that drops the high half of an address is found out.
 const DEFAULT_BASE: u64 = 0x12_8000_0000;
@@ -66,15 +66,21 @@ impl PoolBuilder {
     #[must_use]
     pub fn build(self) -> Pool {
         let arena = Arena::new(self.len_bytes).expect("memory that can be shared");
-        let base = match self.policy {
-            Policy::Bounce => self
-                .base
-                .next_multiple_of(arena.mapping().len_bytes() as u64),
-            Policy::Identity | Policy::Iommu | Policy::FaultInjecting { .. } => self.base,
+        let addresses = match self.policy {
+            Policy::Identity => Addresses::Linear {
+                base: arena.mapping().base().addr().get() as u64,
+            },
+            Policy::Bounce => Addresses::Linear {
+                base: self
+                    .base
+                    .next_multiple_of(arena.mapping().len_bytes() as u64),
+            },
+            Policy::Iommu | Policy::FaultInjecting { .. } => Addresses::Fresh { next: self.base },
         };
+        let state = State::new(arena, self.policy, addresses, self.exact_alignment);
         Pool {
             shared: Arc::new(Shared {
-                state: Mutex::new(State::new(arena, self.policy, base, self.exact_alignment)),
+                state: Mutex::new(state),
             }),
         }
     }

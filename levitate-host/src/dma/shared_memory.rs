@@ -17,13 +17,13 @@ use crate::sync::lock;
 /// `offset_bytes + n` of `file` for whoever maps that.
 #[derive(Debug)]
 pub struct SharedMemory {
-    /// What to map, shared; it stays usable when the pool is gone.
+    /// What to map, shared; it stays usable when all of this is gone.
     pub file: OwnedFd,
     /// Where the range begins in `file`.
     pub offset_bytes: u64,
     /// How long it is.
     pub len_bytes: u64,
-    /// Where it is mapped in this process.
+    /// Where it is mapped in this process, for as long as this is there.
     pub cpu_base: NonNull<u8>,
     /// Where devices find it.
     pub device_base: DmaAddr,
@@ -53,12 +53,9 @@ impl Pool {
     pub fn shared_memory(&self) -> Result<SharedMemory, ShareError> {
         let state = lock(&self.shared.state);
         let mapping = state.arena.mapping();
-        let device_base = match state.policy {
-            Policy::Identity | Policy::Bounce => state.linear_address(0),
-            Policy::Iommu | Policy::FaultInjecting { .. } => {
-                return Err(ShareError::NotLinear(state.policy));
-            }
-        };
+        let device_base = state
+            .linear_base()
+            .ok_or(ShareError::NotLinear(state.policy))?;
         Ok(SharedMemory {
             file: mapping
                 .file()

@@ -193,7 +193,8 @@ fn place(state: &mut State, buffer: NonNull<[u8]>) -> Result<(u64, Option<Block>
         Policy::Bounce => {
             // At an odd address, as a buffer has no alignment that a driver could count on.
             let block = state.arena.allocate(size_bytes, 1, true).ok_or(none)?;
-            Ok((state.linear_address(block.offset()), Some(block)))
+            let start = state.address_of(&block, size_bytes, 1).ok_or(none)?;
+            Ok((start, Some(block)))
         }
         Policy::Iommu | Policy::FaultInjecting { .. } => {
             let room = size_bytes.checked_add(PAGE_BYTES as usize).ok_or(none)?;

@@ -149,6 +149,21 @@ impl Range {
     }
 }
 
+/// Where devices find memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Addresses {
+    /// The arena is one range.
+    Linear {
+        /// Where it begins.
+        base: u64,
+    },
+    /// Each range has addresses of its own.
+    Fresh {
+        /// The first that was never used.
+        next: u64,
+    },
+}
+
 /// The state behind all clones of a pool.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -156,8 +171,7 @@ pub(crate) struct State {
     pub(crate) policy: Policy,
     pub(crate) exact_alignment: bool,
     pub(crate) ranges: BTreeMap<u64, Range>,
-    /// Under [`Policy::Bounce`] where the arena begins, behind an IOMMU the first address that was never used.
-    next: u64,
+    addresses: Addresses,
     pub(crate) allow_leaks: bool,
     pub(crate) allocations_until_failure: Option<usize>,
     pub(crate) mappings_until_failure: Option<usize>,
@@ -170,7 +184,12 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(arena: Arena, policy: Policy, base: u64, exact_alignment: bool) -> Self {
+    pub(crate) fn new(
+        arena: Arena,
+        policy: Policy,
+        addresses: Addresses,
+        exact_alignment: bool,
+    ) -> Self {
         let (allocations, mappings) = match policy {
             Policy::FaultInjecting {
                 allocations,
@@ -183,7 +202,7 @@ impl State {
             policy,
             exact_alignment,
             ranges: BTreeMap::new(),
-            next: base,
+            addresses,
             allow_leaks: false,
             allocations_until_failure: allocations,
             mappings_until_failure: mappings,
@@ -196,13 +215,12 @@ impl State {
         }
     }
 
-    /// Returns the device address of the byte at `offset` of the arena, where that is one linear range.
-    pub(crate) fn linear_address(&self, offset: usize) -> u64 {
-        let base = match self.policy {
-            Policy::Identity => self.arena.mapping().base().addr().get() as u64,
-            Policy::Bounce | Policy::Iommu | Policy::FaultInjecting { .. } => self.next,
-        };
-        base + offset as u64
+    /// Returns where a device finds the arena, if that is one linear range.
+    pub(crate) const fn linear_base(&self) -> Option<u64> {
+        match self.addresses {
+            Addresses::Linear { base } => Some(base),
+            Addresses::Fresh { .. } => None,
+        }
     }
 
     /// Returns where a device finds `block`.
@@ -212,9 +230,9 @@ impl State {
         len_bytes: usize,
         align: usize,
     ) -> Option<u64> {
-        match self.policy {
-            Policy::Identity | Policy::Bounce => Some(self.linear_address(block.offset())),
-            Policy::Iommu | Policy::FaultInjecting { .. } => self.take_addresses(len_bytes, align),
+        match self.addresses {
+            Addresses::Linear { base } => Some(base + block.offset() as u64),
+            Addresses::Fresh { .. } => self.take_addresses(len_bytes, align),
         }
     }
 
@@ -227,23 +245,25 @@ impl State {
             .is_some_and(|(at, range)| at + range.len_bytes as u64 > start)
     }
 
-    /// Takes fresh device addresses for `len_bytes`, with a page before and after that belong to nobody.
+    /// Takes fresh device addresses for `len_bytes`, with a page before and after that belong to nobody; `None` if they are used
+    /// up, or if there are none but those of the arena.
     pub(crate) fn take_addresses(&mut self, len_bytes: usize, align: usize) -> Option<u64> {
+        let Addresses::Fresh { next } = &mut self.addresses else {
+            return None;
+        };
         let align = align as u64;
         let page_align = align.max(PAGE_BYTES);
         let start = if self.exact_alignment {
             // An odd multiple of `align`, whatever the page.
             let whole = align.checked_mul(2)?.max(PAGE_BYTES);
-            self.next
-                .checked_add(PAGE_BYTES)?
+            next.checked_add(PAGE_BYTES)?
                 .checked_next_multiple_of(whole)?
                 .checked_add(align)?
         } else {
-            self.next
-                .checked_add(PAGE_BYTES)?
+            next.checked_add(PAGE_BYTES)?
                 .checked_next_multiple_of(page_align)?
         };
-        self.next = start
+        *next = start
             .checked_add(len_bytes as u64)?
             .checked_next_multiple_of(PAGE_BYTES)?;
         Some(start)
