@@ -27,6 +27,8 @@ pub struct SharedMemory {
     pub cpu_base: NonNull<u8>,
     /// Where devices find it.
     pub device_base: DmaAddr,
+    /// Keeps `cpu_base` mapped.
+    _pool: Pool,
 }
 
 /// Why a pool's memory cannot be described as one range.
@@ -65,6 +67,7 @@ impl Pool {
             len_bytes: mapping.len_bytes() as u64,
             cpu_base: mapping.base(),
             device_base: DmaAddr::new(device_base),
+            _pool: self.clone(),
         })
     }
 }
