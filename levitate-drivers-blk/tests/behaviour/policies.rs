@@ -8,10 +8,20 @@ use crate::bench::{Bench, Driver, Storage, patterned};
 
 const SECTORS: usize = 64;
 
-fn bench(policy: Policy) -> Bench {
+/// The policies under which a disk of each version can be reached.
+///
+/// A page number of version 1 is too short for the CPU addresses of a process.
+const EVERYWHERE: [(Policy, Version); 5] = [
+    (Policy::Identity, Version::Two),
+    (Policy::Bounce, Version::One),
+    (Policy::Bounce, Version::Two),
+    (Policy::Iommu, Version::One),
+    (Policy::Iommu, Version::Two),
+];
+
+fn bench(policy: Policy, version: Version) -> Bench {
     let pool = Pool::builder().policy(policy).exact_alignment().build();
-    // A page number of version 1 is too short for the CPU addresses of a process.
-    Bench::on(pool, Version::Two, BlockModel::patterned(SECTORS), |_| {})
+    Bench::on(pool, version, BlockModel::patterned(SECTORS), |_| {})
 }
 
 /// A buffer of the program's own, where it lies.
@@ -57,8 +67,9 @@ fn scenario(bench: &Bench, blk: &mut Driver<'_>) {
 
 #[test]
 fn a_disk_works_the_same_on_every_platform() {
-    for policy in [Policy::Identity, Policy::Bounce, Policy::Iommu] {
-        let bench = bench(policy);
+    for (policy, version) in EVERYWHERE {
+        println!("{policy:?}, {version:?}");
+        let bench = bench(policy, version);
         let mut storage = Storage::<8>::new();
         let mut blk = bench.drive(&mut storage);
         scenario(&bench, &mut blk);
@@ -67,13 +78,14 @@ fn a_disk_works_the_same_on_every_platform() {
     }
 }
 
-#[test]
-fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
+/// Fails one allocation after the other, until the driver needs no more.
+fn fail_each_allocation(version: Version) {
     for successes in 0.. {
-        let bench = bench(Policy::FaultInjecting {
+        let policy = Policy::FaultInjecting {
             allocations: Some(successes),
             mappings: None,
-        });
+        };
+        let bench = bench(policy, version);
         let mut storage = Storage::<8>::new();
         let was_refused = match bench.try_drive(&mut storage) {
             Err(error) => {
@@ -94,11 +106,19 @@ fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
+    for version in [Version::One, Version::Two] {
+        fail_each_allocation(version);
+    }
+}
+
+#[test]
 fn a_buffer_that_cannot_be_mapped_stays_with_the_program() {
-    let bench = bench(Policy::FaultInjecting {
+    let policy = Policy::FaultInjecting {
         allocations: None,
         mappings: Some(1),
-    });
+    };
+    let bench = bench(policy, Version::Two);
     let mut storage = Storage::<8>::new();
     let mut blk = bench.drive(&mut storage);
     let first = mapped(&bench, vec![7; 512]);
