@@ -7,7 +7,7 @@ use levitate_host::{Completion, Fault, GpuModel, Version};
 use levitate_virtio::DeviceFault;
 
 use crate::picture::{Picture, Random, Stroke, card};
-use crate::rig::{BOTH, Rig, chunks};
+use crate::rig::{BOTH, Rig, chunks, display};
 
 #[test]
 fn error_codes_are_told_by_name() {
@@ -174,7 +174,7 @@ impl DeviceModel for Altered {
 
 fn altered(command: CommandType, offset: usize, bytes: &[u8]) -> Rig<Altered> {
     let change = Some((command.code(), offset, bytes.to_vec()));
-    let inner = GpuModel::new(64, 48);
+    let inner = display(64, 48);
     Rig::plug(Altered { inner, change }, Version::Two, |_| ())
 }
 

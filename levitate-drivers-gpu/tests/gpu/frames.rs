@@ -8,11 +8,11 @@ use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{
     CommandError, CommandType, Error, GpuStorage, Presented, ResponseFault,
 };
-use levitate_host::{Completion, Fault, GpuModel, Version};
+use levitate_host::{Completion, Fault, Version};
 use levitate_virtio::SubmitError;
 
 use crate::picture::{Picture, card};
-use crate::rig::{BOTH, Rig, chunks};
+use crate::rig::{BOTH, Rig, chunks, display};
 
 fn spot(n: i32) -> Rectangle {
     Rectangle::new(Point::new(5 + n, 9), Size::new(4, 3))
@@ -133,7 +133,7 @@ fn presenting_waits_for_a_slow_device_and_for_the_frame_before() {
 
 #[test]
 fn two_pictures_and_a_question_can_be_in_flight_together() {
-    let model = GpuModel::new(64, 48).with_scanout(32, 24);
+    let model = display(64, 48).with_scanout(32, 24);
     let rig = Rig::plug(model, Version::Two, |_| ());
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);
@@ -211,7 +211,7 @@ fn with_little_room_rectangles_are_merged_and_all_is_seen() {
 
 #[test]
 fn without_room_a_frame_is_refused_and_nothing_is_lost() {
-    let model = GpuModel::new(64, 48).with_scanout(32, 24);
+    let model = display(64, 48).with_scanout(32, 24);
     let rig = Rig::plug(model, Version::Two, |_| ());
     let mut storage = GpuStorage::<_, 3>::new();
     let mut gpu = rig.gpu(&mut storage);

@@ -1,10 +1,10 @@
 //! Bringing a device up, and what is refused.
 
 use levitate_drivers_gpu::{GpuStorage, InitError};
-use levitate_host::{BlockModel, GpuModel, Version};
+use levitate_host::{BlockModel, Version};
 use levitate_virtio::{ConfigError, DeviceType, QueueError};
 
-use crate::rig::{BOTH, Rig, chunks};
+use crate::rig::{BOTH, Rig, chunks, display};
 
 const STATUS: usize = 0x070;
 
@@ -47,7 +47,7 @@ fn another_kind_of_device_is_left_alone() {
 fn a_number_of_scanouts_no_device_may_have_is_refused() {
     for version in BOTH {
         for found in [0_u32, 17, u32::MAX] {
-            let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+            let rig = Rig::plug(display(64, 48), version, |behaviour| {
                 behaviour.config_override = vec![(8, found.to_le_bytes().to_vec())];
             });
             let mut storage = GpuStorage::<_>::new();
@@ -66,7 +66,7 @@ fn a_number_of_scanouts_no_device_may_have_is_refused() {
 #[test]
 fn a_configuration_that_never_holds_still_is_refused() {
     for version in BOTH {
-        let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+        let rig = Rig::plug(display(64, 48), version, |behaviour| {
             behaviour.config_never_still = true;
         });
         let mut storage = GpuStorage::<_>::new();
@@ -79,7 +79,7 @@ fn a_configuration_that_never_holds_still_is_refused() {
 #[test]
 fn a_configuration_that_is_cut_short_is_refused() {
     for version in BOTH {
-        let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+        let rig = Rig::plug(display(64, 48), version, |behaviour| {
             behaviour.region_len_bytes = 0x100 + 12;
         });
         let mut storage = GpuStorage::<_>::new();
@@ -97,7 +97,7 @@ fn a_configuration_that_is_cut_short_is_refused() {
 fn a_queue_too_small_for_a_picture_is_refused() {
     for version in BOTH {
         for queue_size_max in [1, 2] {
-            let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+            let rig = Rig::plug(display(64, 48), version, |behaviour| {
                 behaviour.queue_size_max = queue_size_max;
             });
             let mut storage = GpuStorage::<_>::new();
@@ -134,7 +134,7 @@ fn too_few_slots_are_refused() {
 
 #[test]
 fn a_device_that_refuses_its_own_features_is_not_used() {
-    let rig = Rig::plug(GpuModel::new(64, 48), Version::Two, |behaviour| {
+    let rig = Rig::plug(display(64, 48), Version::Two, |behaviour| {
         behaviour.refuse_features = true;
     });
     let mut storage = GpuStorage::<_>::new();
@@ -151,7 +151,7 @@ fn a_device_that_refuses_its_own_features_is_not_used() {
 #[test]
 fn of_all_features_only_those_that_are_implemented_are_accepted() {
     for version in BOTH {
-        let rig = Rig::plug(GpuModel::new(64, 48), version, |behaviour| {
+        let rig = Rig::plug(display(64, 48), version, |behaviour| {
             behaviour.offer = 0x3d; // VIRGL, RESOURCE_UUID and the others besides EDID
         });
         let mut storage = GpuStorage::<_>::new();

@@ -4,11 +4,11 @@ use embedded_graphics::prelude::*;
 use levitate_drivers_gpu::{CommandError, CommandType, Error, GpuStorage, InitError};
 use levitate_hal::DmaError;
 use levitate_host::gpu::Command;
-use levitate_host::{Fault, GpuModel, Version};
+use levitate_host::{Fault, Version};
 use levitate_virtio::QueueError;
 
 use crate::picture::{Picture, card};
-use crate::rig::{BOTH, Rig, chunks};
+use crate::rig::{BOTH, Rig, chunks, display};
 
 /// Lengths of the backing's entries in bytes.
 fn entry_bytes(commands: &[Command]) -> Vec<u32> {
@@ -195,7 +195,7 @@ fn whichever_command_the_device_refuses_all_is_undone() {
 
 #[test]
 fn a_picture_too_large_for_the_device_is_its_error_and_not_a_leak() {
-    let model = GpuModel::new(64, 48).host_memory(64 * 48 * 4);
+    let model = display(64, 48).host_memory(64 * 48 * 4);
     let rig = Rig::plug(model, Version::Two, |_| ());
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);

@@ -5,10 +5,10 @@ use levitate_drivers_gpu::{
     ResponseFault,
 };
 use levitate_host::gpu::{Command, edid};
-use levitate_host::{Fault, GpuModel, Version};
+use levitate_host::{Fault, Version};
 
 use crate::picture::Random;
-use crate::rig::{BOTH, Rig};
+use crate::rig::{BOTH, Rig, display};
 
 fn mode(width: u32, height: u32, source: ModeSource) -> Mode {
     Mode {
@@ -21,7 +21,7 @@ fn mode(width: u32, height: u32, source: ModeSource) -> Mode {
 #[test]
 fn the_size_of_an_enabled_scanout_comes_first() {
     for version in BOTH {
-        let model = GpuModel::new(1280, 800).with_scanout(640, 480);
+        let model = display(1280, 800).with_scanout(640, 480);
         let rig = Rig::plug(model, version, |_| ());
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
@@ -69,7 +69,7 @@ fn the_edid_comes_second() {
 
 #[test]
 fn the_fallback_comes_last() {
-    let model = GpuModel::new(1280, 800).without_edid();
+    let model = display(1280, 800).without_edid();
     let rig = Rig::plug(model, Version::Two, |_| ());
     rig.device
         .change_config(|gpu| gpu.set_mode(0, 1280, 800, false));

@@ -4,15 +4,25 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{Error, GpuStorage};
-use levitate_host::{GpuModel, Policy, Pool, Version};
+use levitate_host::{Policy, Pool, Version};
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, TestGpu, chunks};
+use crate::rig::{BOTH, Rig, TestGpu, chunks, display};
 
-fn rig(policy: Policy) -> Rig {
+/// The policies under which a display of each version can be reached.
+///
+/// A page number of version 1 is too short for the CPU addresses of a process.
+const EVERYWHERE: [(Policy, Version); 5] = [
+    (Policy::Identity, Version::Two),
+    (Policy::Bounce, Version::One),
+    (Policy::Bounce, Version::Two),
+    (Policy::Iommu, Version::One),
+    (Policy::Iommu, Version::Two),
+];
+
+fn rig(policy: Policy, version: Version) -> Rig {
     let pool = Pool::builder().policy(policy).exact_alignment().build();
-    // A page number of version 1 is too short for the CPU addresses of a process.
-    Rig::plug_on(pool, GpuModel::new(64, 48), Version::Two, |_| ())
+    Rig::plug_on(pool, display(64, 48), version, |_| ())
 }
 
 /// A frame, and a smaller one on top; every pixel is compared after each.
@@ -36,8 +46,9 @@ fn scenario(rig: &Rig, gpu: &mut TestGpu<'_>) -> Result<(), Error> {
 
 #[test]
 fn a_picture_is_the_same_on_every_platform() {
-    for policy in [Policy::Identity, Policy::Bounce, Policy::Iommu] {
-        let rig = rig(policy);
+    for (policy, version) in EVERYWHERE {
+        println!("{policy:?}, {version:?}");
+        let rig = rig(policy, version);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         scenario(&rig, &mut gpu).unwrap();
@@ -46,14 +57,15 @@ fn a_picture_is_the_same_on_every_platform() {
     }
 }
 
-#[test]
-fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
+/// Fails one allocation after the other, until the driver and a framebuffer need no more.
+fn fail_each_allocation(version: Version) {
     let mut refused = (0, 0);
     for successes in 0.. {
-        let rig = rig(Policy::FaultInjecting {
+        let policy = Policy::FaultInjecting {
             allocations: Some(successes),
             mappings: None,
-        });
+        };
+        let rig = rig(policy, version);
         let mut storage = GpuStorage::<_>::new();
         let was_refused = match rig.try_gpu(&mut storage) {
             Err(error) => {
@@ -76,4 +88,11 @@ fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
         }
     }
     assert!(refused.0 > 0 && refused.1 > 0, "{refused:?}");
+}
+
+#[test]
+fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
+    for version in BOTH {
+        fail_each_allocation(version);
+    }
 }

@@ -2,10 +2,10 @@
 
 use levitate_drivers_gpu::{CommandError, CommandType, Error, GpuStorage};
 use levitate_host::gpu::Command;
-use levitate_host::{Fault, GpuModel, Version};
+use levitate_host::{Fault, Version};
 
 use crate::picture::{Picture, card};
-use crate::rig::{BOTH, Rig, chunks};
+use crate::rig::{BOTH, Rig, chunks, display};
 
 #[test]
 fn a_picture_the_device_does_not_let_go_stays_until_it_does() {
@@ -73,7 +73,7 @@ fn chunks_and_pictures_of_another_device_are_refused() {
 
 #[test]
 fn chunks_of_several_pictures_are_reclaimed_together() {
-    let model = GpuModel::new(64, 48).with_scanout(64, 48);
+    let model = display(64, 48).with_scanout(64, 48);
     let rig = Rig::plug(model, Version::Two, |_| ());
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);

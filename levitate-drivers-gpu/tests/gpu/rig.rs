@@ -23,10 +23,15 @@ pub(crate) struct Rig<M: DeviceModel = GpuModel> {
     pub(crate) device: MmioDevice<M>,
 }
 
+/// A display with one screen, which also reports a driver that does not do what is only recommended.
+pub(crate) fn display(width: u32, height: u32) -> GpuModel {
+    GpuModel::new(width, height).watching_recommendations()
+}
+
 impl Rig {
     /// A device with one screen.
     pub(crate) fn new(version: Version, width: u32, height: u32) -> Self {
-        Self::plug(GpuModel::new(width, height), version, |_| ())
+        Self::plug(display(width, height), version, |_| ())
     }
 
     /// What the first screen shows.

@@ -4,10 +4,10 @@ use levitate_drivers_gpu::{
     CommandError, CommandType, Error, Events, GpuStorage, Mode, ModeSource,
 };
 use levitate_host::gpu::{Command, edid};
-use levitate_host::{Completion, Fault, GpuModel, Version};
+use levitate_host::{Completion, Fault, Version};
 use levitate_virtio::{ConfigError, Interrupt, InterruptStatus};
 
-use crate::rig::{BOTH, Rig, chunks};
+use crate::rig::{BOTH, Rig, chunks, display};
 
 /// `events_clear`.
 const EVENTS_CLEAR: usize = 0x104;
@@ -21,9 +21,7 @@ fn mode(width: u32, height: u32, source: ModeSource) -> Mode {
 }
 
 fn two_screens(version: Version) -> Rig {
-    let model = GpuModel::new(1280, 800)
-        .with_scanout(640, 480)
-        .watching_recommendations();
+    let model = display(1280, 800).with_scanout(640, 480);
     Rig::plug(model, version, |_| ())
 }
 
@@ -62,9 +60,7 @@ fn all_screens_are_asked_about_before_the_first_picture() {
 
 #[test]
 fn without_the_feature_no_edid_is_asked_for() {
-    let model = GpuModel::new(1280, 800)
-        .without_edid()
-        .watching_recommendations();
+    let model = display(1280, 800).without_edid();
     let rig = Rig::plug(model, Version::Two, |_| ());
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);
@@ -183,7 +179,7 @@ fn a_question_that_fails_is_asked_again() {
 
 #[test]
 fn events_nobody_has_specified_are_left_alone() {
-    let rig = Rig::plug(GpuModel::new(64, 48), Version::Two, |behaviour| {
+    let rig = Rig::plug(display(64, 48), Version::Two, |behaviour| {
         behaviour.config_override = vec![(0, 0xffff_fffe_u32.to_le_bytes().to_vec())];
     });
     let mut storage = GpuStorage::<_>::new();
@@ -196,7 +192,7 @@ fn events_nobody_has_specified_are_left_alone() {
 
 #[test]
 fn an_event_that_cannot_be_cleared_costs_one_round_of_questions_a_call() {
-    let rig = Rig::plug(GpuModel::new(64, 48), Version::Two, |behaviour| {
+    let rig = Rig::plug(display(64, 48), Version::Two, |behaviour| {
         behaviour.config_override = vec![(0, vec![1, 0, 0, 0])];
     });
     let mut storage = GpuStorage::<_>::new();

@@ -11,7 +11,7 @@ use levitate_host::{Completion, GpuModel, MmioDevice, Policy, Pool, SystemClock,
 use levitate_virtio::MmioTransport;
 
 use crate::picture::{Picture, card};
-use crate::rig::{BOTH, Transport, chunks};
+use crate::rig::{BOTH, Transport, chunks, display};
 
 const FRAMES: i32 = 500;
 
@@ -26,7 +26,7 @@ impl Rig {
     fn new(policy: Policy, version: Version) -> Self {
         let pool = Pool::builder().policy(policy).exact_alignment().build();
         let clock = SystemClock::new();
-        let device = MmioDevice::builder(GpuModel::new(64, 48))
+        let device = MmioDevice::builder(display(64, 48))
             .version(version)
             .build_threaded(&pool, &clock);
         Self {
@@ -69,7 +69,7 @@ fn colour(n: i32) -> Rgb888 {
     Rgb888::new(n as u8, (n >> 1) as u8, 255 - n as u8)
 }
 
-/// Presents frame after frame, by turns waited for and asked for while the next is drawn, and compares every pixel.
+/// Presents frame after frame, by turns waited for and polled for, and compares every pixel; nothing is drawn while a frame is in flight.
 fn film(rig: &Rig) {
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage, Duration::from_secs(5));

@@ -5,11 +5,11 @@ use std::time::Duration;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use levitate_drivers_gpu::{Error, Gpu, GpuStorage, InitError, Options, ResetError};
-use levitate_host::{Completion, Fault, GpuModel, Version};
+use levitate_host::{Completion, Fault, Version};
 use levitate_virtio::{Features, QueueIndex, Timeout, TimeoutCause};
 
 use crate::picture::{Picture, card};
-use crate::rig::{BOTH, Rig, chunks};
+use crate::rig::{BOTH, Rig, chunks, display};
 
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
 
@@ -329,7 +329,7 @@ fn a_device_that_does_not_come_up_again_gives_back_the_memory_all_the_same() {
 
 #[test]
 fn a_device_that_is_slow_to_reset_is_waited_for() {
-    let model = GpuModel::new(64, 48);
+    let model = display(64, 48);
     let rig = Rig::plug(model, Version::Two, |behaviour| behaviour.reset_reads = 100);
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{CommandError, CommandType, Error, Gpu, GpuStorage};
-use levitate_host::{Completion, Fault, GpuModel, Pool, Version};
+use levitate_host::{Completion, Fault, Pool, Version};
 use levitate_virtio::{MmioTransport, Timeout, TimeoutCause};
 
 use crate::meddler::{Meddler, Touch};
-use crate::rig::{Platform, Rig, chunks};
+use crate::rig::{Platform, Rig, chunks, display};
 
 type MeddledGpu<'s> = Gpu<'s, MmioTransport<Meddler>, Platform>;
 
@@ -35,7 +35,7 @@ fn is_timeout<R>(result: &Result<R, Error>) -> bool {
 
 #[test]
 fn an_answer_that_the_diagnosis_of_another_frame_finds_is_not_lost() {
-    let model = GpuModel::new(64, 48).with_scanout(64, 48);
+    let model = display(64, 48).with_scanout(64, 48);
     let rig = Rig::plug(model, Version::Two, |_| ());
     let mut storage = GpuStorage::new();
     let (mut gpu, meddler) = meddled(&rig, &mut storage);
