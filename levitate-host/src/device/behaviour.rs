@@ -25,6 +25,10 @@ pub enum Suppression {
     /// `avail_event`, and looks once more.
     #[default]
     Follow,
+    /// As [`Follow`](Self::Follow), but it takes its time to ask and does not look once more: a chain that comes just then is forgotten, and its driver waits.
+    ///
+    /// Only a device with a thread of its own can be so unlucky.
+    Careless,
     /// It leaves `used.flags` and `avail_event` as the test has set them.
     Frozen,
 }
@@ -59,6 +63,8 @@ pub struct Behaviour {
     pub completion: Completion,
     /// What it says about notifications.
     pub suppression: Suppression,
+    /// A device with a thread of its own lets other threads run after each request, so that they come between any two.
+    pub gives_way: bool,
     /// InterruptStatus stays 0 whatever happens: notifications are lost on the way.
     pub lose_interrupts: bool,
     /// The configuration never holds still: the generation, or in version 1 the first byte, changes with every look.
@@ -85,6 +91,7 @@ impl Default for Behaviour {
             ignore_queue_setup: false,
             completion: Completion::Inline,
             suppression: Suppression::Follow,
+            gives_way: false,
             lose_interrupts: false,
             config_never_still: false,
             config_override: Vec::new(),

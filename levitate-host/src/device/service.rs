@@ -9,6 +9,9 @@ use super::{Completion, DeviceModel, Family, Fault, Suppression, Violations};
 use crate::dma::{AccessKind, DeviceMemory, Exposure};
 use crate::queue::{Chain, Request, RingError, scatter};
 
+/// How long a careless device takes to ask for a notification: about as long as a driver takes for its next request.
+const DAWDLING_SPINS: usize = 1000;
+
 /// A request the device has taken and not answered.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -154,7 +157,8 @@ impl<M: DeviceModel> Core<M> {
         let Some(queue) = self.queues.get_mut(index) else {
             return Ok(None);
         };
-        let is_following = self.behaviour.suppression == Suppression::Follow;
+        let suppression = self.behaviour.suppression;
+        let is_following = suppression != Suppression::Frozen;
         loop {
             let chain = queue.pop(&self.memory, features, &mut self.violations)?;
             if chain.is_some() {
@@ -163,8 +167,14 @@ impl<M: DeviceModel> Core<M> {
                 }
                 return Ok(chain);
             }
+            if suppression == Suppression::Careless {
+                (0..DAWDLING_SPINS).for_each(|_| std::hint::spin_loop());
+            }
             // What was made available between the look and the request to be notified is not notified of.
-            if !is_following || !queue.listen(&self.memory, features)? {
+            if !is_following
+                || !queue.listen(&self.memory, features)?
+                || suppression == Suppression::Careless
+            {
                 return Ok(None);
             }
         }

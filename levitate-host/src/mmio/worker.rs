@@ -105,7 +105,17 @@ fn serve<M: DeviceModel>(transport: &Mutex<Transport<M>>, bell: &Bell, clock: Sy
 
 fn serve_queues<M: DeviceModel>(transport: &Mutex<Transport<M>>, queues: &BTreeSet<u16>) {
     for queue in queues {
-        while let Step::Took { .. } = lock(transport).core.step(*queue) {}
+        loop {
+            let mut device = lock(transport);
+            let gives_way = device.core.behaviour.gives_way;
+            let step = device.core.step(*queue);
+            drop(device);
+            match step {
+                Step::Took { .. } if gives_way => thread::yield_now(),
+                Step::Took { .. } => {}
+                Step::Idle => break,
+            }
+        }
     }
 }
 
