@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use levitate_drivers_blk::{Blk, BlkStorage, Error, Options, RequestKind};
 use levitate_hal::{Deadline, Direction, Mapped};
-use levitate_host::{BlockModel, Completion, MmioDevice, Policy, Pool, SystemClock, Version};
+use levitate_host::device::Suppression;
+use levitate_host::{
+    BlockModel, Completion, Fault, MmioDevice, Policy, Pool, SystemClock, Version,
+};
 use levitate_virtio::{Features, MmioTransport};
 
 use crate::bench::{Disk, NOTIFY, patterned};
@@ -140,6 +143,13 @@ fn thousands_of_requests_with_eight_in_flight_lose_no_wake_up() {
     }
 }
 
+/// Waits a little, a different while in each round, up to more than the device takes from an answer to its rest.
+fn linger(round: u32) {
+    for _ in 0..round * 7 % 1000 {
+        std::hint::spin_loop();
+    }
+}
+
 /// Makes a request available just as the device is about to rest after the one before, and then does nothing but wait.
 ///
 /// The moment is found by trying all of them: the request comes a little later in each round.
@@ -150,9 +160,7 @@ fn the_last_request_before_a_rest_is_not_forgotten() {
         let mut storage = Storage::new();
         let mut blk = rig.drive(&mut storage, Duration::from_secs(5));
         for round in 0..16_000 {
-            for _ in 0..round % 100 {
-                std::hint::spin_loop();
-            }
+            linger(round);
             blk.flush().unwrap();
         }
         let told = rig.disk.log().writes_to(NOTIFY).len();
@@ -189,6 +197,96 @@ fn blocking_calls_wait_for_the_thread() {
     }
     drop(blk);
     rig.finish();
+}
+
+/// The test before is able to fail: a device that rests without looking once more loses a wake-up.
+#[test]
+fn a_device_that_does_not_look_again_forgets_a_request() {
+    for withheld in [Features::empty(), Features::EVENT_IDX] {
+        let rig = Rig::new(Policy::Iommu, Version::Two, withheld);
+        let mut storage = Storage::new();
+        let mut blk = rig.drive(&mut storage, Duration::from_secs(1));
+        rig.disk
+            .behave(|behaviour| behaviour.suppression = Suppression::Careless);
+        let told = || rig.disk.log().writes_to(NOTIFY).len();
+        let (round, error) = (0..1_000_000)
+            .find_map(|round| {
+                linger(round);
+                blk.flush().err().map(|error| (round, error))
+            })
+            .expect("forgotten in the end");
+        println!(
+            "without {withheld:?}: forgotten in round {round}, told {} times",
+            told()
+        );
+        assert!(matches!(error, Error::Timeout(_)), "{error}");
+        assert_eq!(rig.disk.unseen(0), 1, "made available, and not looked at");
+        drop(blk);
+        rig.finish();
+    }
+}
+
+/// Lets the driver go, which resets the disk, while that serves: when it has served none, one, and so on to all.
+fn leave_in_flight(policy: Policy, version: Version, fault: Option<Fault>) {
+    const ROUNDS: u32 = 72;
+    let rig = Rig::new(policy, version, Features::empty());
+    rig.disk.behave(|behaviour| behaviour.gives_way = true);
+    let mut served = [0_usize; LANES as usize + 1];
+    for round in 0..ROUNDS {
+        let mut storage = Storage::new();
+        let mut blk = rig.drive(&mut storage, Duration::from_secs(5));
+        rig.disk.inject_always(fault);
+        for lane in 0..LANES {
+            let kind = if lane % 2 == 0 {
+                RequestKind::Write
+            } else {
+                RequestKind::Read
+            };
+            rig.submit(&mut blk, lane, kind, lane as u8);
+        }
+        blk.notify();
+        let wanted = round as usize % served.len();
+        let deadline = Deadline::after(&rig.clock, Duration::from_secs(5));
+        while rig.disk.model(|disk| disk.requests().len()) < wanted {
+            assert!(!deadline.is_missed(&rig.clock), "not served");
+        }
+        if round % 2 == 0 {
+            // What a lie comes to is for other tests; here it may have broken the queue.
+            let _ = blk.poll();
+        }
+        drop(blk);
+        rig.disk.inject_always(None);
+        served[rig.disk.model(BlockModel::take_requests).len()] += 1;
+        rig.disk.assert_clean();
+        rig.pool.assert_no_leaks();
+    }
+    println!("{policy:?}, {version:?}, {fault:?}: rounds by requests served: {served:?}");
+    // The last handle waits for the thread.
+    rig.finish();
+}
+
+#[test]
+fn a_driver_that_goes_with_requests_in_flight_leaves_nothing_behind() {
+    for policy in [Policy::Iommu, Policy::Bounce] {
+        for version in [Version::One, Version::Two] {
+            leave_in_flight(policy, version, None);
+        }
+    }
+}
+
+#[test]
+fn nor_does_one_that_was_lied_to() {
+    for fault in [
+        Fault::UsedIdOutOfRange,
+        Fault::UsedIdNotInFlight,
+        Fault::UsedTwice,
+        Fault::UsedLen(u32::MAX),
+        Fault::UsedIndexJump(3),
+        Fault::NoUsedElement,
+        Fault::NeedsReset,
+    ] {
+        leave_in_flight(Policy::Iommu, Version::Two, Some(fault));
+    }
 }
 
 /// What a lost wake-up comes to; the tests above would end like this.
