@@ -199,7 +199,7 @@ fn blocking_calls_wait_for_the_thread() {
     rig.finish();
 }
 
-/// The test before is able to fail: a device that rests without looking once more loses a wake-up.
+/// The test of the last request before a rest is able to fail: a device that rests without looking once more loses a wake-up.
 #[test]
 fn a_device_that_does_not_look_again_forgets_a_request() {
     for withheld in [Features::empty(), Features::EVENT_IDX] {

@@ -3,14 +3,14 @@
 use std::mem::{offset_of, size_of};
 
 use levitate_hal::Mmio;
-use levitate_host::block::{Kind, ZoneKind, ZoneModel, ZoneState};
-use levitate_host::{BlockModel, Version};
+use levitate_host::block::{EraseLimits, Kind, ZoneModel, ZoneState};
+use levitate_host::{BlockModel, GpuModel, Version};
 use virtio_bindings::{virtio_blk as blk, virtio_gpu as gpu};
 
-use crate::adapter::{OK, bytes, command, small};
-use crate::block::{disk, request};
+use crate::adapter::{WHOLE, bytes, command, create, drawn, flush, set_scanout, small};
+use crate::block::{broken, disk, request};
 use crate::block_config::everything;
-use crate::block_zones::{INVALID, NO_ACTIVE, NO_OPEN, UNALIGNED};
+use crate::block_zones::{OPEN, REPORT, act, host_managed, write, zoned};
 use crate::rig::Rig;
 
 #[test]
@@ -39,18 +39,44 @@ fn requests_have_the_numbers_of_linux() {
     }
 }
 
+/// The status of a request that the disk is provoked with.
+type Provoked = fn(&mut Rig<BlockModel>) -> u8;
+
 #[test]
 fn statuses_have_the_numbers_of_linux() {
-    for (ours, linux) in [
-        (0, blk::VIRTIO_BLK_S_OK),
-        (1, blk::VIRTIO_BLK_S_IOERR),
-        (2, blk::VIRTIO_BLK_S_UNSUPP),
-        (INVALID, blk::VIRTIO_BLK_S_ZONE_INVALID_CMD),
-        (UNALIGNED, blk::VIRTIO_BLK_S_ZONE_UNALIGNED_WP),
-        (NO_OPEN, blk::VIRTIO_BLK_S_ZONE_OPEN_RESOURCE),
-        (NO_ACTIVE, blk::VIRTIO_BLK_S_ZONE_ACTIVE_RESOURCE),
-    ] {
-        assert_eq!(u32::from(ours), linux);
+    let plain = || BlockModel::patterned(72);
+    let full = || plain().zoned(host_managed().max_open(1).max_active(1));
+    let one_open = || plain().zoned(host_managed().max_open(1));
+    let cases: [(BlockModel, Provoked, u32); 7] = [
+        (plain(), |rig| write(rig, 0, 1), blk::VIRTIO_BLK_S_OK),
+        (plain(), |rig| write(rig, 72, 1), blk::VIRTIO_BLK_S_IOERR),
+        (plain(), |rig| act(rig, OPEN, 0), blk::VIRTIO_BLK_S_UNSUPP),
+        (
+            full(),
+            |rig| act(rig, OPEN, 0),
+            blk::VIRTIO_BLK_S_ZONE_INVALID_CMD,
+        ),
+        (
+            full(),
+            |rig| write(rig, 17, 1),
+            blk::VIRTIO_BLK_S_ZONE_UNALIGNED_WP,
+        ),
+        (
+            one_open(),
+            |rig| act(rig, OPEN, 16) + act(rig, OPEN, 32),
+            blk::VIRTIO_BLK_S_ZONE_OPEN_RESOURCE,
+        ),
+        (
+            full(),
+            |rig| act(rig, OPEN, 16) + act(rig, OPEN, 32),
+            blk::VIRTIO_BLK_S_ZONE_ACTIVE_RESOURCE,
+        ),
+    ];
+    for (model, provoke, linux) in cases {
+        let mut rig = disk(model, Version::Two);
+        assert_eq!(u32::from(provoke(&mut rig)), linux);
+        // That a sector is out of range is reported, too.
+        let _ = broken(&rig);
     }
 }
 
@@ -90,29 +116,45 @@ fn a_disk_offers_the_bits_of_linux_and_has_its_fields() {
     ] {
         assert_eq!(rig.device.read32(0x100 + offset), value, "at {offset}");
     }
-    assert_eq!(size_of::<Config>(), 96);
-    assert_eq!(size_of::<blk::virtio_blk_discard_write_zeroes>(), 16);
-    assert_eq!(size_of::<blk::virtio_blk_zone_report>(), 64);
-    assert_eq!(size_of::<blk::virtio_blk_zone_descriptor>(), 64);
     rig.device.assert_clean();
 }
 
 #[test]
-fn zones_have_the_numbers_of_linux() {
-    let models = [
+fn zone_models_have_the_numbers_of_linux() {
+    type Zoned = blk::virtio_blk_config_virtio_blk_zoned_characteristics;
+    let at = offset_of!(blk::virtio_blk_config, zoned) + offset_of!(Zoned, model);
+    for (model, linux) in [
         (ZoneModel::DriveManaged, blk::VIRTIO_BLK_Z_NONE),
         (ZoneModel::HostManaged, blk::VIRTIO_BLK_Z_HM),
         (ZoneModel::HostAware, blk::VIRTIO_BLK_Z_HA),
-    ];
-    assert!(models.iter().all(|(ours, linux)| *ours as u32 == *linux));
-    let kinds = [
-        (ZoneKind::Conventional, blk::VIRTIO_BLK_ZT_CONV),
-        (ZoneKind::WriteRequired, blk::VIRTIO_BLK_ZT_SWR),
-        (ZoneKind::WritePreferred, blk::VIRTIO_BLK_ZT_SWP),
-    ];
-    assert!(kinds.iter().all(|(ours, linux)| *ours as u32 == *linux));
-    let states = [
-        (ZoneState::NotWritePointer, blk::VIRTIO_BLK_ZS_NOT_WP),
+    ] {
+        let rig = zoned(levitate_host::block::Zoned::new(model, 16));
+        assert_eq!(u32::from(rig.device.read8(0x100 + at)), linux);
+    }
+}
+
+/// Type and state of the first zone in the report of a disk.
+fn first_zone(rig: &mut Rig<BlockModel>, sector: u64) -> (u32, u32) {
+    type Descriptor = blk::virtio_blk_zone_descriptor;
+    let header = size_of::<blk::virtio_blk_zone_report>();
+    let room = header + size_of::<Descriptor>();
+    let (status, report) = request(rig, REPORT, sector, &[], room);
+    assert_eq!((status, report[0]), (0, 1), "room for one");
+    let byte = |offset: usize| u32::from(report[header + offset]);
+    (
+        byte(offset_of!(Descriptor, z_type)),
+        byte(offset_of!(Descriptor, z_state)),
+    )
+}
+
+#[test]
+fn zones_have_the_numbers_of_linux() {
+    let mut aware = zoned(levitate_host::block::Zoned::new(ZoneModel::HostAware, 16));
+    assert_eq!(first_zone(&mut aware, 0).0, blk::VIRTIO_BLK_ZT_SWP);
+    let mut rig = zoned(host_managed());
+    let conventional = (blk::VIRTIO_BLK_ZT_CONV, blk::VIRTIO_BLK_ZS_NOT_WP);
+    assert_eq!(first_zone(&mut rig, 0), conventional);
+    for (state, linux) in [
         (ZoneState::Empty, blk::VIRTIO_BLK_ZS_EMPTY),
         (ZoneState::ImplicitlyOpen, blk::VIRTIO_BLK_ZS_IOPEN),
         (ZoneState::ExplicitlyOpen, blk::VIRTIO_BLK_ZS_EOPEN),
@@ -120,8 +162,30 @@ fn zones_have_the_numbers_of_linux() {
         (ZoneState::ReadOnly, blk::VIRTIO_BLK_ZS_RDONLY),
         (ZoneState::Full, blk::VIRTIO_BLK_ZS_FULL),
         (ZoneState::Offline, blk::VIRTIO_BLK_ZS_OFFLINE),
-    ];
-    assert!(states.iter().all(|(ours, linux)| *ours as u32 == *linux));
+    ] {
+        rig.device.model(|disk| disk.set_zone_state(1, state));
+        let wanted = (blk::VIRTIO_BLK_ZT_SWR, linux);
+        assert_eq!(first_zone(&mut rig, 16), wanted, "{state:?}");
+    }
+}
+
+#[test]
+fn a_range_is_as_long_as_that_of_linux() {
+    let mut rig = disk(
+        BlockModel::patterned(8).discard(EraseLimits {
+            max_sectors: 8,
+            max_segments: 2,
+            alignment_sectors: 1,
+        }),
+        Version::Two,
+    );
+    let ranges = [0; 2 * size_of::<blk::virtio_blk_discard_write_zeroes>()];
+    assert_eq!(
+        request(&mut rig, blk::VIRTIO_BLK_T_DISCARD, 0, &ranges, 0).0,
+        0
+    );
+    let noted = rig.device.model(BlockModel::take_requests);
+    assert_eq!(noted[0].ranges.len(), 2);
 }
 
 #[test]
@@ -181,33 +245,49 @@ fn gpu_commands_have_the_numbers_of_linux() {
     );
 }
 
+/// The type of the response to a command that the adapter is provoked with.
+type Answered = fn(&mut Rig<GpuModel>) -> u32;
+
 #[test]
 fn gpu_responses_have_the_numbers_of_linux() {
-    for (ours, linux) in [
-        (OK, gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_NODATA),
+    let cases: [(Answered, u32); 8] = [
         (
-            0x1101,
+            |rig| create(rig, 2, 2, 16, 16),
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_NODATA,
+        ),
+        (
+            |rig| command(rig, 0x0100, &[]).0,
             gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_DISPLAY_INFO,
         ),
-        (0x1104, gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_EDID),
-        (0x1200, gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_UNSPEC),
         (
-            0x1201,
+            |rig| command(rig, 0x010a, &[0, 0]).0,
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_OK_EDID,
+        ),
+        (
+            |rig| command(rig, 0x0999, &[]).0,
+            gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_UNSPEC,
+        ),
+        (
+            |rig| create(rig, 3, 2, 1 << 14, 1 << 14),
             gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY,
         ),
         (
-            0x1202,
+            |rig| set_scanout(rig, WHOLE, 1, 1),
             gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID,
         ),
         (
-            0x1203,
+            |rig| flush(rig, WHOLE, 4),
             gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
         ),
         (
-            0x1205,
+            |rig| create(rig, 4, 99, 16, 16),
             gpu::virtio_gpu_ctrl_type_VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
         ),
-    ] {
-        assert_eq!(ours, linux);
+    ];
+    let (_memory, mut rig) = drawn();
+    for (provoke, linux) in cases {
+        assert_eq!(provoke(&mut rig), linux);
     }
+    // An unknown format, an unknown command and the like are reported, too.
+    let _ = rig.device.take_complaints();
 }
