@@ -1,5 +1,7 @@
 //! The device's side of a split virtqueue, and what of memory it may reach by it: [`Ring`] (§2.7).
 
+mod driver_part;
+
 use levitate_host::dma::{AccessKind, DeviceMemory, Exposure};
 
 use crate::spec::{DESC_INDIRECT, DESC_NEXT, DESC_WRITE};
@@ -59,8 +61,8 @@ pub(crate) struct Ring {
     pub(crate) has_event_index: bool,
     next_fetch: u16,
     pub(crate) published: u16,
-    /// The driver's part was written by the device: what is there now is nobody's fault but its own.
-    available_is_dirty: bool,
+    /// Where the available ring ends by the device's own hand; the driver writes another index when it makes something available.
+    forged_index: Option<u16>,
     /// The used ring has something in it that is no answer.
     pub(crate) used_is_dirty: bool,
     pub(crate) chains: Vec<Chain>,
@@ -99,7 +101,7 @@ impl Ring {
             has_event_index: false,
             next_fetch: 0,
             published: 0,
-            available_is_dirty: false,
+            forged_index: None,
             used_is_dirty: false,
             chains: Vec::new(),
             lasting: Vec::new(),
@@ -148,27 +150,21 @@ impl Ring {
     /// Fetches what the driver has made available; an error if that is not as it should be.
     pub(crate) fn fetch(&mut self, memory: &DeviceMemory) -> Result<usize, String> {
         let index = word(memory, self.available + 2);
+        if self.forged_index == Some(index) {
+            return Ok(0);
+        }
+        self.forged_index = None;
         let count = index.wrapping_sub(self.next_fetch);
         if count > self.size {
-            return match self.available_is_dirty {
-                true => Ok(0),
-                false => Err(format!("{count} chains are available at once")),
-            };
+            return Err(format!("{count} chains are available at once"));
         }
-        let mut fetched = 0;
         for _ in 0..count {
             let entry = self.available + 4 + 2 * u64::from(self.next_fetch % self.size);
             self.next_fetch = self.next_fetch.wrapping_add(1);
-            match self.walk(memory, word(memory, entry)) {
-                Ok(chain) => {
-                    self.chains.push(chain);
-                    fetched += 1;
-                }
-                Err(_) if self.available_is_dirty => {}
-                Err(why) => return Err(why),
-            }
+            let chain = self.walk(memory, word(memory, entry))?;
+            self.chains.push(chain);
         }
-        if fetched != 0 && self.has_event_index {
+        if count != 0 && self.has_event_index {
             self.write_used(
                 memory,
                 self.used_len() - 2,
@@ -176,7 +172,7 @@ impl Ring {
                 false,
             );
         }
-        Ok(fetched)
+        Ok(usize::from(count))
     }
 
     fn walk(&mut self, memory: &DeviceMemory, head: u16) -> Result<Chain, String> {
@@ -330,26 +326,6 @@ impl Ring {
             }
         }
         given_up
-    }
-
-    /// Writes anything into the driver's part, where the driver never looks.
-    pub(crate) fn write_driver_part(&mut self, memory: &DeviceMemory, at: usize, bytes: &[u8]) {
-        self.available_is_dirty = true;
-        let descriptors = 16 * usize::from(self.size);
-        let at = at % (descriptors + 2 * usize::from(self.size) + 6);
-        let (base, at) = match at.checked_sub(descriptors) {
-            None => (self.descriptors, at),
-            Some(at) => (self.available, at),
-        };
-        // Past the end it may lead out of memory, and then nothing is written.
-        let end = base + (at + bytes.len()) as u64;
-        if memory
-            .check(base + at as u64, bytes.len() as u64, AccessKind::Write)
-            .is_ok()
-            && end <= self.available + 2 * u64::from(self.size) + 6
-        {
-            let _ = memory.write(base + at as u64, bytes);
-        }
     }
 }
 
