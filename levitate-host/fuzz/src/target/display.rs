@@ -3,7 +3,7 @@
 use levitate_drivers_gpu::edid::preferred_timing;
 use levitate_drivers_gpu::{Chunk, MAX_PIXELS_PER_SIDE};
 
-use super::gpu::{Storage, sane, start, works};
+use super::gpu::{SCREENS_WAITS, Storage, sane, start, works};
 use super::set_up;
 use crate::bench::Bench;
 use crate::device::Kind;
@@ -26,7 +26,9 @@ pub(crate) fn run(bytes: &[u8], sabotage: Sabotage) {
     if let Some(mut driver) = start(&bench, &mut storage) {
         bench.with(|device| device.told_lies = bytes.to_vec());
         for scanout in 0..count as u32 % 4 {
-            let mode = bench.call("preferred_mode", 4, || driver.preferred_mode(scanout));
+            let mode = bench.call("preferred_mode", SCREENS_WAITS, || {
+                driver.preferred_mode(scanout)
+            });
             if let Ok(mode) = mode {
                 possible(&bench, [mode.width, mode.height]);
             }

@@ -27,7 +27,10 @@ const CHUNKS: usize = 3;
 /// Calls a program makes at most.
 const MAX_CALLS: usize = 24;
 
-/// Waits of the longest call: each resource that is undone takes a few.
+/// Waits to learn of all screens: one display info and 16 EDIDs, each of which waits for room and for its answer.
+pub(super) const SCREENS_WAITS: u32 = 2 * (1 + 16);
+
+/// Waits of the longest call that does not ask about screens: each resource that is undone takes a few.
 const MOST_WAITS: u32 = 24;
 
 const OPTIONS: Options = Options {
@@ -133,7 +136,7 @@ fn stop(bench: &Bench, driver: Driver<'_>, chunks: &mut [&mut Chunks]) {
 
 /// Checks that a frame is seen as it was drawn.
 pub(super) fn works(bench: &Bench, driver: &mut Driver<'_>, chunks: &mut Chunks) {
-    let created = bench.call("create", MOST_WAITS, || {
+    let created = bench.call("create", SCREENS_WAITS + MOST_WAITS, || {
         driver.create_framebuffer(0, 5, 4, chunks)
     });
     match created {

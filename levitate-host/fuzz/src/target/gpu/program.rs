@@ -5,7 +5,7 @@ use embedded_graphics_core::primitives::Rectangle;
 use levitate_drivers_gpu::{Chunk, FrameToken, MAX_PIXELS_PER_SIDE};
 use levitate_virtio::Interrupt as _;
 
-use super::{Driver, MOST_WAITS, Picture, shows};
+use super::{Driver, MOST_WAITS, Picture, SCREENS_WAITS, shows};
 use crate::bench::Bench;
 use crate::memory::Memory;
 
@@ -57,7 +57,7 @@ impl<'b, 'f> Program<'b, 'f> {
                 }
             }
             13 => {
-                let mode = bench.call("preferred_mode", 4, || driver.preferred_mode(0));
+                let mode = bench.call("preferred_mode", SCREENS_WAITS, || driver.preferred_mode(0));
                 if let Ok(mode) = mode {
                     let sides = [mode.width, mode.height];
                     let is_possible = sides
@@ -76,7 +76,9 @@ impl<'b, 'f> Program<'b, 'f> {
                 let reset = bench.call("reset", 3, || driver.reset());
                 for place in &mut self.places {
                     if let (Place::Picture(picture), Ok(())) = (place, &reset) {
-                        let _ = bench.call("attach", MOST_WAITS, || driver.attach(picture));
+                        let _ = bench.call("attach", SCREENS_WAITS + MOST_WAITS, || {
+                            driver.attach(picture)
+                        });
                     }
                 }
             }
@@ -88,7 +90,7 @@ impl<'b, 'f> Program<'b, 'f> {
             }
             18 => {
                 let _ = bench.call("events", 0, || driver.pending_events());
-                let _ = bench.call("screens", MOST_WAITS, || driver.process_events());
+                let _ = bench.call("screens", SCREENS_WAITS, || driver.process_events());
             }
             _ => bench.pass(),
         }
@@ -101,7 +103,7 @@ impl<'b, 'f> Program<'b, 'f> {
             self.places[which] = place;
             return;
         };
-        let created = self.bench.call("create", MOST_WAITS, || {
+        let created = self.bench.call("create", SCREENS_WAITS + MOST_WAITS, || {
             driver.create_framebuffer(which as u32, width, height, chunks)
         });
         if let Ok(picture) = created {
