@@ -108,6 +108,14 @@ pub enum SubmitError {
         /// The command.
         kind: RequestKind,
     },
+    /// It is about a range of which the limits of the device make too many requests; make several calls of it.
+    #[error("range takes {requests} requests, more than the {max} of one call")]
+    TooManyRequests {
+        /// Requests that it takes.
+        requests: u64,
+        /// Requests that one call makes.
+        max: u64,
+    },
     /// The virtqueue did not take it.
     #[error(transparent)]
     Queue(#[from] levitate_virtio::SubmitError),

@@ -9,7 +9,8 @@ use levitate_virtio::Features;
 pub struct Options {
     /// How long a blocking call waits for each request, and for a reset; 5 s by default.
     ///
-    /// A loaded hypervisor was seen to take more than a second.
+    /// A loaded hypervisor was seen to take more than a second, and a device without a quick way to zero or erase writes up to
+    /// 64 MiB for one request.
     pub timeout: Duration,
     /// Length of the buffer that blocking calls over borrowed slices go through, in bytes; 64 KiB by default.
     ///

@@ -56,6 +56,16 @@ pub struct RangeConfig {
     pub alignment_sectors: u32,
 }
 
+/// Most sectors in a request, whatever the device allows: 64 MiB, unless a block is longer.
+///
+/// A device without a quick way writes what it zeroes or erases, and each request has to be done within the timeout.
+const MAX_SECTORS: u32 = 64 << 11;
+
+/// Most requests that a call makes of one range: at 64 MiB each they cover 64 TiB.
+///
+/// A device may limit its requests to a sector, and say it has 2^55 of them.
+pub(crate) const MAX_REQUESTS: u64 = 1 << 20;
+
 /// How a range is cut into requests, each of one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RangeLimits {
@@ -67,12 +77,15 @@ impl RangeLimits {
     /// Checks what the device says; `None` if no request can name even one block of `block_sectors`, a power of two.
     ///
     /// One segment a request is enough: a range is contiguous, and its sectors are limited however many segments they are in.
-    /// An alignment that blocks do not fit into is none.
+    /// An alignment that blocks do not fit into is none, and so is one that no request is as long as.
     pub(crate) fn new(config: &RangeConfig, block_sectors: u32) -> Option<Self> {
-        let max_sectors = config.max_sectors & !block_sectors.saturating_sub(1);
+        let limit = config.max_sectors.min(MAX_SECTORS.max(block_sectors));
+        let max_sectors = limit & !block_sectors.saturating_sub(1);
         let alignment_sectors = match config.alignment_sectors {
-            alignment if alignment != 0 && alignment.is_multiple_of(block_sectors) => alignment,
-            _ => block_sectors,
+            0 => block_sectors,
+            alignment if alignment > max_sectors => block_sectors,
+            alignment if !alignment.is_multiple_of(block_sectors) => block_sectors,
+            alignment => alignment,
         };
         (config.max_segments != 0 && max_sectors != 0).then_some(Self {
             max_sectors,
@@ -80,13 +93,13 @@ impl RangeLimits {
         })
     }
 
-    /// Returns how many sectors one request can name; a longer range becomes several.
+    /// Returns how many sectors one request names at most: no more than 64 MiB, unless a block is longer.
     #[must_use]
     pub const fn max_sectors(&self) -> u32 {
         self.max_sectors
     }
 
-    /// Returns what the device would like the seams between requests to be multiples of.
+    /// Returns what the seams between requests are multiples of, as the device would like it.
     #[must_use]
     pub const fn alignment_sectors(&self) -> u32 {
         self.alignment_sectors
@@ -99,15 +112,25 @@ impl RangeLimits {
             _ => {}
         }
         let end = sector.saturating_add(u64::from(self.max_sectors));
-        // The alignment is not zero, so there is a remainder.
+        // The alignment is not zero, so there is a remainder, and less than a request is long.
         let beyond = end
             .checked_rem(u64::from(self.alignment_sectors))
             .and_then(|beyond| u32::try_from(beyond).ok())
             .unwrap_or(0);
-        match self.max_sectors.checked_sub(beyond) {
-            Some(len) if len != 0 => len,
-            _ => self.max_sectors,
+        self.max_sectors.saturating_sub(beyond)
+    }
+
+    /// Returns how many requests `sector_count` sectors from `sector` on take, without going through them.
+    pub(crate) fn requests(&self, sector: u64, sector_count: u64) -> u64 {
+        let left = sector_count.saturating_sub(u64::from(self.next_len(sector, sector_count)));
+        if left == 0 {
+            return u64::from(sector_count != 0);
         }
+        // From the first seam on, all but the last are as long as the alignment lets them be; the last takes all it can.
+        let whole = self.next_len(0, u64::MAX);
+        let before_last = left.saturating_sub(u64::from(self.max_sectors));
+        let others = before_last.div_ceil(u64::from(whole));
+        others.saturating_add(2)
     }
 }
 
@@ -169,7 +192,41 @@ mod tests {
         assert_eq!(cut(8, 8, 0, 16), [8, 8]);
         assert_eq!(cut(8, 100, 3, 20), [8, 8, 4], "no seam can be aligned");
         assert_eq!(cut(1, 1, u64::MAX - 3, 3), [1, 1, 1]);
-        assert_eq!(cut(u32::MAX, 0, 0, 1 << 33), [u32::MAX, u32::MAX, 2]);
+        assert_eq!(cut(8, 9, 0, 20), [8, 8, 4], "nor here");
+    }
+
+    #[test]
+    fn no_piece_is_longer_than_64_mib() {
+        let mib = 2048;
+        let cut = |alignment, sector, left| {
+            lengths(limits(u32::MAX, alignment, 1).unwrap(), sector, left)
+        };
+        assert_eq!(cut(0, 7, 130 * 2048), [64 * mib, 64 * mib, 2 * mib]);
+        assert_eq!(
+            cut(48 * mib, mib.into(), 130 * 2048),
+            [47 * mib, 48 * mib, 35 * mib]
+        );
+        assert_eq!(cut(65 * mib, 1, 65 * 2048), [64 * mib, mib]);
+        let blocks_of_128_mib = limits(u32::MAX, 0, 128 * mib).unwrap();
+        assert_eq!(blocks_of_128_mib.max_sectors(), 128 * mib);
+    }
+
+    #[test]
+    fn the_requests_of_a_range_are_counted_without_being_made() {
+        for max_sectors in 1..10 {
+            for alignment_sectors in 0..12 {
+                let limits = limits(max_sectors, alignment_sectors, 1).unwrap();
+                for (sector, left) in
+                    (0..12).flat_map(|sector| (0..40).map(move |left| (sector, left)))
+                {
+                    let expected = lengths(limits, sector, left).len() as u64;
+                    let found = limits.requests(sector, left);
+                    assert_eq!(found, expected, "{limits:?}, {left} from {sector}");
+                }
+            }
+        }
+        let all = u64::MAX / 512;
+        assert_eq!(limits(1, 0, 1).unwrap().requests(0, all), all);
     }
 
     #[test]

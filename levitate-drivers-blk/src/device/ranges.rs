@@ -10,10 +10,13 @@ use super::Blk;
 use super::check::Access;
 use crate::error::{Error, SubmitError};
 use crate::lifetime::{Lifetime, LifetimeLayout};
-use crate::range::{RangeFlags, RangeLimits, RangeSegment, Unmap};
+use crate::range::{MAX_REQUESTS, RangeFlags, RangeLimits, RangeSegment, Unmap};
 use crate::request::RequestKind;
 
-/// These wait for the device as the other blocking calls do, one request after another.
+/// These wait for the device as the other blocking calls do, one request after another, of at most 64 MiB each.
+///
+/// A range that takes more than 2^20 requests, 64 TiB if the device sets no tighter limit, is refused before any is sent:
+/// [`SubmitError::TooManyRequests`].
 impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     /// Lets the device forget what is in `sector_count` sectors from `sector` on; waits for it.
     ///
@@ -102,6 +105,11 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
         let limits = limits.ok_or(SubmitError::NoCommand { kind })?;
         self.capabilities
             .check_range(first, sector_count, Access::Write)?;
+        let requests = limits.requests(first, sector_count);
+        if requests > MAX_REQUESTS {
+            let max = MAX_REQUESTS;
+            return Err(SubmitError::TooManyRequests { requests, max }.into());
+        }
         self.settle_late()?;
         let mut sector = first;
         let mut left = sector_count;

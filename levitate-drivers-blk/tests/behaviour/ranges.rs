@@ -192,6 +192,50 @@ fn what_must_not_be_sent_is_refused() {
 }
 
 #[test]
+fn a_range_of_more_requests_than_anybody_waits_for_is_refused() {
+    let capacity = u64::MAX / 512;
+    let max = 1 << 20;
+    let bench = Bench::with(Version::Two, disk(1), |behaviour| {
+        behaviour.config_override = vec![(0, capacity.to_le_bytes().to_vec())];
+    });
+    let mut storage = Storage::<2>::new();
+    let mut blk = bench.drive(&mut storage);
+    assert_eq!(blk.capacity_sectors(), capacity);
+    bench.disk.model(|disk| disk.fail_sectors(0..1));
+    for (_, kind, call) in CALLS {
+        for requests in [capacity, max + 1] {
+            let refusal = SubmitError::TooManyRequests { requests, max };
+            let outcome = call(&mut blk, 0, requests);
+            assert_eq!(outcome, Err(Error::Refused(refusal)));
+        }
+        assert_eq!(bench.disk.log().all(), [], "no register was touched");
+        let outcome = call(&mut blk, 0, max);
+        assert_eq!(outcome, Err(Error::Request(RequestError::Io)));
+        assert_eq!(segments(&bench, kind), [(0, 1)], "one less is sent");
+        bench.disk.clear_log();
+    }
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn no_request_is_longer_than_a_device_that_writes_takes_in_time() {
+    let bench = Bench::new(disk(u32::MAX));
+    let mut storage = Storage::<2>::new();
+    let blk = bench.drive(&mut storage);
+    let capabilities = *blk.capabilities();
+    for limits in [
+        capabilities.discard(),
+        capabilities.write_zeroes(),
+        capabilities.secure_erase(),
+    ] {
+        assert_eq!(limits.unwrap().max_sectors(), (64 << 20) / 512);
+    }
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
 fn a_command_that_is_not_offered_is_refused() {
     let no_command = |kind| SubmitError::NoCommand { kind };
     refused(BlockModel::patterned(64), 0, 1, no_command);
