@@ -59,7 +59,9 @@ impl BlkFeatures {
 }
 
 impl DeviceFeatures for BlkFeatures {
-    const DEPENDENCIES: &'static [(Self, Self)] = &[];
+    /// A device that has a cache mode has the command that empties the cache (§5.2.5.2).
+    /// Without that command, a cache that is switched on would leave nothing durable.
+    const DEPENDENCIES: &'static [(Self, Self)] = &[(Self::CONFIG_WCE, Self::FLUSH)];
 }
 
 #[cfg(test)]

@@ -94,3 +94,23 @@ fn a_cache_that_cannot_be_switched_is_not() {
         bench.finish();
     }
 }
+
+#[test]
+fn a_cache_that_no_flush_empties_is_not_believed_in() {
+    const FLUSH: u64 = 1 << 9;
+    const CONFIG_WCE: u64 = 1 << 11;
+    for version in [Version::One, Version::Two] {
+        let model = BlockModel::patterned(8).switchable_cache();
+        let bench = Bench::with(version, model, |behaviour| behaviour.withhold = FLUSH);
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        assert_eq!(bench.disk.negotiated() & (FLUSH | CONFIG_WCE), 0);
+        assert_eq!(blk.capabilities().cache_mode(), CacheMode::Writethrough);
+        let mode = CacheMode::Writeback;
+        assert_eq!(blk.set_cache_mode(mode), Err(CacheModeError::Fixed));
+        blk.flush().unwrap();
+        assert_eq!(bench.disk.log().all(), [], "there is nothing to send");
+        drop(blk);
+        bench.finish();
+    }
+}
