@@ -48,13 +48,16 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     ///
     /// # Errors
     ///
-    /// [`CacheModeError`].
+    /// [`CacheModeError`]; after [`CacheModeError::Config`] the mode is taken for [`CacheMode::Writeback`], whichever it is:
+    /// what was written is durable once it is flushed.
     pub fn set_cache_mode(&mut self, mode: CacheMode) -> Result<CacheMode, CacheModeError> {
         let life = self.life.as_mut().ok_or(CacheModeError::NotRunning)?;
         if !self.capabilities.is_cache_mode_switchable() {
             return Err(CacheModeError::Fixed);
         }
         let writeback = u8::from(mode == CacheMode::Writeback);
+        // Until the device has said what it is; in error, a flush too many is better than one too few.
+        self.capabilities.cache_mode = CacheMode::Writeback;
         life.device.config_writer().write_u8(WRITEBACK, writeback)?;
         let writeback = life.device.read_config(|space| space.read_u8(WRITEBACK))?;
         let mode = CacheMode::of(writeback != 0);

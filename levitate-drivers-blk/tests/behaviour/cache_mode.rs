@@ -3,6 +3,7 @@
 use crate::bench::{Bench, Storage};
 use levitate_drivers_blk::{CacheMode, CacheModeError};
 use levitate_host::{BlockModel, Version};
+use levitate_virtio::ConfigError;
 
 /// Where `writeback` is.
 const WRITEBACK: usize = 0x120;
@@ -110,6 +111,33 @@ fn a_cache_that_no_flush_empties_is_not_believed_in() {
         assert_eq!(blk.set_cache_mode(mode), Err(CacheModeError::Fixed));
         blk.flush().unwrap();
         assert_eq!(bench.disk.log().all(), [], "there is nothing to send");
+        drop(blk);
+        bench.finish();
+    }
+}
+
+#[test]
+fn a_mode_that_cannot_be_read_back_is_taken_for_writeback() {
+    for version in [Version::One, Version::Two] {
+        let model = BlockModel::patterned(8).switchable_cache();
+        let bench = Bench::with(version, model, |_| {});
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        for mode in [CacheMode::Writeback, CacheMode::Writethrough] {
+            let writethrough = CacheMode::Writethrough;
+            assert_eq!(blk.set_cache_mode(writethrough), Ok(writethrough));
+            bench
+                .disk
+                .behave(|behaviour| behaviour.config_never_still = true);
+            assert!(matches!(
+                blk.set_cache_mode(mode),
+                Err(CacheModeError::Config(ConfigError::NeverStable { .. }))
+            ));
+            assert_eq!(blk.capabilities().cache_mode(), CacheMode::Writeback);
+            bench
+                .disk
+                .behave(|behaviour| behaviour.config_never_still = false);
+        }
         drop(blk);
         bench.finish();
     }
