@@ -30,6 +30,8 @@ pub(super) struct Life<'s, T: Transport, D: Dma, const MORE: usize> {
     pub(super) queue: RequestQueue<'s, T, D>,
     /// The others, as many as there are.
     more: [Option<RequestQueue<'s, T, D>>; MORE],
+    /// How many of those are in use: the device knows the rest too, so that only a reset gives their memory back.
+    more_in_use: usize,
     /// Room for requests in queues that there are not.
     spare: [Option<Slots<'s, D>>; MORE],
 }
@@ -92,6 +94,7 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
             match device.prepare_queue(platform.dma(), index, queue_config, slots) {
                 Ok(queue) => *prepared = Some(queue),
                 // One queue is enough to drive the device, and those before this one are in its hands.
+                // The slots went with the attempt: in another life there is no room for this queue either.
                 Err(error) => {
                     log::warn!(
                         "block device is driven without queue {index} and those after it: {error}"
@@ -106,12 +109,14 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
         for (live, prepared) in more.iter_mut().zip(prepared) {
             *live = prepared.map(|queue| queue.activate(&device)).transpose()?;
         }
-        let life = Self {
+        let mut life = Self {
             device,
             queue,
             more,
+            more_in_use: 0,
             spare,
         };
+        life.more_in_use = life.count_with_room(&capabilities);
         let max_data_bytes = life.queues().map(Queue::max_data_bytes).min();
         match capabilities.limited_to(max_data_bytes.unwrap_or(0)) {
             Ok(capabilities) => Ok(Started {
@@ -163,16 +168,34 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
         })
     }
 
+    /// Returns how many queues besides the first there are before one whose size leaves no room for a block.
+    fn count_with_room(&self, capabilities: &Capabilities) -> usize {
+        let mut with_room = 0_usize;
+        for queue in self.more.iter().flatten() {
+            if let Err(error) = capabilities.limited_to(queue.max_data_bytes()) {
+                log::warn!(
+                    "block device is driven without queue {} and those after it: {error}",
+                    queue.index()
+                );
+                break;
+            }
+            with_room = with_room.saturating_add(1);
+        }
+        with_room
+    }
+
     pub(super) fn queue_count(&self) -> usize {
         self.queues().count()
     }
 
     pub(super) fn queues(&self) -> impl Iterator<Item = &RequestQueue<'s, T, D>> {
-        core::iter::once(&self.queue).chain(self.more.iter().flatten())
+        let more = self.more.iter().flatten().take(self.more_in_use);
+        core::iter::once(&self.queue).chain(more)
     }
 
     pub(super) fn queues_mut(&mut self) -> impl Iterator<Item = &mut RequestQueue<'s, T, D>> {
-        core::iter::once(&mut self.queue).chain(self.more.iter_mut().flatten())
+        let more = self.more.iter_mut().flatten().take(self.more_in_use);
+        core::iter::once(&mut self.queue).chain(more)
     }
 
     /// Returns the queue that has the request, and its device; `None` if the token is that of no request, or was taken back.

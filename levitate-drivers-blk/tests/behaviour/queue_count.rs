@@ -1,9 +1,13 @@
 //! How many queues of a disk are used (`VIRTIO_BLK_F_MQ`).
 
-use crate::bench::{Bench, Storage};
-use levitate_drivers_blk::InitError;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::bench::{Bench, Disk, Storage};
+use levitate_drivers_blk::{Blk, InitError};
+use levitate_hal::Mmio;
 use levitate_host::{BlockModel, Version};
-use levitate_virtio::QueueError;
+use levitate_virtio::{MmioTransport, QueueError};
 
 fn disk(queues: u16) -> BlockModel {
     BlockModel::patterned(64).queues(queues)
@@ -84,5 +88,90 @@ fn wherever_the_memory_runs_out_nothing_is_kept_and_fewer_queues_do() {
         }
         // Bounce buffer, and for each queue slots and rings.
         assert_eq!(counts, [0, 0, 0, 1, 1, 2, 2, 3]);
+    }
+}
+
+/// A disk whose queue `small` has room for two descriptors, a header and a status, and for no data.
+#[derive(Clone)]
+struct SmallQueue {
+    disk: Disk,
+    small: u32,
+    selected: Rc<Cell<u32>>,
+}
+
+impl SmallQueue {
+    const QUEUE_SEL: usize = 0x030;
+    const QUEUE_SIZE_MAX: usize = 0x034;
+}
+
+impl Mmio for SmallQueue {
+    fn len_bytes(&self) -> usize {
+        self.disk.len_bytes()
+    }
+
+    fn read8(&self, offset: usize) -> u8 {
+        self.disk.read8(offset)
+    }
+
+    fn read16(&self, offset: usize) -> u16 {
+        self.disk.read16(offset)
+    }
+
+    fn read32(&self, offset: usize) -> u32 {
+        let value = self.disk.read32(offset);
+        match offset == Self::QUEUE_SIZE_MAX && self.selected.get() == self.small {
+            true => 2,
+            false => value,
+        }
+    }
+
+    fn read64(&self, offset: usize) -> u64 {
+        self.disk.read64(offset)
+    }
+
+    fn write8(&self, offset: usize, value: u8) {
+        self.disk.write8(offset, value);
+    }
+
+    fn write16(&self, offset: usize, value: u16) {
+        self.disk.write16(offset, value);
+    }
+
+    fn write32(&self, offset: usize, value: u32) {
+        if offset == Self::QUEUE_SEL {
+            self.selected.set(value);
+        }
+        self.disk.write32(offset, value);
+    }
+
+    fn write64(&self, offset: usize, value: u64) {
+        self.disk.write64(offset, value);
+    }
+}
+
+#[test]
+fn a_queue_without_room_for_a_block_is_left_out_with_those_after_it() {
+    for (small, used) in [(1, 1), (2, 2), (3, 3)] {
+        let bench = Bench::new(disk(3));
+        let registers = SmallQueue {
+            disk: bench.disk.clone(),
+            small,
+            selected: Rc::default(),
+        };
+        let transport = MmioTransport::probe(registers).unwrap().unwrap();
+        let platform = (bench.pool.clone(), bench.clock.clone());
+        let mut storage = Storage::<2, 2>::new();
+        let mut blk = Blk::with_options(transport, platform, &mut storage, bench.options).unwrap();
+        let max_bytes = blk.max_request_bytes();
+        for life in 0..3 {
+            assert_eq!(blk.queue_count(), used, "life {life}");
+            assert_eq!(blk.max_request_bytes(), max_bytes);
+            assert_eq!(blk.queues().count(), used);
+            blk.read(0, &mut [0; 4096]).unwrap();
+            assert!(blk.poll().unwrap().is_none());
+            blk.recover(drop).unwrap();
+        }
+        drop(blk);
+        bench.finish();
     }
 }
