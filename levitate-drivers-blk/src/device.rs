@@ -39,6 +39,8 @@ pub struct Blk<'s, T: Transport, P: Platform, const MORE: usize = 0> {
     /// The device and its queues; `None` after a recovery that failed.
     life: Option<Life<'s, T, P::Dma, MORE>>,
     own: Own<P::Dma>,
+    /// Position of the queue that `poll` looks at first.
+    next_polled: usize,
     capabilities: Capabilities,
     wants_notifications: bool,
     options: Options,
@@ -79,6 +81,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
                 bounce: Some(started.bounce),
                 abandoned: None,
             },
+            next_polled: 0,
             capabilities: started.capabilities,
             wants_notifications: false,
             options,

@@ -87,7 +87,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
         is_told
     }
 
-    /// Returns a submitted request that the device is done with, of each queue the one that has been for longest.
+    /// Returns a submitted request that the device is done with; the queues that have one take turns, and of each comes first what
+    /// has been done for longest.
     ///
     /// # Errors
     ///
@@ -96,12 +97,17 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
         if self.life.is_none() {
             return Err(PollError::NotRunning);
         }
+        let count = self.queue_count();
+        let first = self.next_polled.min(count);
         let mut outcome = Ok(None);
-        for mut queue in self.queues() {
-            match queue.poll() {
-                Ok(None) => {}
-                Ok(completion) => return Ok(completion),
-                Err(error) => outcome = Err(error),
+        for index in (first..count).chain(0..first) {
+            match self.queue(index).map(|mut queue| queue.poll()) {
+                None | Some(Ok(None)) => {}
+                Some(Ok(completion)) => {
+                    self.next_polled = index.saturating_add(1);
+                    return Ok(completion);
+                }
+                Some(Err(error)) => outcome = Err(error),
             }
         }
         outcome

@@ -89,6 +89,31 @@ fn all_queues_are_polled_as_one() {
 }
 
 #[test]
+fn a_busy_queue_does_not_keep_the_others_waiting() {
+    let bench = Bench::new(disk(3));
+    let mut storage = Storage::<2, 2>::new();
+    let mut blk = bench.drive(&mut storage);
+    let buffers: Vec<_> = (0..3).map(|_| filled(&blk, 512, 0)).collect();
+    for (buffer, mut queue) in buffers.into_iter().zip(blk.queues()) {
+        queue.submit_read(0, buffer).unwrap();
+        queue.notify();
+    }
+    // Whatever is collected is submitted to its queue again, which is done with it at once.
+    let mut turns = Vec::new();
+    for _ in 0..6 {
+        let done = blk.poll().unwrap().unwrap();
+        let index = done.token.queue().get();
+        let mut queue = blk.queue(usize::from(index)).unwrap();
+        queue.submit_read(0, done.buffer.unwrap()).unwrap();
+        queue.notify();
+        turns.push(index);
+    }
+    assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
 fn queues_are_used_by_threads_of_their_own() {
     let bench = Bench::new(disk(4));
     let mut storage = Storage::<2, 3>::new();
