@@ -186,7 +186,9 @@ impl Capabilities {
         self.is_cache_mode_switchable
     }
 
-    /// Returns how many queues the device has, at least one; more are used if the storage has room for requests in them.
+    /// Returns how many queues the device says it has, at least one; more are used if the storage has room for requests in them.
+    ///
+    /// Without such room, with a `MORE` of 0, the device is not asked, and this is 1.
     #[must_use]
     pub const fn num_queues(&self) -> u16 {
         self.num_queues

@@ -14,6 +14,11 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     /// Every submitted request ends here: `reclaim` is handed each that was not taken, and the tokens name nothing any more.
     /// Submitting those again is up to the caller, who knows whether a write may be made twice.
     ///
+    /// What the device says of itself is read again; its cache mode is what a reset makes it, whatever
+    /// [`set_cache_mode`](Self::set_cache_mode) chose before.
+    /// A further queue that could not be set up at one time, for a lack of memory for instance, is not tried again, nor are those
+    /// after it.
+    ///
     /// # Errors
     ///
     /// [`RecoverError`]; the device is not running then, and every further call says so.
