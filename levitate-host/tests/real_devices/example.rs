@@ -18,10 +18,15 @@ impl Example {
         find_example("vhost_blk").map(Self)
     }
 
-    /// Runs it against the back end at `socket`.
+    /// Runs it against the back end at `socket`, in no hurry.
     fn run(&self, socket: &Path, arguments: &[&str]) -> Output {
+        self.run_within("10", socket, arguments)
+    }
+
+    /// Runs it with so many seconds for each answer.
+    fn run_within(&self, seconds: &str, socket: &Path, arguments: &[&str]) -> Output {
         Command::new(&self.0)
-            .args(["--timeout", "1", "--socket"])
+            .args(["--timeout", seconds, "--socket"])
             .arg(socket)
             .args(arguments)
             .output()
@@ -167,23 +172,28 @@ fn what_is_no_good_back_end_is_said_in_one_line() {
         protocol_features: fake::REPLY_ACK,
         ..Script::sound()
     };
-    for (script, why) in [
+    for (seconds, script, why) in [
         (
+            "10",
             Script::sound().instead(fake::GET_FEATURES, http),
             "back end does not speak vhost-user",
         ),
         (
+            "10",
             missing,
             "back end does not offer VHOST_USER_PROTOCOL_F_CONFIG",
         ),
+        // Its first message, so nothing has to succeed within the second.
         (
+            "1",
             Script::sound().instead(fake::GET_FEATURES, Instead::KeepSilent),
             "back end does not answer GET_FEATURES within 1s",
         ),
         // All else is well, but nobody reads the virtqueue.
-        (Script::sound(), "no answer within 1s"),
+        ("5", Script::sound(), "no answer within 5s"),
     ] {
         let fake = Fake::start(script);
-        assert_failed(&example.run(&fake.socket(), &["info"]), why);
+        let output = example.run_within(seconds, &fake.socket(), &["info"]);
+        assert_failed(&output, why);
     }
 }

@@ -123,7 +123,8 @@ fn a_back_end_killed_before_it_showed_a_frame_is_an_error_and_costs_no_memory() 
     let Some(mut screen) = Screen::plug(320, 200) else {
         return;
     };
-    let timeout = Duration::from_millis(400);
+    // Enough for what comes before the end.
+    let timeout = Duration::from_secs(5);
     let options = Options {
         timeout,
         ..Options::default()

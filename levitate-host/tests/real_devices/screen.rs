@@ -9,6 +9,7 @@ use zerocopy::IntoBytes as _;
 
 use crate::display::{Display, Seen};
 use crate::program::{BackEnd, find};
+use crate::storage::PATIENCE;
 
 /// Where distributions keep it.
 const DIRECTORIES: [&str; 3] = ["/usr/lib/qemu", "/usr/libexec", "/usr/libexec/qemu"];
@@ -35,7 +36,10 @@ impl Screen {
         command.arg("--socket-path").arg(&socket);
         let back_end = BackEnd::start(&mut command, &socket);
         let pool = Pool::builder().policy(Policy::Bounce).build();
-        let options = vhost_user::Options::gpu();
+        let options = vhost_user::Options {
+            timeout: PATIENCE,
+            ..vhost_user::Options::gpu()
+        };
         let mut transport = VhostUserTransport::connect(&socket, &pool, options).unwrap();
         let (display, theirs) = Display::new(width, height);
         transport.set_gpu_socket(&theirs, 1).unwrap();

@@ -1,9 +1,9 @@
 //! A real disk with several virtqueues, all of them in use at a time.
 
-use levitate_drivers_blk::{Blk, BlkStorage};
+use levitate_drivers_blk::{Blk, BlkStorage, Options};
 use levitate_host::Pool;
 
-use crate::storage::{Export, PLAIN, Storage, patterned};
+use crate::storage::{Export, PATIENCE, PLAIN, Storage, patterned};
 
 #[test]
 fn every_queue_of_a_disk_is_served() {
@@ -16,7 +16,12 @@ fn every_queue_of_a_disk_is_served() {
         return;
     };
     let mut slots = BlkStorage::<Pool, 8, 3>::new();
-    let mut blk = Blk::new(storage.connect(), storage.platform(), &mut slots).unwrap();
+    let options = Options {
+        timeout: PATIENCE,
+        ..Options::default()
+    };
+    let transport = storage.connect();
+    let mut blk = Blk::with_options(transport, storage.platform(), &mut slots, options).unwrap();
     assert_eq!(blk.queue_count(), 4);
     for round in 0..50 {
         for index in 0..4 {

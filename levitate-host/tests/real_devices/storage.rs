@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use levitate_drivers_blk::{Blk, BlkStorage};
 use levitate_host::vhost_user::{Options, VhostUserTransport};
@@ -13,19 +14,30 @@ pub(crate) type Platform = (Pool, SystemClock);
 pub(crate) type Driver<'s> = Blk<'s, VhostUserTransport, Platform>;
 pub(crate) type Slots = BlkStorage<Pool, 16>;
 
+/// How long anything that is to succeed may take, also where many tests share few processors.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A front end with all that patience.
+pub(crate) fn patient() -> Options {
+    Options {
+        timeout: PATIENCE,
+        ..Options::block()
+    }
+}
+
 /// How a daemon serves its image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Export {
     /// What else is said of the export.
     pub(crate) settings: &'static str,
-    /// Most requests a second.
-    pub(crate) requests_per_second: Option<u32>,
+    /// What the daemon reads and writes in a second, after the first request.
+    pub(crate) bytes_per_second: Option<u32>,
 }
 
 /// As fast as it can, and writable.
 pub(crate) const PLAIN: Export = Export {
     settings: "writable=on",
-    requests_per_second: None,
+    bytes_per_second: None,
 };
 
 /// A daemon that serves one image.
@@ -68,11 +80,15 @@ impl Storage {
     }
 
     pub(crate) fn connect(&self) -> VhostUserTransport {
-        VhostUserTransport::connect(self.socket(), &self.pool, Options::block()).unwrap()
+        VhostUserTransport::connect(self.socket(), &self.pool, patient()).unwrap()
     }
 
     pub(crate) fn drive<'s>(&self, slots: &'s mut Slots) -> Driver<'s> {
-        self.drive_with(slots, levitate_drivers_blk::Options::default())
+        let options = levitate_drivers_blk::Options {
+            timeout: PATIENCE,
+            ..Default::default()
+        };
+        self.drive_with(slots, options)
     }
 
     pub(crate) fn drive_with<'s>(
@@ -99,8 +115,8 @@ fn start(program: &Path, directory: &Path, export: Export) -> BackEnd {
     );
     command.args(["--blockdev", &file]);
     let mut node = "file";
-    if let Some(limit) = export.requests_per_second {
-        let group = format!("throttle-group,id=group,limits.iops-total={limit}");
+    if let Some(limit) = export.bytes_per_second {
+        let group = format!("throttle-group,id=group,limits.bps-total={limit}");
         command.args(["--object", &group]);
         node = "throttled";
         let throttle = "driver=throttle,node-name=throttled,throttle-group=group,file=file";
