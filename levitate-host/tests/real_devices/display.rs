@@ -13,6 +13,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::program::BackEnd;
+
 /// Requests of the back end.
 const GET_PROTOCOL_FEATURES: u32 = 1;
 const SET_PROTOCOL_FEATURES: u32 = 2;
@@ -93,8 +95,10 @@ impl Display {
         look(&seen)
     }
 
-    /// Waits for the back end to hang up.
-    pub(crate) fn finish(mut self) -> Seen {
+    /// Ends the back end, and hands over all that it has sent.
+    pub(crate) fn finish(mut self, back_end: &mut BackEnd) -> Seen {
+        // Its end of the socket is closed with it, so that the thread ends whatever the back end did with its connections.
+        back_end.kill();
         self.thread.take().unwrap().join().unwrap();
         std::mem::take(&mut *self.shared.seen.lock().unwrap())
     }

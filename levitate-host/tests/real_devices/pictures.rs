@@ -88,7 +88,7 @@ fn every_pixel_arrives_after_a_full_frame_and_after_a_small_damage() {
 
         gpu.destroy_framebuffer(framebuffer).unwrap();
         drop(gpu);
-        let seen = screen.display.finish();
+        let seen = screen.display.finish(&mut screen.back_end);
         assert_eq!(seen.complaint, None);
         assert_eq!(seen.size, Some((0, 0)), "the scanout is off");
         screen.pool.assert_no_leaks();
