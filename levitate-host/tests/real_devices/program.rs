@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 /// Set by `cargo xtask test`: a program that is not there fails the test.
 const DEMAND: &str = "LEVITATE_DEMAND_REAL_DEVICES";
@@ -16,16 +17,29 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Looks for a program in PATH, then in `elsewhere`; without it the calling test has to return.
 ///
+/// One that does not even tell how it is used, because a library is missing or it is for another machine, counts as absent.
+///
 /// # Panics
 ///
-/// If it is not there and `cargo xtask test` demands it.
+/// If there is none and `cargo xtask test` demands it.
 pub(crate) fn find(name: &str, elsewhere: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
         .chain(elsewhere.iter().map(PathBuf::from))
         .map(|directory| directory.join(name))
-        .find(|file| file.is_file());
-    or_skip(found, &format!("there is no program {name}"))
+        .find(|file| file.is_file() && is_working(file));
+    or_skip(found, &format!("there is no program {name} that starts"))
+}
+
+/// Says whether a program starts.
+fn is_working(program: &Path) -> bool {
+    let mut command = Command::new(program);
+    command
+        .arg("--help")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// Looks for an example of this package, which cargo builds when it tests the whole of it, and not for a single `--test`.
@@ -87,6 +101,9 @@ impl BackEnd {
     pub(crate) fn stop(&self) {
         let id = Pid::from_child(&self.child);
         kill_process(id, Signal::STOP).unwrap();
+        // The signal is on its way: only what is reported here has every thread stand still.
+        let (_, status) = waitpid(Some(id), WaitOptions::UNTRACED).unwrap().unwrap();
+        assert!(status.stopped(), "the back end has ended: {status:?}");
     }
 
     /// Ends it at once, and waits until it has ended.
@@ -106,10 +123,12 @@ impl Drop for BackEnd {
 
 /// Says whether somebody listens at `socket`, without talking to them.
 fn is_listening(socket: &Path) -> bool {
-    let listeners = std::fs::read_to_string("/proc/net/unix").unwrap();
-    // Bit 16 of the flags, the fourth column: the socket accepts connections.
-    listeners.lines().any(|line| {
-        let columns: Vec<&str> = line.split_whitespace().collect();
-        columns.get(3) == Some(&"00010000") && columns.get(7).map(Path::new) == Some(socket)
+    // Paths of anybody's sockets, in any encoding; ours is the rest of its line, and may have spaces in it.
+    let listeners = std::fs::read("/proc/net/unix").unwrap();
+    let path = [b" ", socket.as_os_str().as_bytes()].concat();
+    listeners.split(|byte| *byte == b'\n').any(|line| {
+        let mut columns = line.split(|byte| *byte == b' ').filter(|it| !it.is_empty());
+        // Bit 16 of the flags, the fourth column: the socket accepts connections.
+        columns.nth(3) == Some(b"00010000") && line.ends_with(&path)
     })
 }
