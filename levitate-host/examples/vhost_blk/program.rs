@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
 use levitate_drivers_blk::{Blk, BlkStorage, Options as BlkOptions};
 use levitate_host::vhost_user::{Options, VhostUserTransport};
 use levitate_host::{Policy, Pool, SystemClock};
@@ -24,7 +24,12 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
     /// How many seconds each answer of the back end may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 5,
+        value_parser = value_parser!(u64).range(1..=86_400)
+    )]
     timeout: u64,
     #[command(subcommand)]
     command: Command,
@@ -136,13 +141,14 @@ fn checksum(disk: &mut Disk<'_>) -> Outcome {
 }
 
 fn read(disk: &mut Disk<'_>, file: &Path, first: u64, sectors: Option<u64>) -> Outcome {
-    let sectors = sectors.unwrap_or_else(|| disk.capacity_sectors().saturating_sub(first));
+    // Before the file is opened, which empties it.
+    let sectors = checked_range(disk, first, sectors)?;
     let failed = |error: io::Error| format!("cannot write {}: {error}", file.display());
     let mut output: Box<dyn Write> = match file == Path::new("-") {
         true => Box::new(io::stdout().lock()),
         false => Box::new(File::create(file).map_err(failed)?),
     };
-    let mut progress = Progress::begin("read", sectors.saturating_mul(512));
+    let mut progress = Progress::begin("read", sectors * 512);
     stream::read(disk, first, sectors, |bytes| {
         output.write_all(bytes).map_err(failed)?;
         progress.advance(bytes.len());
@@ -151,6 +157,31 @@ fn read(disk: &mut Disk<'_>, file: &Path, first: u64, sectors: Option<u64>) -> O
     output.flush().map_err(failed)?;
     progress.end();
     Ok(())
+}
+
+/// Returns how many sectors to read, if the disk has them.
+fn checked_range(disk: &Disk<'_>, first: u64, sectors: Option<u64>) -> Result<u64, String> {
+    let capacity = disk.capacity_sectors();
+    let left = capacity.saturating_sub(first);
+    // Of an empty disk, everything is nothing.
+    if left == 0 && first > 0 {
+        return Err(format!(
+            "sector {first} is past the end: the disk has {capacity} sectors"
+        ));
+    }
+    let sectors = sectors.unwrap_or(left);
+    if sectors > left {
+        return Err(format!(
+            "{sectors} sectors from {first} on are too many: the disk has {capacity}"
+        ));
+    }
+    let block_sectors = u64::from(disk.block_size_bytes()) / 512;
+    if !first.is_multiple_of(block_sectors) || !sectors.is_multiple_of(block_sectors) {
+        return Err(format!(
+            "{sectors} sectors from {first} on are no whole blocks, which have {block_sectors} each"
+        ));
+    }
+    Ok(sectors)
 }
 
 fn write(disk: &mut Disk<'_>, file: &Path, partial: bool) -> Outcome {

@@ -130,13 +130,54 @@ fn an_image_that_does_not_fit_is_not_written() {
         std::fs::write(&file, vec![0xee; len_bytes]).unwrap();
         assert_failed(&example.run(&storage.socket(), &arguments), why);
     }
-    let arguments = ["read", "-", "--first", "10", "--sectors", "7"];
-    let output = example.run(&storage.socket(), &arguments);
-    assert_failed(&output, "16");
     let missing = directory.path().join("missing");
     let output = example.run(&storage.socket(), &["write", missing.to_str().unwrap()]);
     assert_failed(&output, "No such file");
     assert_eq!(storage.image(), image);
+}
+
+#[test]
+fn a_range_that_the_disk_does_not_have_leaves_the_file_as_it_is() {
+    let export = Export {
+        settings: "writable=on,logical-block-size=4096",
+        ..PLAIN
+    };
+    let image = patterned(8192);
+    let (Some(example), Some(storage)) = (Example::find(), Storage::serve(&image, export)) else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    let name = file.to_str().unwrap();
+    std::fs::write(&file, "precious").unwrap();
+    let max = u64::MAX.to_string();
+    for (first, sectors, why) in [
+        ("8", "9", "9 sectors from 8 on are too many"),
+        ("8", &max, "are too many: the disk has 16"),
+        ("16", "0", "sector 16 is past the end"),
+        (&max, "1", "is past the end: the disk has 16 sectors"),
+        ("1", "8", "no whole blocks, which have 8 each"),
+        ("8", "1", "no whole blocks, which have 8 each"),
+    ] {
+        let arguments = ["read", name, "--first", first, "--sectors", sectors];
+        assert_failed(&example.run(&storage.socket(), &arguments), why);
+    }
+    let arguments = ["read", name, "--first", "17"];
+    let output = example.run(&storage.socket(), &arguments);
+    assert_failed(&output, "sector 17 is past the end");
+    assert_eq!(std::fs::read(&file).unwrap(), b"precious");
+}
+
+#[test]
+fn a_timeout_of_nothing_or_of_more_than_a_day_is_refused() {
+    let Some(example) = Example::find() else {
+        return;
+    };
+    for seconds in ["0", "86401"] {
+        let output = example.run_within(seconds, Path::new("socket"), &["info"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains("is not in 1..=86400"));
+    }
 }
 
 #[test]
