@@ -7,7 +7,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
-/// The process that listened at the other end when the connection was made.
+/// The process that listened at the other end when the connection was made: nobody that it forked, or handed its socket.
+///
+/// A process of another PID namespace has no number here; the kernel reports 0, for which the type of the credentials has no value.
+/// Back ends have to be in this process's namespace, or one below it.
 #[derive(Debug)]
 pub(super) struct Peer {
     /// `None` if it is this process, or not to be seen from here: nothing about its end is known then.

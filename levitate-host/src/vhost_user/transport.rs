@@ -25,6 +25,12 @@ use crate::sync::lock;
 /// A reset is confirmed once the back end has stopped its virtqueues and has returned every chain it fetched.
 /// A back end that is gone reads as all ones, like a device that was pulled; a reset of it is confirmed once its *process* is known to
 /// have ended, for a closed socket alone does not say that nobody writes to the memory any more.
+///
+/// Two things are taken on trust there:
+/// - The process that listens is the one that uses the memory. One that forks for each connection, or was handed its socket by
+///   another, must not be used: the end of the listener is taken for its end.
+/// - What *requests* name, such as the pages behind a GPU's pictures, is not used by itself after a reset. `vhost-user-gpu` keeps
+///   those lists, but reads them only when it is told to transfer, and refuses a new picture the name of one that it still has.
 pub struct VhostUserTransport {
     options: Options,
     state: Mutex<State>,
