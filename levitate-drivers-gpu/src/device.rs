@@ -186,7 +186,8 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     /// Resets the device and brings it up again, with the same options and the same wish for interrupts.
     ///
     /// The way out after [`Error::Timeout`] and [`Error::Device`]. The device forgets all framebuffers:
-    /// [`attach`](Self::attach) lets it know them again.
+    /// [`attach`](Self::attach) lets it know them again. What changed about its screens meanwhile may have been no event,
+    /// so the next [`process_events`](Self::process_events) asks about them.
     ///
     /// # Errors
     ///
@@ -206,6 +207,8 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
         log::debug!("gpu was reset, and is brought up again");
         let mut control = bring_up(transport, self.platform.clone(), (slots, frames), options)?;
         control.queue.set_used_notifications(self.wants_interrupts);
+        // An event that was cleared, and its question not answered, is known to nobody else now.
+        control.has_changed_screens = true;
         self.control = Some(control);
         Ok(())
     }

@@ -79,7 +79,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
     /// To be called after the interrupt handle said
     /// [`CONFIG_CHANGE`](levitate_virtio::InterruptStatus::CONFIG_CHANGE), or now and then.
     /// The event is cleared before the device is asked, so a change that comes meanwhile is an event again; if the device
-    /// does not answer, the next call asks once more.
+    /// does not answer, the next call asks once more, after a [`reset`](Self::reset) too.
     ///
     /// # Errors
     ///

@@ -178,6 +178,31 @@ fn a_question_that_fails_is_asked_again() {
 }
 
 #[test]
+fn a_question_that_is_not_answered_is_asked_again_after_the_reset() {
+    for version in BOTH {
+        let rig = two_screens(version);
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        rig.device
+            .change_config(|gpu| gpu.set_mode(0, 1024, 600, true));
+        let interrupt = gpu.interrupt().unwrap();
+        interrupt.acknowledge();
+        rig.device
+            .behave(|behaviour| behaviour.completion = Completion::Held);
+        assert!(matches!(gpu.process_events(), Err(Error::Timeout(_))));
+        assert_eq!(gpu.pending_events(), Ok(Events::empty()), "it is cleared");
+        rig.device
+            .behave(|behaviour| behaviour.completion = Completion::Inline);
+        gpu.reset().unwrap();
+        let screens = gpu.process_events().unwrap().expect("it is remembered");
+        assert_eq!(screens.as_slice()[0].display.width, 1024);
+        assert_eq!(gpu.process_events(), Ok(None), "it was told");
+        drop(gpu);
+        rig.assert_tidy();
+    }
+}
+
+#[test]
 fn events_nobody_has_specified_are_left_alone() {
     let rig = Rig::plug(display(64, 48), Version::Two, |behaviour| {
         behaviour.config_override = vec![(0, 0xffff_fffe_u32.to_le_bytes().to_vec())];
