@@ -9,6 +9,9 @@ use crate::transport::Transport;
 /// A device changes its configuration when its user resizes a disk or a window; nobody does so this often within a few reads.
 const MAX_ATTEMPTS: u32 = 64;
 
+/// What the widest fields are aligned to: those of 64 bits are accessed as two halves (§4.2.2.2).
+const MAX_ALIGN_BYTES: usize = 4;
+
 /// Why the configuration could not be read, or not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -24,6 +27,14 @@ pub enum ConfigError {
         width_bytes: usize,
         /// Length of the configuration space.
         len_bytes: usize,
+    },
+    /// The field is not aligned to its width, a 64-bit one to that of its halves: it would not be one access (§4.2.2.2).
+    #[error("config field at offset {offset} is not aligned to {align_bytes} bytes")]
+    Misaligned {
+        /// Where the field begins.
+        offset: usize,
+        /// What the offset should be a multiple of.
+        align_bytes: usize,
     },
     /// The configuration changed during each of many attempts.
     #[error("configuration changed during each of {attempts} attempts to read it")]
@@ -54,7 +65,7 @@ impl<T: Transport> ConfigSpace<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::TooShort`].
+    /// [`ConfigError::TooShort`], [`ConfigError::Misaligned`].
     pub fn read_u16(&self, offset: usize) -> Result<u16, ConfigError> {
         self.check(offset, 2)?;
         Ok(self.transport.read_config16(offset))
@@ -64,7 +75,7 @@ impl<T: Transport> ConfigSpace<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::TooShort`].
+    /// [`ConfigError::TooShort`], [`ConfigError::Misaligned`].
     pub fn read_u32(&self, offset: usize) -> Result<u32, ConfigError> {
         self.check(offset, 4)?;
         Ok(self.transport.read_config32(offset))
@@ -74,7 +85,7 @@ impl<T: Transport> ConfigSpace<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::TooShort`].
+    /// [`ConfigError::TooShort`], [`ConfigError::Misaligned`].
     pub fn read_u64(&self, offset: usize) -> Result<u64, ConfigError> {
         self.check(offset, 8)?;
         let low = self.transport.read_config32(offset);
@@ -109,7 +120,7 @@ impl<T: Transport> ConfigWriter<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::TooShort`]: nothing was written.
+    /// [`ConfigError::TooShort`], [`ConfigError::Misaligned`]: nothing was written.
     pub fn write_u16(&mut self, offset: usize, value: u16) -> Result<(), ConfigError> {
         check(self.transport, offset, 2)?;
         self.transport.write_config16(offset, value);
@@ -120,7 +131,7 @@ impl<T: Transport> ConfigWriter<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::TooShort`]: nothing was written.
+    /// [`ConfigError::TooShort`], [`ConfigError::Misaligned`]: nothing was written.
     pub fn write_u32(&mut self, offset: usize, value: u32) -> Result<(), ConfigError> {
         check(self.transport, offset, 4)?;
         self.transport.write_config32(offset, value);
@@ -134,13 +145,23 @@ fn check<T: Transport>(
     width_bytes: usize,
 ) -> Result<(), ConfigError> {
     let len_bytes = transport.config_len_bytes();
-    match offset.checked_add(width_bytes) {
-        Some(end) if end <= len_bytes => Ok(()),
-        _ => Err(ConfigError::TooShort {
+    let is_inside = offset
+        .checked_add(width_bytes)
+        .is_some_and(|end| end <= len_bytes);
+    let align_bytes = width_bytes.min(MAX_ALIGN_BYTES);
+    if !is_inside {
+        Err(ConfigError::TooShort {
             offset,
             width_bytes,
             len_bytes,
-        }),
+        })
+    } else if !offset.is_multiple_of(align_bytes) {
+        Err(ConfigError::Misaligned {
+            offset,
+            align_bytes,
+        })
+    } else {
+        Ok(())
     }
 }
 

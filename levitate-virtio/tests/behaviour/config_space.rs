@@ -145,3 +145,34 @@ fn a_field_past_the_end_is_an_error_and_not_written() {
     assert!(rig.device.log().all().is_empty());
     rig.stop(device, queue);
 }
+
+#[test]
+fn a_field_that_is_not_aligned_is_an_error_and_not_touched() {
+    for version in VERSIONS {
+        let rig = Rig::new(version);
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
+        let misaligned = |offset, align_bytes| ConfigError::Misaligned {
+            offset,
+            align_bytes,
+        };
+        rig.device.clear_log();
+        for offset in [1, 2, 3, 5] {
+            let read = device.read_config(|config| config.read_u32(offset));
+            assert_eq!(read, Err(misaligned(offset, 4)));
+            let read = device.read_config(|config| config.read_u64(offset));
+            assert_eq!(read, Err(misaligned(offset, 4)));
+            let written = device.config_writer().write_u32(offset, !0);
+            assert_eq!(written, Err(misaligned(offset, 4)));
+            assert!(rig.device.log().reads_of(0x100 + offset).is_empty());
+            assert!(rig.device.log().writes_to(0x100 + offset).is_empty());
+        }
+        let read = device.read_config(|config| config.read_u16(1));
+        assert_eq!(read, Err(misaligned(1, 2)));
+        let written = device.config_writer().write_u16(1, !0);
+        assert_eq!(written, Err(misaligned(1, 2)));
+        assert_eq!(rig.device.model(|echo| echo.config), [0; 16]);
+        assert_eq!(device.read_config(|config| config.read_u64(4)), Ok(0));
+        assert_eq!(rig.device.violations(), []);
+    }
+}
