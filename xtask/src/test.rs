@@ -15,7 +15,7 @@ use crate::progress::seconds;
 use crate::sanitize::{self, Extent};
 use crate::setup::{BackEnd, Prerequisite, Setup};
 use crate::toolchain::{Compiler, Probe as _, Target, host::HostProbe};
-use crate::{behaviour, build, exec, interrupt};
+use crate::{behaviour, build, exec, interrupt, workspace};
 
 /// Inputs for each fuzz target: some seconds.
 const SHORT_RUNS: u64 = 20_000;
@@ -241,7 +241,7 @@ fn fuzz_targets(setup: &Setup) -> Result<Tally> {
 
 /// Runs this tool's `build` with the switch that leaves only the distribution's compiler.
 fn by_distribution(arguments: &[&str]) -> Result<()> {
-    let mut command = std::process::Command::new(std::env::current_exe()?);
+    let mut command = workspace::this_program()?;
     command.args(["--toolchain", "distribution", "--no-install", "build"]);
     command.args(arguments);
     // Standard output is for results.

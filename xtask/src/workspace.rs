@@ -33,6 +33,18 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// Returns a command that runs this very program once more.
+///
+/// Not by its path, where there is another way: cargo links the tool anew when it tests it along with crates that want
+/// other features of what it depends on, and what runs is then a file without a name.
+pub(crate) fn this_program() -> std::io::Result<Command> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return Ok(Command::new(running));
+    }
+    std::env::current_exe().map(Command::new)
+}
+
 /// Has rustup leave the installed toolchains as they are: no command of ours is to update a compiler by the way.
 pub(crate) fn quiet_environment(command: &mut Command) {
     command.env("RUSTUP_AUTO_INSTALL", "0");
@@ -43,4 +55,34 @@ pub(crate) fn compiler_flags(command: &mut Command, flags: &str) {
     command
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", flags);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_whose_file_is_gone_runs_itself_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = dir.path().join("copy");
+        std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        // The copy runs the other test, which first takes its own file away.
+        let run = Command::new(&copy)
+            .args(["--exact", "workspace::tests::without_a_file", "--nocapture"])
+            .env("LEVITATE_OWN_FILE", &copy)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{run:?}");
+        assert!(!copy.exists());
+    }
+
+    #[test]
+    fn without_a_file() {
+        if let Some(own) = std::env::var_os("LEVITATE_OWN_FILE") {
+            std::fs::remove_file(own).unwrap();
+        }
+        let list = this_program().unwrap().arg("--list").output().unwrap();
+        let names = String::from_utf8(list.stdout).unwrap();
+        assert!(names.contains("workspace::tests::without_a_file: test"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::behaviour::case::Context;
-use crate::vm;
+use crate::{vm, workspace};
 
 /// How long a command may take that has nothing to boot.
 pub(super) const REFUSAL_DEADLINE: Duration = Duration::from_secs(30);
@@ -65,8 +65,7 @@ impl Stream {
 impl Xtask {
     /// Starts `cargo xtask run` with this case's kernel and QEMU, unless `arguments` name others.
     pub(super) fn run(context: &Context, arguments: &[&str]) -> Result<Self> {
-        let program = std::env::current_exe().context("this program's own path")?;
-        let mut command = Command::new(program);
+        let mut command = workspace::this_program().context("this program's own path")?;
         command.args(["run", "--no-install"]);
         let names = |option: &str| arguments.contains(&option);
         if !names("--kernel") {
@@ -244,6 +243,8 @@ pub(super) fn text(path: &Path) -> Result<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
