@@ -16,6 +16,8 @@ use crate::frame::Frame;
 use crate::protocol::transfer::{ResourceFlush, TransferToHost2d};
 use crate::protocol::{Command, CommandType, Header, Response};
 
+mod silence;
+
 /// What is remembered of a command in flight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
@@ -45,6 +47,8 @@ pub(crate) struct Control<'s, T: Transport, P: Platform> {
     pub(crate) knows_screens: bool,
     /// Whether a screen has changed and the device was not asked about it yet.
     pub(crate) has_changed_screens: bool,
+    /// The last question for an EDID, if it was not answered in time. No other is asked until it is: it keeps its slot.
+    pub(crate) silent_edid: Option<Token>,
     next_fence: u64,
     next_serial: u64,
 }
@@ -69,6 +73,7 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
             features,
             knows_screens: false,
             has_changed_screens: false,
+            silent_edid: None,
             next_fence: 1,
             next_serial: 1,
         }
@@ -87,9 +92,19 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
     {
         self.reserve(1)?;
         let deadline = self.deadline();
-        let token = self.submit::<C, R>(&command, Data::None)?;
-        self.queue.notify();
+        let token = self.send::<C, R>(&command)?;
         self.wait(token, &deadline)
+    }
+
+    /// Sends a command that carries no data; the caller has reserved a slot for it.
+    pub(crate) fn send<C, R>(&mut self, command: &C) -> Result<Token, Error>
+    where
+        C: Command + IntoBytes + Immutable,
+        R: Response + FromBytes + IntoBytes + Immutable,
+    {
+        let token = self.submit::<C, R>(command, Data::None)?;
+        self.queue.notify();
+        Ok(token)
     }
 
     /// Waits until `needed` commands can be submitted.
@@ -97,9 +112,10 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         self.wait_until(|queue| queue.idle_slots() >= needed)
     }
 
-    /// Waits until the device has answered all that it was sent.
+    /// Waits until the device has answered all that it was sent, but for an EDID that it is silent about.
     pub(crate) fn drain(&mut self) -> Result<(), Error> {
-        self.wait_until(|queue| queue.in_flight() == 0)
+        let edid = self.silent_edid;
+        self.wait_until(|queue| queue.in_flight() == silence::slots_taken::<T, P>(queue, edid))
     }
 
     /// Waits until enough was answered.

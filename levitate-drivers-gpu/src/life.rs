@@ -16,7 +16,9 @@ use crate::protocol::transfer::TransferToHost2d;
 /// The control queue (§5.7.2).
 const CONTROLQ: QueueIndex = QueueIndex::new(0);
 /// Commands that are in flight together when a framebuffer is created; a frame needs two.
-pub(crate) const MIN_SLOTS: u16 = 3;
+pub(crate) const CREATE_SLOTS: u16 = 3;
+/// A question for an EDID that is not answered takes a slot, and leaves enough for a framebuffer.
+const MIN_SLOTS: u16 = CREATE_SLOTS + 1;
 
 /// The slots of the control queue.
 pub(crate) type Slots<'s, P> = &'s mut [Slot<DmaBuffer<<P as Platform>::Dma>, Pending>];

@@ -25,10 +25,11 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         self.finish_frame(framebuffer)?;
         let commands = framebuffer.damage_mut().len().saturating_mul(2);
         if commands != 0 {
-            let slots = self
-                .capacity()?
+            let control = self.control()?;
+            let slots = control
+                .capacity()
                 .min(u16::try_from(commands).unwrap_or(u16::MAX));
-            self.control()?.reserve(slots)?;
+            control.reserve(slots)?;
         }
         let token = self.submit_present(framebuffer)?;
         self.wait_present(framebuffer, token)
@@ -139,11 +140,5 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             serial: Some(serial),
         };
         self.wait_present(framebuffer, frame).map(drop)
-    }
-
-    /// Returns how many commands can be in flight together.
-    fn capacity(&mut self) -> Result<u16, Error> {
-        let queue = &self.control()?.queue;
-        Ok(queue.idle_slots().saturating_add(queue.in_flight()))
     }
 }

@@ -8,7 +8,7 @@ use crate::chunk::{Chunk, Owner};
 use crate::device::Gpu;
 use crate::error::{CommandError, Error};
 use crate::framebuffer::Framebuffer;
-use crate::life::MIN_SLOTS;
+use crate::life::CREATE_SLOTS;
 use crate::mode::is_possible;
 use crate::protocol::Header;
 use crate::protocol::display::{Rect, SetScanout};
@@ -189,7 +189,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         let following = resource_id.checked_add(1).ok_or(Error::ResourceIdsUsedUp)?;
         let (entries, nr_entries) = entries(self.platform.dma(), chunks)?;
         let control = self.control()?;
-        control.reserve(MIN_SLOTS)?;
+        control.reserve(CREATE_SLOTS)?;
 
         let previous = chunks.first().and_then(Chunk::owner);
         chunks

@@ -1,13 +1,12 @@
 //! What the device knows of its scanouts and their monitors (§5.7.5).
 
-use levitate_hal::Platform;
-use levitate_virtio::Transport;
+use levitate_hal::{Deadline, Platform};
+use levitate_virtio::{Timeout, TimeoutCause, Transport};
 
 use crate::config::Events;
 use crate::device::Gpu;
 use crate::edid::{Edid, EdidError};
 use crate::error::Error;
-use crate::features::GpuFeatures;
 use crate::mode::{DisplayInfo, Mode, ModeSource, Screen, Screens};
 use crate::protocol::display::RespDisplayInfo;
 use crate::protocol::edid::{GetEdid, RespEdid};
@@ -20,39 +19,40 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
     ///
     /// [`Error`]; sizes are not checked.
     pub fn display_info(&mut self) -> Result<DisplayInfo, Error> {
-        let control = self.control()?;
-        let response: RespDisplayInfo = control.run(GetDisplayInfo::new())?;
-        Ok(DisplayInfo::new(&response, control.config.num_scanouts))
+        let deadline = self.deadline_for_questions()?;
+        self.ask_display_info(&deadline)
     }
 
     /// Asks for the EDID of a scanout's monitor (GET_EDID, §5.7.6.8).
+    ///
+    /// While the device owes the answer to an earlier question for an EDID, no other is asked: such a question keeps its slot.
     ///
     /// # Errors
     ///
     /// [`Error::NoEdid`] and [`Error::NoSuchScanout`] before anything is sent, else [`Error`].
     pub fn edid(&mut self, scanout: u32) -> Result<Edid, Error> {
         self.check_scanout(scanout)?;
-        let control = self.control()?;
-        if !control.features.device.contains(GpuFeatures::EDID) {
+        if !self.control()?.has_edid() {
             return Err(Error::NoEdid);
         }
-        let response: RespEdid = control.run(GetEdid::new(scanout))?;
-        // Its `size` is at most the length of the array (`Response::len_bytes`).
-        let len_bytes = usize::try_from(response.size.get()).unwrap_or(usize::MAX);
-        Ok(Edid::new(response.edid, len_bytes))
+        self.control()?.await_silent_edid()?;
+        let deadline = self.deadline_for_questions()?;
+        self.ask_edid(scanout, &deadline)
     }
 
     /// Asks what is to be known of all scanouts: the display info, and with EDID each monitor's EDID (§5.7.5).
     ///
     /// # Errors
     ///
-    /// [`Error`] if the display info cannot be had or the device does not answer.
-    /// A device that refuses an EDID, or has a bad one, is taken to have none.
+    /// [`Error`] if the display info cannot be had.
+    /// A device that refuses an EDID, has a bad one, or does not send it is taken to have none. All questions have one deadline,
+    /// and one for an EDID that was not answered in time is the last until it is answered, or the device [`reset`](Self::reset).
     pub fn screens(&mut self) -> Result<Screens, Error> {
-        let info = self.display_info()?;
+        let deadline = self.deadline_for_questions()?;
+        let info = self.ask_display_info(&deadline)?;
         let mut screens = Screens::new(&info);
         for (scanout, screen) in (0..).zip(screens.as_mut_slice()) {
-            screen.edid_mode = self.edid_mode(scanout)?;
+            screen.edid_mode = self.edid_mode(scanout, &deadline)?;
         }
         self.control()?.knows_screens = true;
         Ok(screens)
@@ -60,18 +60,23 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
 
     /// Asks how large the picture on a scanout should be (§5.7.5): [`Screen::mode`].
     ///
+    /// Its monitor's EDID is asked for only if the display info does not tell, and no other monitor's.
+    ///
     /// # Errors
     ///
     /// [`Error::NoSuchScanout`], else as [`screens`](Self::screens).
     pub fn preferred_mode(&mut self, scanout: u32) -> Result<Mode, Error> {
         self.check_scanout(scanout)?;
-        let screens = self.screens()?;
+        let deadline = self.deadline_for_questions()?;
+        let info = self.ask_display_info(&deadline)?;
         let index = usize::try_from(scanout).unwrap_or(usize::MAX);
         // The scanout was checked to be there.
-        Ok(screens
-            .as_slice()
-            .get(index)
-            .map_or(Mode::FALLBACK, Screen::mode))
+        let display = info.displays().get(index).copied().unwrap_or_default();
+        let edid_mode = match display.mode() {
+            Some(_) => None,
+            None => self.edid_mode(scanout, &deadline)?,
+        };
+        Ok(Screen { display, edid_mode }.mode())
     }
 
     /// Looks whether a display has changed, and if so asks about all of them again; returns what it is told (§5.7.4.2).
@@ -99,11 +104,52 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         Ok(Some(screens))
     }
 
+    /// Returns one deadline for questions that are asked in turn; there is a slot for them.
+    fn deadline_for_questions(&mut self) -> Result<Deadline, Error> {
+        let control = self.control()?;
+        control.reserve(1)?;
+        Ok(control.deadline())
+    }
+
+    fn ask_display_info(&mut self, deadline: &Deadline) -> Result<DisplayInfo, Error> {
+        let control = self.control()?;
+        let token = control.send::<_, RespDisplayInfo>(&GetDisplayInfo::new())?;
+        let response: RespDisplayInfo = control.wait(token, deadline)?;
+        Ok(DisplayInfo::new(&response, control.config.num_scanouts))
+    }
+
+    /// Asks for an EDID, and remembers the question if it is not answered in time.
+    fn ask_edid(&mut self, scanout: u32, deadline: &Deadline) -> Result<Edid, Error> {
+        let control = self.control()?;
+        let token = control.send::<_, RespEdid>(&GetEdid::new(scanout))?;
+        control.silent_edid = Some(token);
+        let response: RespEdid = control.wait(token, deadline)?;
+        // Its `size` is at most the length of the array (`Response::len_bytes`).
+        let len_bytes = usize::try_from(response.size.get()).unwrap_or(usize::MAX);
+        Ok(Edid::new(response.edid, len_bytes))
+    }
+
     /// Asks for the size that a monitor prefers; `None` if there is no EDID that tells.
-    fn edid_mode(&mut self, scanout: u32) -> Result<Option<Mode>, Error> {
-        let timing = match self.edid(scanout) {
+    ///
+    /// There is a slot for the question: that of one that was answered.
+    fn edid_mode(&mut self, scanout: u32, deadline: &Deadline) -> Result<Option<Mode>, Error> {
+        let control = self.control()?;
+        if !control.has_edid() || control.is_silent_about_edids() {
+            return Ok(None);
+        }
+        let timing = match self.ask_edid(scanout, deadline) {
             Ok(edid) => edid.preferred_timing(),
-            Err(Error::NoEdid | Error::Command { .. }) => return Ok(None),
+            // What else may have happened concerns all commands; here the device has just answered another one.
+            Err(Error::Timeout(
+                timeout @ Timeout {
+                    cause: TimeoutCause::NotCompleted | TimeoutCause::Late | TimeoutCause::Unknown,
+                    ..
+                },
+            )) => {
+                log::warn!("scanout {scanout} is taken to have no EDID: {timeout}");
+                return Ok(None);
+            }
+            Err(Error::Command { .. }) => return Ok(None),
             Err(error @ Error::Response { .. }) => {
                 log::warn!("scanout {scanout} is taken to have no EDID: {error}");
                 return Ok(None);

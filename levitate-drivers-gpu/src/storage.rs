@@ -8,7 +8,8 @@ use crate::frame::Frame;
 
 /// Room for `N` commands in flight; it can be a `static`.
 ///
-/// A frame takes two to eight of them, creating a framebuffer three.
+/// Four are the fewest: creating a framebuffer takes three, and a question for an EDID that is not answered keeps one.
+/// A frame takes two to eight of them.
 #[derive(Debug)]
 pub struct GpuStorage<D: Dma, const N: usize = 16> {
     pub(crate) slots: [Slot<DmaBuffer<D>, Pending>; N],

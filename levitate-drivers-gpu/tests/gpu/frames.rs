@@ -183,7 +183,7 @@ fn two_pictures_and_a_question_can_be_in_flight_together() {
 fn with_little_room_rectangles_are_merged_and_all_is_seen() {
     for version in BOTH {
         let rig = Rig::new(version, 160, 120);
-        let mut storage = GpuStorage::<_, 3>::new();
+        let mut storage = GpuStorage::<_, 4>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(5);
         let mut picture = gpu.create_framebuffer(0, 160, 120, &mut chunks).unwrap();
@@ -198,8 +198,8 @@ fn with_little_room_rectangles_are_merged_and_all_is_seen() {
         assert_eq!(
             presented,
             Presented {
-                pixels: 160 * 120,
-                commands: 2
+                pixels: 2 * 20 * 120,
+                commands: 4
             }
         );
         rig.visible().assert_same(&expected);
@@ -213,18 +213,22 @@ fn with_little_room_rectangles_are_merged_and_all_is_seen() {
 fn without_room_a_frame_is_refused_and_nothing_is_lost() {
     let model = display(64, 48).with_scanout(32, 24);
     let rig = Rig::plug(model, Version::Two, |_| ());
-    let mut storage = GpuStorage::<_, 3>::new();
+    let mut storage = GpuStorage::<_, 4>::new();
     let mut gpu = rig.gpu(&mut storage);
     let (mut chunks_a, mut chunks_b) = (chunks(2), chunks(2));
     let mut a = gpu.create_framebuffer(0, 64, 48, &mut chunks_a).unwrap();
     let mut b = gpu.create_framebuffer(1, 32, 24, &mut chunks_b).unwrap();
+    gpu.present(&mut a).unwrap();
     rig.device
         .behave(|behaviour| behaviour.completion = Completion::Held);
+    for corner in [(0, 0), (60, 44)] {
+        a.mark_damage(&Rectangle::new(corner.into(), Size::new(4, 4)));
+    }
     let frame = gpu.submit_present(&mut a).unwrap();
-    let full = Error::Submit(SubmitError::Full { slots: 3 });
+    let full = Error::Submit(SubmitError::Full { slots: 4 });
     assert_eq!(gpu.submit_present(&mut b), Err(full));
-    assert_eq!(rig.device.release_all(), 2);
-    assert_eq!(gpu.wait_present(&mut a, frame).unwrap().commands, 2);
+    assert_eq!(rig.device.release_all(), 4);
+    assert_eq!(gpu.wait_present(&mut a, frame).unwrap().commands, 4);
     rig.device
         .behave(|behaviour| behaviour.completion = Completion::Inline);
     assert_eq!(gpu.present(&mut b).unwrap().pixels, 32 * 24);

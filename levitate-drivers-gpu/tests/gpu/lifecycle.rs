@@ -116,13 +116,13 @@ fn a_queue_too_small_for_a_picture_is_refused() {
 #[test]
 fn too_few_slots_are_refused() {
     let rig = Rig::new(Version::Two, 64, 48);
-    let mut storage = GpuStorage::<_, 2>::new();
+    let mut storage = GpuStorage::<_, 3>::new();
     let error = rig.try_gpu(&mut storage).unwrap_err();
     assert_eq!(
         error,
         InitError::TooFewSlots {
-            slots: 2,
-            needed: 3
+            slots: 3,
+            needed: 4
         }
     );
     rig.assert_tidy();

@@ -22,6 +22,7 @@ mod policies;
 mod reclaim;
 mod rig;
 mod screens;
+mod silence;
 mod threads;
 mod timeouts;
 mod unanswered;

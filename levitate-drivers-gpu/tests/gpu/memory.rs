@@ -62,7 +62,7 @@ fn a_picture_is_created_with_one_notification() {
         let rig = Rig::new(version, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
-        let mode = gpu.preferred_mode(0).unwrap();
+        let mode = gpu.screens().unwrap().as_slice()[0].mode();
         let mut chunks = chunks(48);
         let _ = rig.notifications();
         let _ = rig.take_requests();
