@@ -77,6 +77,10 @@ impl<D: Dma> Chunk<D> {
         self.owner = owner;
     }
 
+    pub(crate) const fn has_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// Returns where the device finds the memory.
     pub(crate) fn segment(&self) -> Option<Segment> {
         self.memory.as_ref()?.segment(0)

@@ -209,8 +209,10 @@ pub enum Error {
     /// The framebuffer belongs to another device.
     #[error("framebuffer belongs to another device")]
     ForeignFramebuffer,
-    /// The device was reset; [`Gpu::attach`](crate::Gpu::attach) lets it know the framebuffer again.
-    #[error("device has forgotten the framebuffer in a reset")]
+    /// The device was reset, or a new size for it has failed; [`Gpu::attach`](crate::Gpu::attach) lets the device know it again.
+    #[error(
+        "device does not know the framebuffer: it was reset, or giving it another size has failed"
+    )]
     FramebufferLost,
     /// The framebuffer's last frame is not done.
     #[error("a frame of this framebuffer is in flight")]
@@ -224,6 +226,14 @@ pub enum Error {
     /// A reset failed.
     #[error("device is of no use since a reset failed")]
     Gone,
+}
+
+impl Error {
+    /// Says whether [`Gpu::reset`](crate::Gpu::reset) is the only way out.
+    #[must_use]
+    pub const fn needs_reset(&self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::Device(_))
+    }
 }
 
 impl From<SubmitError> for Error {

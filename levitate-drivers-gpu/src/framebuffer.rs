@@ -28,12 +28,14 @@ pub struct Framebuffer<'f, D: Dma> {
     height: u32,
     scanout: u32,
     owner: Owner,
+    /// False once making a new one has failed: the memory in the chunks, if there is any, is not of this size then.
+    has_picture: bool,
     damage: Damage,
     in_flight: Option<InFlight>,
 }
 
 impl<'f, D: Dma> Framebuffer<'f, D> {
-    /// Wraps chunks that have memory for `rows_per_chunk` rows each (the last one for what is left) and a resource.
+    /// Wraps chunks that have memory for `rows_per_chunk` rows each (the last of them for what is left) and a resource.
     pub(crate) fn new(
         chunks: &'f mut [Chunk<D>],
         rows_per_chunk: usize,
@@ -48,6 +50,7 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
             height,
             scanout,
             owner,
+            has_picture: true,
             damage: Damage::NONE,
             in_flight: None,
         };
@@ -135,6 +138,29 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
         self.chunks
     }
 
+    pub(crate) const fn has_picture(&self) -> bool {
+        self.has_picture
+    }
+
+    /// Remembers that there is no picture any more.
+    pub(crate) fn lost(&mut self) {
+        self.has_picture = false;
+        self.in_flight = None;
+    }
+
+    /// Remembers that there is another picture, a black one.
+    pub(crate) fn renewed(
+        &mut self,
+        (width, height): (u32, u32),
+        (owner, rows_per_chunk): (Owner, usize),
+    ) {
+        self.width = width;
+        self.height = height;
+        self.rows_per_chunk = rows_per_chunk;
+        self.has_picture = true;
+        self.attached(owner);
+    }
+
     /// Remembers that the picture has a new resource, which has nothing of it.
     pub(crate) fn attached(&mut self, owner: Owner) {
         self.owner = owner;
@@ -180,7 +206,7 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
 
     /// Returns which chunk row `y` is in, and which of its rows it is.
     fn place_of(&self, y: u32) -> Option<(usize, usize)> {
-        if y >= self.height {
+        if y >= self.height || !self.has_picture {
             return None;
         }
         let y = usize::try_from(y).ok()?;

@@ -35,6 +35,7 @@ mod mode;
 mod pixel;
 mod present;
 mod protocol;
+mod resize;
 mod resource;
 mod scanout;
 mod storage;

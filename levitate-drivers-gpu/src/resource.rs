@@ -39,26 +39,21 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         if !is_possible(width, height) {
             return Err(Error::InvalidSize { width, height });
         }
-        self.reclaim(chunks)?;
-        let (chunks, rows_per_chunk) = allocate(self.platform.dma(), width, height, chunks)?;
-        match self.attach_chunks(chunks, (width, height), scanout) {
-            Ok(owner) => Ok(Framebuffer::new(
-                chunks,
-                rows_per_chunk,
-                (width, height),
-                scanout,
-                owner,
-            )),
-            Err(error) => {
-                free_unowned(chunks);
-                Err(error)
-            }
-        }
+        let size = (width, height);
+        let (owner, rows_per_chunk) = self.back(chunks, size, scanout)?;
+        Ok(Framebuffer::new(
+            chunks,
+            rows_per_chunk,
+            size,
+            scanout,
+            owner,
+        ))
     }
 
     /// Lets the device know a framebuffer again that it has forgotten in a [`reset`](Self::reset), and shows it on its scanout.
     ///
-    /// The picture is kept, and transferred whole by the next frame. A framebuffer the device knows is left as it is.
+    /// The picture is kept, and transferred whole by the next frame. A framebuffer the device knows is left as it is,
+    /// and one that has no picture since a [`resize_framebuffer`](Self::resize_framebuffer) failed gets a black one.
     ///
     /// # Errors
     ///
@@ -71,6 +66,9 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             Err(error) => return Err(error),
         }
         self.check_scanout(framebuffer.scanout())?;
+        if !framebuffer.has_picture() {
+            return self.renew(framebuffer, framebuffer.dimensions());
+        }
         // An attempt that was not undone left a resource behind, with this memory.
         let left_behind = framebuffer
             .chunks_mut()
@@ -115,8 +113,8 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             return Err(Error::ForeignFramebuffer);
         }
         // A frame that failed does not matter any more; a device that does not answer will not do so below.
-        if let Err(error @ (Error::Timeout(_) | Error::Device(_))) =
-            self.finish_frame(&mut framebuffer)
+        if let Err(error) = self.finish_frame(&mut framebuffer)
+            && error.needs_reset()
         {
             return Err(error);
         }
@@ -161,10 +159,28 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             Err(Error::ForeignFramebuffer)
         } else if self.control.is_none() {
             Err(Error::Gone)
-        } else if owner.life != self.life {
+        } else if owner.life != self.life || !framebuffer.has_picture() {
             Err(Error::FramebufferLost)
         } else {
             Ok(())
+        }
+    }
+
+    /// Allocates memory in the chunks, for a resource that is shown; returns it, and how many rows each chunk has.
+    pub(crate) fn back(
+        &mut self,
+        chunks: &mut [Chunk<P::Dma>],
+        (width, height): (u32, u32),
+        scanout: u32,
+    ) -> Result<(Owner, usize), Error> {
+        self.reclaim(chunks)?;
+        let rows_per_chunk = allocate(self.platform.dma(), width, height, chunks)?;
+        match self.attach_chunks(chunks, (width, height), scanout) {
+            Ok(owner) => Ok((owner, rows_per_chunk)),
+            Err(error) => {
+                free_unowned(chunks);
+                Err(error)
+            }
         }
     }
 
@@ -186,6 +202,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             life: self.life,
             resource_id,
         };
+        let (chunks, _) = chunks.split_at_mut(chunks.partition_point(Chunk::has_memory));
         let following = resource_id.checked_add(1).ok_or(Error::ResourceIdsUsedUp)?;
         let (entries, nr_entries) = entries(self.platform.dma(), chunks)?;
         let control = self.control()?;
@@ -216,8 +233,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             self.note_scanout(scanout, resource_id);
             return Ok(owner);
         };
-        let is_answered = !matches!(error, Error::Timeout(_) | Error::Device(_));
-        if is_answered && self.unref(resource_id).is_ok() {
+        if !error.needs_reset() && self.unref(resource_id).is_ok() {
             chunks
                 .iter_mut()
                 .for_each(|chunk| chunk.set_owner(previous));
@@ -259,13 +275,13 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
     }
 }
 
-/// Allocates rows in as many of the chunks as it takes; returns those, and how many rows each has.
-fn allocate<'f, D: Dma>(
+/// Allocates rows in as many of the chunks as it takes, from the first on; returns how many rows each has.
+fn allocate<D: Dma>(
     dma: &D,
     width: u32,
     height: u32,
-    chunks: &'f mut [Chunk<D>],
-) -> Result<(&'f mut [Chunk<D>], usize), Error> {
+    chunks: &mut [Chunk<D>],
+) -> Result<usize, Error> {
     let too_large = |_| Error::InvalidSize { width, height };
     let row_pixels = usize::try_from(width).map_err(too_large)?;
     let rows = usize::try_from(height).map_err(too_large)?;
@@ -291,7 +307,7 @@ fn allocate<'f, D: Dma>(
             return Err(error.into());
         }
     }
-    Ok((chunks, rows_per_chunk))
+    Ok(rows_per_chunk)
 }
 
 /// Frees the memory no device was told of.

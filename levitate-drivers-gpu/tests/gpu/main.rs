@@ -20,6 +20,7 @@ mod modes;
 mod picture;
 mod policies;
 mod reclaim;
+mod resize;
 mod rig;
 mod screens;
 mod silence;
