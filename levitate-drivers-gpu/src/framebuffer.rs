@@ -64,6 +64,14 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
         self.scanout
     }
 
+    /// Says whether there is a picture: it is lost if giving it another size has failed, and making it again too.
+    ///
+    /// Drawing does nothing then; [`Gpu::attach`](crate::Gpu::attach) makes a black one.
+    #[must_use]
+    pub const fn has_picture(&self) -> bool {
+        self.has_picture
+    }
+
     /// Returns row `y` from the left to the right, or `None` below the last one.
     #[must_use]
     pub fn row(&self, y: u32) -> Option<&[Bgrx8888]> {
@@ -136,10 +144,6 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
 
     pub(crate) fn into_chunks(self) -> &'f mut [Chunk<D>] {
         self.chunks
-    }
-
-    pub(crate) const fn has_picture(&self) -> bool {
-        self.has_picture
     }
 
     /// Remembers that there is no picture any more.

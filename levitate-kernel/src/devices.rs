@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::AtomicBool;
 
+use levitate_kernel::changes::{FollowUp, Told};
 use levitate_kernel::command_line::Options;
 use levitate_virtio::{DeviceType, Interface, MmioTransport};
 use log::error;
@@ -63,6 +64,8 @@ pub(crate) struct Entry {
     pub(crate) device_type: DeviceType,
     /// Whether it has said that its configuration changed, and nobody has looked yet.
     pub(crate) has_changed: Arc<AtomicBool>,
+    /// Whether it has to be looked at because of that.
+    follow_up: FollowUp,
     /// What has become of it.
     pub(crate) state: State,
 }
@@ -84,6 +87,8 @@ pub(crate) struct Devices {
 pub(crate) struct Disk {
     /// Where its registers are.
     pub(crate) address: usize,
+    /// The length in sectors that the log has of it.
+    told_sectors: Told<u64>,
     /// The disk.
     pub(crate) device: Box<dyn BlockDevice>,
 }

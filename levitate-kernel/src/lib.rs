@@ -18,6 +18,7 @@
 extern crate std;
 
 pub mod card;
+pub mod changes;
 pub mod command_line;
 pub mod console;
 pub mod hexdump;

@@ -91,7 +91,11 @@ impl Screen {
     ///
     /// What the driver says.
     pub(crate) fn process_events(&mut self) -> Result<Option<Size>, DriverError> {
-        let size = self.display.process_events()?;
+        let size = self.display.process_events().inspect_err(|_| {
+            // It may have been reset, and its picture be another one; whatever is drawn next is drawn on all of it.
+            CONSOLE.lock().invalidate();
+            HAS_NEWS.store(true, Ordering::Relaxed);
+        })?;
         if size.is_some() {
             // Whatever picture there was is gone.
             self.show_log()?;

@@ -103,20 +103,26 @@ pub(crate) fn receive() -> Option<u8> {
     Some(byte)
 }
 
-/// Waits for the next byte, asleep; `on_wake` is called after every interrupt.
-pub(crate) fn wait_for_byte(mut on_wake: impl FnMut()) -> u8 {
+/// Waits for the next byte, asleep; `on_wake` is called after every interrupt, and must do what `is_due` says that there is to do.
+pub(crate) fn wait_for_byte<C>(
+    context: &mut C,
+    is_due: impl Fn(&C) -> bool,
+    mut on_wake: impl FnMut(&mut C),
+) -> u8 {
     loop {
         let before = masking::mask();
-        // Masked, so that a byte that arrives after this look still ends the wait.
+        // Both looks are masked: an interrupt that has come before them, during `on_wake` too, was handled, and they see what it
+        // left; one that comes after them stays pending, and a pending interrupt ends the wait though it is masked. It is
+        // handled at `restore`, before `on_wake`.
         let byte = receive();
-        if byte.is_none() {
+        if byte.is_none() && !is_due(context) {
             masking::wait_for_interrupt();
         }
         masking::restore(before);
         if let Some(byte) = byte {
             return byte;
         }
-        on_wake();
+        on_wake(context);
     }
 }
 

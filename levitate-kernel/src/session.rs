@@ -16,7 +16,7 @@ pub(crate) fn run(devices: &mut Devices) -> ! {
     // Writing to the serial line does not fail.
     let _ = out.write_str(shell::PROMPT);
     loop {
-        let byte = serial::wait_for_byte(|| {
+        let byte = serial::wait_for_byte(devices, Devices::have_changed, |devices| {
             devices.follow_changes();
             devices.update_screen();
         });

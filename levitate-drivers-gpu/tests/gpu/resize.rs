@@ -116,6 +116,7 @@ fn a_picture_that_was_lost_altogether_comes_back() {
         let refused = gpu.resize_framebuffer(&mut picture, 32, 24);
         assert_eq!(refused, Err(REFUSED));
         assert_eq!(rig.device.model(|gpu| gpu.resources()), [0_u32; 0]);
+        assert!(!picture.has_picture());
         // Nothing but the picture is missing.
         card(&mut picture).unwrap();
         assert_eq!(gpu.present(&mut picture), Err(Error::FramebufferLost));
@@ -123,6 +124,7 @@ fn a_picture_that_was_lost_altogether_comes_back() {
         assert!(gpu.screens().is_ok());
 
         gpu.attach(&mut picture).unwrap();
+        assert!(picture.has_picture());
         assert_eq!(picture.size(), Size::new(64, 48));
         assert_shown(&rig, &mut gpu, &mut picture);
         gpu.destroy_framebuffer(picture).unwrap();

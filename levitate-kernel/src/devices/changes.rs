@@ -2,47 +2,81 @@
 
 use core::sync::atomic::Ordering;
 
-use log::{error, info};
+use levitate_kernel::changes::{MAX_LOOKS, Next};
+use log::{error, info, warn};
 
-use super::Devices;
+use super::start::display_role;
+use super::{Devices, Disk, Entry};
+use crate::drivers::DriverError;
+use crate::screen::Screen;
 
 impl Devices {
+    /// Says whether a device has said that its configuration changed, and nobody has looked yet.
+    pub(crate) fn have_changed(&self) -> bool {
+        let mut entries = self.entries.iter();
+        // Relaxed: as where it is set.
+        entries.any(|entry| entry.has_changed.load(Ordering::Relaxed))
+    }
+
     /// Looks at every device that has said that its configuration changed, and says what came of it.
+    ///
+    /// A look that fails is repeated the next time this is called, [`MAX_LOOKS`] times in all.
     pub(crate) fn follow_changes(&mut self) {
         for entry in &mut self.entries {
             // Relaxed: as where it is set.
-            if !entry.has_changed.swap(false, Ordering::Relaxed) {
-                continue;
-            }
+            let has_changed = entry.has_changed.swap(false, Ordering::Relaxed);
+            let is_due = entry.follow_up.is_due(has_changed);
             let address = entry.address;
+            let mut looked = Ok(());
             let mut disks = self.disks.iter_mut().enumerate();
             if let Some((number, disk)) = disks.find(|(_, disk)| disk.address == address) {
-                match disk.device.process_config_change() {
-                    Ok(Some(resized)) => {
-                        entry.state.set_role(disk.role(number));
-                        info!(
-                            "{address:#x}: disk {number} has {} sectors now, it had {}",
-                            resized.now_sectors, resized.before_sectors
-                        );
-                    }
-                    Ok(None) => {}
-                    Err(error) => error!("{address:#x}: disk {number}: {error}"),
+                if is_due {
+                    looked = disk.device.process_config_change();
                 }
+                // Not only then: a disk that was reset in between may have come up with another length, and no word of it.
+                entry.follow_length(disk, number);
             }
             let screen = self.screen.as_mut();
-            if let Some(screen) = screen.filter(|screen| screen.address() == address) {
-                match screen.process_events() {
-                    Ok(Some(size)) => {
-                        let role = super::start::display_role(size);
-                        info!("{address:#x}: {role} now");
-                        entry.state.set_role(role);
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        error!("{address:#x}: the display does not follow its change: {error}")
-                    }
-                }
+            if let Some(screen) = screen.filter(|screen| screen.address() == address)
+                && is_due
+            {
+                looked = entry.follow_display(screen);
             }
+            match looked {
+                Ok(()) => entry.follow_up.succeeded(),
+                Err(error) => entry.look_failed(&error),
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Says that a disk has another length than it was said to have.
+    fn follow_length(&mut self, disk: &mut Disk, number: usize) {
+        let now = disk.device.info().capacity_sectors;
+        if let Some(before) = disk.told_sectors.update(now) {
+            self.state.set_role(disk.role(number));
+            let address = self.address;
+            info!("{address:#x}: disk {number} has {now} sectors now, it had {before}");
+        }
+    }
+
+    fn follow_display(&mut self, screen: &mut Screen) -> Result<(), DriverError> {
+        if let Some(size) = screen.process_events()? {
+            let role = display_role(size);
+            info!("{:#x}: {role} now", self.address);
+            self.state.set_role(role);
+        }
+        Ok(())
+    }
+
+    fn look_failed(&mut self, error: &DriverError) {
+        let address = self.address;
+        error!("{address:#x}: its change is not followed: {error}");
+        if self.follow_up.failed() == Next::GiveUp {
+            warn!(
+                "{address:#x}: {MAX_LOOKS} looks have failed; its change is given up until it changes again"
+            );
         }
     }
 }

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use levitate_kernel::changes::FollowUp;
 use levitate_kernel::command_line::Options;
 use levitate_virtio::{Interrupt, InterruptStatus, MmioTransport, Transport};
 use log::{error, info, warn};
@@ -77,6 +78,7 @@ fn probe(slot: &Device) -> Option<(Entry, KernelTransport)> {
         interface: transport.interface(),
         device_type: transport.device_type(),
         has_changed: Arc::default(),
+        follow_up: FollowUp::default(),
         state: State::Stopped,
     };
     info!(

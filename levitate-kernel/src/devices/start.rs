@@ -6,11 +6,13 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use embedded_graphics::geometry::Size;
+use levitate_kernel::changes::Told;
 use levitate_kernel::command_line::Choice;
 use levitate_virtio::{DeviceType, Transport};
 use log::warn;
 
 use super::{Devices, Disk, KernelTransport, State};
+use crate::drivers::block::BlockDevice as _;
 use crate::drivers::display::Display;
 use crate::drivers::levitate_blk::LevitateBlk;
 use crate::drivers::levitate_gpu::LevitateGpu;
@@ -88,6 +90,7 @@ impl Devices {
         let number = self.disks.partition_point(|disk| disk.address < address);
         let mut disk = Disk {
             address,
+            told_sectors: Told::new(device.info().capacity_sectors),
             device: Box::new(device),
         };
         let role = disk.role(number);

@@ -33,15 +33,6 @@ impl DiskInfo {
     }
 }
 
-/// A disk's length that has changed, in sectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Resized {
-    /// What it was.
-    pub(crate) before_sectors: u64,
-    /// What it is.
-    pub(crate) now_sectors: u64,
-}
-
 /// One read of several that are in flight together.
 pub(crate) struct Read<'a> {
     /// The first sector.
@@ -76,8 +67,8 @@ pub(crate) trait BlockDevice {
     /// Makes `count` sectors from `first_sector` on read as zeroes.
     fn write_zeroes(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError>;
 
-    /// Looks what the disk has changed about itself, once it has said that it did; returns its length if that is another one.
-    fn process_config_change(&mut self) -> Result<Option<Resized>, DriverError>;
+    /// Looks what the disk has changed about itself, once it has said that it did; [`info`](Self::info) knows it then.
+    fn process_config_change(&mut self) -> Result<(), DriverError>;
 
     /// Chooses whether the disk shall interrupt when it is done with something; at first it shall not.
     fn set_interrupts(&mut self, wanted: bool);

@@ -53,7 +53,7 @@ pub(crate) trait Display {
     fn recreate(&mut self) -> Result<(), DriverError>;
 
     /// Looks whether the display has changed, once it has said that it did; if it prefers another size, it gets a black picture of
-    /// that size, which is returned.
+    /// that size, or of the one it had if that fails. Returns the size of a new picture; one that was lost is made anew.
     fn process_events(&mut self) -> Result<Option<Size>, DriverError>;
 }
 

@@ -10,7 +10,7 @@ use levitate_hal::{Clock, Deadline, DmaBuffer};
 use log::{error, warn};
 
 use super::DriverError;
-use super::block::{BlockDevice, DiskInfo, Read, Resized, SECTOR_BYTES};
+use super::block::{BlockDevice, DiskInfo, Read, SECTOR_BYTES};
 use crate::devices::KernelTransport;
 use crate::platform::{KernelClock, KernelDma, Platform, platform};
 
@@ -164,12 +164,9 @@ impl BlockDevice for LevitateBlk {
         zeroed.map_err(|error| self.recover(error))
     }
 
-    fn process_config_change(&mut self) -> Result<Option<Resized>, DriverError> {
-        let change = self.blk.process_config_change()?;
-        Ok(change.map(|change| Resized {
-            before_sectors: change.before_sectors,
-            now_sectors: change.now_sectors,
-        }))
+    fn process_config_change(&mut self) -> Result<(), DriverError> {
+        self.blk.process_config_change()?;
+        Ok(())
     }
 
     fn set_interrupts(&mut self, wanted: bool) {

@@ -7,7 +7,7 @@ use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
-use levitate_drivers_gpu::{Chunk, EdidError, Error, Framebuffer, Gpu, GpuStorage};
+use levitate_drivers_gpu::{Chunk, Error, Framebuffer, Gpu, GpuStorage, Mode, Screens};
 use log::{error, warn};
 
 use super::DriverError;
@@ -29,9 +29,8 @@ const CHUNKS: usize = 16;
 pub(crate) struct LevitateGpu {
     /// `None` only while it is dropped.
     gpu: Option<Gpu<'static, KernelTransport, Platform>>,
-    /// `None` after making a new one has failed.
+    /// `None` only while it is dropped.
     framebuffer: Option<Framebuffer<'static, KernelDma>>,
-    size: Size,
 }
 
 impl LevitateGpu {
@@ -49,11 +48,10 @@ impl LevitateGpu {
         Ok(Self {
             gpu: Some(gpu),
             framebuffer: Some(framebuffer),
-            size: Size::new(mode.width, mode.height),
         })
     }
 
-    /// Returns both parts, which are there unless something failed before.
+    /// Returns both parts.
     fn parts(
         &mut self,
     ) -> Result<
@@ -61,66 +59,65 @@ impl LevitateGpu {
             &mut Gpu<'static, KernelTransport, Platform>,
             &mut Framebuffer<'static, KernelDma>,
         ),
-        DriverError,
+        Error,
     > {
         match (&mut self.gpu, &mut self.framebuffer) {
             (Some(gpu), Some(framebuffer)) => Ok((gpu, framebuffer)),
-            _ => Err("the display has no picture since making a new one failed".into()),
+            _ => Err(Error::Gone),
         }
     }
 
-    /// Brings the device up again if `error` is one that does not go away by itself, and passes it on.
+    /// Does what helps against `error`, and passes it on: some go away only by a reset, and a lost picture is made again.
     fn recover(&mut self, error: Error) -> DriverError {
-        if matches!(error, Error::Timeout(_) | Error::Device(_)) {
+        let needs_reset = error.needs_reset();
+        if needs_reset {
             warn!("{error}; the display is reset");
-            if let Ok((gpu, framebuffer)) = self.parts() {
-                let reset = gpu.reset().map_err(DriverError::from);
-                let again = reset.and_then(|()| Ok(gpu.attach(framebuffer)?));
-                if let Err(error) = again {
-                    error!("the display stays off: {error}");
-                }
-            }
+        }
+        if (needs_reset || error == Error::FramebufferLost)
+            && let Err(error) = self.restart(needs_reset)
+        {
+            error!("the display stays off: {error}");
         }
         error.into()
+    }
+
+    /// Lets the device know the picture again, after a reset if that is needed.
+    fn restart(&mut self, needs_reset: bool) -> Result<(), DriverError> {
+        let (gpu, framebuffer) = self.parts()?;
+        if needs_reset {
+            gpu.reset()?;
+        }
+        Ok(gpu.attach(framebuffer)?)
+    }
+
+    /// Makes a black picture of this size; if that fails, one of the size there was.
+    fn resize(&mut self, size: Size) -> Result<(), Error> {
+        let (gpu, framebuffer) = self.parts()?;
+        gpu.resize_framebuffer(framebuffer, size.width, size.height)
     }
 }
 
 impl Display for LevitateGpu {
     fn info(&mut self) -> Result<DisplayInfo, DriverError> {
-        let size = self.size;
+        let size = self.size();
         let (gpu, _) = self.parts()?;
-        let info = match gpu.display_info() {
-            Ok(info) => info,
+        let screens = match gpu.screens() {
+            Ok(screens) => screens,
             Err(error) => return Err(self.recover(error)),
         };
-        let shown = info.displays().get(SCANOUT as usize);
-        let shown = shown.and_then(|display| display.mode());
-        let preferred = match gpu.edid(SCANOUT) {
-            Ok(edid) => match edid.preferred_timing() {
-                Ok(timing) => Some(timing),
-                // So it is with the EDID of a display too large for the timings of a base block.
-                Err(EdidError::NoTiming) => None,
-                Err(error) => {
-                    warn!("display {SCANOUT} is taken to have no EDID: {error}");
-                    None
-                }
-            },
-            Err(Error::NoEdid) => None,
-            Err(error @ Error::Command { .. }) => {
-                warn!("display {SCANOUT} is taken to have no EDID: {error}");
-                None
-            }
-            Err(error) => return Err(self.recover(error)),
-        };
+        let screen = screens.as_slice().get(SCANOUT as usize);
+        let shown = screen.and_then(|screen| screen.display.mode());
+        let preferred = screen.and_then(|screen| screen.edid_mode);
         Ok(DisplayInfo {
-            size: shown.map_or(size, |mode| Size::new(mode.width, mode.height)),
-            preferred: preferred.map(|timing| Size::new(timing.width, timing.height)),
+            size: shown.map_or(size, size_of),
+            preferred: preferred.map(size_of),
             driver: NAME,
         })
     }
 
     fn size(&self) -> Size {
-        self.size
+        let framebuffer = self.framebuffer.as_ref();
+        framebuffer.map_or(Size::zero(), Framebuffer::size)
     }
 
     fn draw_pixels(&mut self, pixels: &mut dyn Iterator<Item = Pixel<Rgb888>>) {
@@ -166,37 +163,40 @@ impl Display for LevitateGpu {
     }
 
     fn recreate(&mut self) -> Result<(), DriverError> {
-        self.parts()?;
-        let (Some(gpu), Some(framebuffer)) = (&mut self.gpu, self.framebuffer.take()) else {
-            return Ok(());
-        };
-        let chunks = gpu.destroy_framebuffer(framebuffer)?;
-        let (width, height) = (self.size.width, self.size.height);
-        let framebuffer = gpu.create_framebuffer(SCANOUT, width, height, chunks)?;
-        self.framebuffer = Some(framebuffer);
-        Ok(())
+        let size = self.size();
+        self.resize(size).map_err(|error| self.recover(error))
     }
 
     fn process_events(&mut self) -> Result<Option<Size>, DriverError> {
-        let (gpu, _) = self.parts()?;
+        let (gpu, framebuffer) = self.parts()?;
+        let (before, had_picture) = (framebuffer.size(), framebuffer.has_picture());
         let screens = match gpu.process_events() {
-            Ok(Some(screens)) => screens,
-            Ok(None) => return Ok(None),
+            Ok(screens) => screens,
             Err(error) => return Err(self.recover(error)),
         };
-        let screen = screens.as_slice().get(SCANOUT as usize);
-        // A display nobody looks at keeps its picture.
-        let Some(mode) = screen.and_then(|screen| screen.display.mode()) else {
-            return Ok(None);
-        };
-        let size = Size::new(mode.width, mode.height);
-        if size == self.size {
+        let screens = screens.as_ref().map_or(&[][..], Screens::as_slice);
+        let mode = screens.get(SCANOUT as usize).map(|screen| screen.display);
+        // A display nobody looks at keeps its size.
+        let wanted = mode.and_then(|display| display.mode()).map(size_of);
+        let size = wanted.unwrap_or(before);
+        if size == before && had_picture {
             return Ok(None);
         }
-        self.size = size;
-        self.recreate()?;
-        Ok(Some(size))
+        let Err(error) = self.resize(size) else {
+            return Ok(Some(size));
+        };
+        let (_, framebuffer) = self.parts()?;
+        if error.needs_reset() || !framebuffer.has_picture() {
+            return Err(self.recover(error));
+        }
+        error!("the display cannot have {size}, and keeps {before}: {error}");
+        Ok(Some(before))
     }
+}
+
+/// Returns the size of a mode.
+fn size_of(mode: Mode) -> Size {
+    Size::new(mode.width, mode.height)
 }
 
 impl Drop for LevitateGpu {
