@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::blk::{check_read, number_of};
-use super::case::{Case, Context, command, refused_command, shut_down};
+use super::case::{Case, Context, command, ensure_exit, refused_command, shut_down};
 use super::disk_image::{SECTOR_BYTES, TestDisk};
 use super::pixels;
 use crate::vm::{Machine, Transport};
@@ -37,6 +37,10 @@ pub(crate) fn cases() -> Vec<Case> {
             run: Box::new(move |context| resize_display(context, machine(context, transport))),
         });
     }
+    cases.push(Case {
+        name: "display-resize-refused",
+        run: Box::new(|context| refuse_display(context, context.machine())),
+    });
     cases
 }
 
@@ -91,4 +95,36 @@ fn resize_display(context: &Context, mut machine: Machine) -> Result<()> {
         "the display did not start as large as it was to be:\n{log}"
     );
     shut_down(vm)
+}
+
+/// A display that cannot have the size it is to have keeps the one it had, and takes the next one that it can have.
+fn refuse_display(context: &Context, mut machine: Machine) -> Result<()> {
+    machine.gpu = Some((1280, 800));
+    machine.vnc = true;
+    // Enough for a picture of 1280x800, and not for one of 1400x1050.
+    let memory = "virtio-gpu-device.max_hostmem=5000000";
+    machine.extra = vec!["-global".into(), memory.into()];
+    let (mut vm, _) = context.boot(&machine)?;
+    for ((width, height), news, size) in [
+        ((1400_u16, 1050_u16), "and keeps 1280", (1280, 800)),
+        ((1024, 600), "display 1024x600 now", (1024, 600)),
+    ] {
+        vm.connect_vnc()?.set_desktop_size(width, height)?;
+        vm.wait_for(news, NEWS_DEADLINE)?;
+        command(&mut vm, "gpu card")?;
+        pixels::ensure_shown(&mut vm, &pixels::card(size)?, &context.dir, "refused-card")?;
+    }
+    vm.send("shutdown\n")?;
+    ensure_exit(&mut vm, NEWS_DEADLINE, 0)?;
+    // QEMU calls wrong what it refuses: the second resource, and what was sent along with its creation.
+    let errors = vm.guest_errors()?;
+    let other = errors.iter().find(|error| {
+        !error.ends_with(" resource specified 2")
+            && !error.ends_with(" resource creation failed 2 1400 1050")
+    });
+    ensure!(
+        other.is_none() && !errors.is_empty(),
+        "QEMU logged {errors:?}, which is not all about the picture it refused"
+    );
+    Ok(())
 }
