@@ -2,8 +2,10 @@
 //!
 //! `doctor` prints the list; [`Setup::ensure`] installs what a command lacks, and asks first if somebody is there to answer.
 
+mod action;
 pub(crate) mod apt;
 mod back_end;
+mod cargo_tool;
 pub(crate) mod coverage;
 pub(crate) mod qemu;
 mod question;
@@ -14,9 +16,11 @@ use std::io::IsTerminal as _;
 use anyhow::{Result, bail};
 
 use crate::cli::Global;
-use crate::toolchain::host::{HostProbe, OLDEST_RUSTC};
+use crate::toolchain::host::HostProbe;
 use crate::toolchain::{Choice, Compiler, Probe as _, Target, choose};
+use action::Action;
 pub(crate) use back_end::BackEnd;
+pub(crate) use cargo_tool::CARGO_FUZZ;
 use qemu::Qemu;
 
 /// Something a command needs and a machine may lack.
@@ -38,25 +42,17 @@ pub(crate) enum Prerequisite {
     Miri,
     /// `cargo llvm-cov`, and the tools of LLVM it calls.
     Coverage,
+    /// `c++`, which compiles the runtime of libFuzzer.
+    CxxCompiler,
+    /// `cargo fuzz`, of the version that is pinned.
+    CargoFuzz,
     /// QEMU's windows, and a display to show them on; without it `run` saves a screenshot.
     Window,
 }
 
-/// One way to install something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Action {
-    RustupTarget(Target),
-    RustupComponents,
-    Miri,
-    Coverage,
-    Apt(&'static str),
-    /// The distribution's compiler and its source, under the names that have one that is new enough.
-    AptCompiler,
-}
-
 impl Prerequisite {
     /// Everything any command may need.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::HostLinker,
         Self::Components,
         Self::Compiler(Target::Aarch64),
@@ -68,6 +64,8 @@ impl Prerequisite {
         Self::BackEnd(BackEnd::Display),
         Self::Miri,
         Self::Coverage,
+        Self::CxxCompiler,
+        Self::CargoFuzz,
         Self::Window,
     ];
 
@@ -82,6 +80,8 @@ impl Prerequisite {
             Self::BackEnd(kind) => format!("QEMU's {}", kind.program()),
             Self::Miri => "Miri".to_owned(),
             Self::Coverage => "cargo llvm-cov".to_owned(),
+            Self::CxxCompiler => "a C++ compiler".to_owned(),
+            Self::CargoFuzz => "cargo fuzz".to_owned(),
             Self::Window => "a window".to_owned(),
         }
     }
@@ -96,6 +96,7 @@ impl Prerequisite {
             Self::Qemu => "run, screenshot, test",
             Self::Miri => "sanitize, test",
             Self::Coverage => "coverage",
+            Self::CxxCompiler | Self::CargoFuzz => "fuzz, test",
             Self::Window => "nothing; run shows one if it can",
         }
     }
@@ -103,7 +104,9 @@ impl Prerequisite {
     /// Returns whether every command works without it.
     pub(crate) fn is_optional(self) -> bool {
         match self {
-            Self::Window | Self::Miri | Self::Coverage => true,
+            Self::Window | Self::Miri | Self::Coverage | Self::CxxCompiler | Self::CargoFuzz => {
+                true
+            }
             // Where Debian's packages are not to be had, `test` says that it skips what needs these.
             Self::DistributionCompiler | Self::BackEnd(_) => !apt::is_there(),
             _ => false,
@@ -128,57 +131,23 @@ impl Prerequisite {
             Self::BackEnd(kind) => kind.packages().map(Action::Apt).to_vec(),
             Self::Miri => vec![Action::Miri],
             Self::Coverage => vec![Action::Coverage],
+            Self::CxxCompiler => vec![Action::Apt("g++")],
+            Self::CargoFuzz => vec![Action::CargoFuzz],
             Self::Window => vec![Action::Apt("qemu-system-gui")],
         }
     }
 
-    /// Returns the one command that gets it: of several ways, the one that the machine's own packages offer.
+    /// Returns the one command that gets it: of several ways, the one that the machine's own packages offer, and of several
+    /// packages the likeliest.
     pub(crate) fn remedy(self, choice: Choice) -> String {
-        match self.actions(choice).last() {
+        let actions = self.actions(choice);
+        let action = match self {
+            Self::BackEnd(_) => actions.first(),
+            _ => actions.last(),
+        };
+        match action {
             Some(action) => action.remedy(),
             None => String::new(),
-        }
-    }
-}
-
-impl Action {
-    /// Returns what a person would type.
-    fn command_line(&self) -> String {
-        match self {
-            Self::RustupTarget(target) => format!("rustup target add {}", target.triple()),
-            Self::RustupComponents => "rustup component add rustfmt clippy".to_owned(),
-            Self::Miri => format!("rustup {}", rustup::MIRI.join(" ")),
-            Self::Coverage => coverage::command_line(),
-            Self::Apt(package) => apt::command_line(&[(*package).to_owned()]),
-            Self::AptCompiler => apt::command_line(&apt::compiler_packages()),
-        }
-    }
-
-    /// Returns what a person would do, on a system without Debian's packages too.
-    fn remedy(&self) -> String {
-        let (major, minor) = OLDEST_RUSTC;
-        match self {
-            Self::Apt(package) if !apt::is_there() => {
-                format!("install what Debian calls {package} with the system's package manager")
-            }
-            Self::AptCompiler if !apt::is_there() => format!(
-                "install rustc {major}.{minor} or later, and the source of its library, with the system's package manager"
-            ),
-            _ => self.command_line(),
-        }
-    }
-
-    fn perform(&self, attended: bool) -> Result<()> {
-        match self {
-            Self::RustupTarget(target) => rustup::add(&["target", "add", target.triple()]),
-            Self::RustupComponents => rustup::add(&["component", "add", "rustfmt", "clippy"]),
-            Self::Miri => rustup::add(&rustup::MIRI),
-            Self::Coverage => coverage::install(),
-            Self::Apt(package) => apt::install(&[(*package).to_owned()], attended),
-            Self::AptCompiler => {
-                apt::know_compilers(attended)?;
-                apt::install(&apt::compiler_packages(), attended)
-            }
         }
     }
 }
@@ -204,9 +173,7 @@ impl Setup {
     /// Looks for a prerequisite: what was found, or why it is not there.
     pub(crate) fn look_for(&self, what: Prerequisite, probe: &HostProbe) -> Result<String, String> {
         match what {
-            Prerequisite::HostLinker => which::which("cc")
-                .map(|path| path.display().to_string())
-                .map_err(|_| "no cc in PATH".to_owned()),
+            Prerequisite::HostLinker => in_path("cc"),
             Prerequisite::Components => rustup::components(),
             Prerequisite::Compiler(target) => choose(self.global.toolchain, target, probe)
                 .map(|compiler| compiler.describe())
@@ -218,6 +185,8 @@ impl Setup {
             Prerequisite::BackEnd(kind) => kind.find().map(|path| path.display().to_string()),
             Prerequisite::Miri => rustup::miri(),
             Prerequisite::Coverage => coverage::Tools::find().map(|tools| tools.describe()),
+            Prerequisite::CxxCompiler => in_path("c++"),
+            Prerequisite::CargoFuzz => CARGO_FUZZ.find().map(|path| path.display().to_string()),
             Prerequisite::Window => self.qemu()?.window().map(str::to_owned),
         }
     }
@@ -339,6 +308,13 @@ impl Setup {
     }
 }
 
+/// Looks for a program in PATH.
+fn in_path(program: &str) -> Result<String, String> {
+    which::which(program)
+        .map(|path| path.display().to_string())
+        .map_err(|_| format!("no {program} in PATH"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,6 +325,17 @@ mod tests {
             for choice in [Choice::Auto, Choice::Rustup, Choice::Distribution] {
                 assert!(!what.actions(choice).is_empty(), "{what:?}");
             }
+        }
+    }
+
+    #[test]
+    fn of_several_packages_the_likeliest_is_named() {
+        for (kind, package) in [
+            (BackEnd::Storage, "qemu-system-common"),
+            (BackEnd::Display, "qemu-system-gui"),
+        ] {
+            let remedy = Prerequisite::BackEnd(kind).remedy(Choice::Auto);
+            assert!(remedy.contains(&format!(" {package}")), "{remedy}");
         }
     }
 

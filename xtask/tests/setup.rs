@@ -168,6 +168,50 @@ echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
 }
 
 #[test]
+fn what_fuzzing_needs_is_installed_and_cargo_fuzz_of_another_version_is_replaced() {
+    let apt_cache = "printf 'g++:\\n  Candidate: 12\\n'\n";
+    let apt_get = r#"
+echo "apt-get $*" >> "$BENCH/calls"
+PATH=/usr/bin:/bin cp "$BENCH/qemu" "$BENCH/bin/c++"
+"#;
+    // A cargo that installs what answers with the version that was asked for; building the targets fails.
+    let cargo = r#"
+echo "cargo $*" >> "$BENCH/calls"
+tool="$CARGO_TARGET_DIR/tools/bin/cargo-fuzz"
+printf '#!/bin/sh\n[ "$1" = --version ] && echo cargo-fuzz %s || exit 1\n' "$4" > "$tool"
+PATH=/usr/bin:/bin chmod +x "$tool"
+"#;
+    let bench = Bench::new(&[
+        ("apt-get", apt_get),
+        ("apt-cache", apt_cache),
+        ("sudo", SUDO),
+        ("cargo", cargo),
+    ]);
+    std::fs::create_dir_all(bench.path("target/tools/bin")).unwrap();
+    bench.program("target/tools/bin/cargo-fuzz", "echo cargo-fuzz 0.1.0");
+
+    // Against the user's will nothing is installed, and the message has both commands.
+    let output = bench.xtask(&["fuzz", "--no-install"]);
+    assert_eq!(output.status.code(), Some(1));
+    let refused = stderr(&output);
+    assert!(refused.contains("cargo-fuzz 0.1.0, not "), "{refused}");
+    assert!(refused.contains("recommends g++"), "{refused}");
+    assert!(bench.calls().is_empty());
+
+    let output = bench.xtask(&["fuzz"]);
+    let stderr = stderr(&output);
+    let calls = bench.calls();
+    let install = "apt-get install -y --no-install-recommends --no-remove g++";
+    assert_eq!(calls[0], install, "{stderr}");
+    let install = "cargo install cargo-fuzz --version ";
+    assert!(calls[1].starts_with(install), "{calls:?}");
+    assert!(stderr.contains("no compiler builds"), "{stderr}");
+    // What is there is not installed again.
+    bench.xtask(&["fuzz"]);
+    assert_eq!(bench.calls(), calls);
+}
+
+#[test]
 fn a_package_in_the_way_is_replaced_and_not_removed() {
     let apt_cache = r#"
 if [ "$2" = qemu-utils ]; then
@@ -330,6 +374,10 @@ fn the_doctor_lists_what_is_missing_and_fails() {
         "missing  QEMU: no qemu-system-aarch64 in PATH",
         "missing  a linker for the host: no cc in PATH",
         "missing  a compiler for aarch64-unknown-none",
+        "optional a C++ compiler: no c++ in PATH",
+        "--no-install-recommends g++\n",
+        "optional cargo fuzz: no ",
+        "to get it: cargo install cargo-fuzz --version ",
         "to get it: rustup target add riscv64gc-unknown-none-elf",
     ] {
         assert!(stdout.contains(part), "{part}: {stdout}");

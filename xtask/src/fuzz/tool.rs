@@ -7,12 +7,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::directory;
 use crate::cli::{FuzzTarget, Sanitizer};
-use crate::progress::Step;
-use crate::setup::Setup;
+use crate::setup::{CARGO_FUZZ, Prerequisite, Setup};
 use crate::{exec, interrupt, workspace};
-
-/// The version that is installed, with its own lock file.
-const CARGO_FUZZ: &str = "0.13.2";
 
 /// Whose compiler accepts what is not stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +26,15 @@ pub(crate) struct Fuzzers {
 }
 
 impl Fuzzers {
-    /// Installs cargo-fuzz into the target directory unless it is there, and builds every target.
+    /// Gets what building takes, where it is missing, and builds every target.
     ///
     /// # Errors
     ///
-    /// cargo-fuzz cannot be had, or neither a nightly nor the compiler of this run builds the targets.
+    /// cargo-fuzz or a C++ compiler cannot be had, or neither a nightly nor the compiler of this run builds the targets.
     pub(crate) fn build(sanitizer: Sanitizer, setup: &Setup) -> Result<Self> {
-        let program = install(setup)?;
+        // libFuzzer's runtime is C++, compiled with the targets.
+        setup.ensure(&[Prerequisite::CxxCompiler, Prerequisite::CargoFuzz])?;
+        let program = CARGO_FUZZ.path();
         let mut ways = vec![Way::Bootstrap];
         if has_nightly() {
             ways.insert(0, Way::Nightly);
@@ -60,33 +58,6 @@ impl Fuzzers {
     pub(super) fn program(&self, target: FuzzTarget) -> PathBuf {
         self.programs.join(target.name())
     }
-}
-
-/// Returns the path of cargo-fuzz; it is installed where it was not.
-fn install(setup: &Setup) -> Result<PathBuf> {
-    let root = workspace::target_dir().join("tools");
-    let program = root.join("bin/cargo-fuzz");
-    if program.is_file() {
-        return Ok(program);
-    }
-    if setup.global().no_install {
-        bail!(
-            "cargo-fuzz is missing; to get it: cargo install cargo-fuzz --version {CARGO_FUZZ} --locked --root {}",
-            root.display()
-        );
-    }
-    let mut command = workspace::cargo();
-    command
-        .args(["install", "cargo-fuzz", "--locked", "--version", CARGO_FUZZ])
-        .arg("--root")
-        .arg(&root);
-    let step = Step::begin("installing cargo-fuzz");
-    let status = exec::status(&mut command)?;
-    step.end(if status.success() { "done" } else { "failed" });
-    if !status.success() {
-        bail!("cargo-fuzz cannot be installed: see above");
-    }
-    Ok(program)
 }
 
 fn has_nightly() -> bool {

@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
+use super::cargo_tool::CargoTool;
 use super::rustup;
 use crate::{exec, workspace};
 
-/// The version of cargo-llvm-cov that is installed.
-const VERSION: &str = "0.9.1";
+/// What is installed where there is none.
+const CARGO_LLVM_COV: CargoTool = CargoTool {
+    name: "cargo-llvm-cov",
+    version: "0.9.1",
+};
 
 /// The tools of LLVM that it calls, and the variables that say where they are.
 const LLVM_TOOLS: [(&str, &str); 2] =
@@ -26,7 +30,7 @@ pub(crate) struct Tools {
 impl Tools {
     /// Looks for them: ours, or the program's in PATH; those of rustup's toolchain, or the distribution's.
     pub(crate) fn find() -> Result<Self, String> {
-        let own = directory().join("bin/cargo-llvm-cov");
+        let own = CARGO_LLVM_COV.path();
         let cargo_llvm_cov = if own.is_file() {
             own
         } else {
@@ -88,16 +92,11 @@ fn places(sysroot: &Path, version: &str) -> Vec<PathBuf> {
     places
 }
 
-/// Returns where `cargo install` puts the program.
-fn directory() -> PathBuf {
-    workspace::target_dir().join("tools")
-}
-
 /// Returns what a person would type.
 pub(super) fn command_line() -> String {
     format!(
-        "rustup component add llvm-tools && cargo install cargo-llvm-cov --version {VERSION} --locked --root {}",
-        directory().display()
+        "rustup component add llvm-tools && {}",
+        CARGO_LLVM_COV.command_line()
     )
 }
 
@@ -105,22 +104,8 @@ pub(super) fn command_line() -> String {
 pub(super) fn install() -> Result<()> {
     // Without rustup, the distribution's tools may be there.
     let tools = rustup::add(&["component", "add", "llvm-tools"]);
-    let mut command = workspace::cargo();
-    command
-        .args([
-            "install",
-            "cargo-llvm-cov",
-            "--version",
-            VERSION,
-            "--locked",
-        ])
-        .arg("--root")
-        .arg(directory())
-        .arg("--target-dir")
-        .arg(directory().join("build"));
-    let status = exec::status(&mut command)?;
-    if !status.success() {
-        bail!("cargo install ended with {status}");
+    if CARGO_LLVM_COV.find().is_err() {
+        CARGO_LLVM_COV.install()?;
     }
     Tools::find().map(drop).or(tools)
 }
