@@ -2,6 +2,7 @@
 
 mod tool;
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -20,6 +21,12 @@ const MAX_INPUT_BYTES: usize = 400;
 
 /// Seconds that one input may take.
 const INPUT_SECONDS: u64 = 10;
+
+/// What a fuzzer says when it keeps an input for what came of it: a crash, or too much time.
+const KEPT: &str = "Test unit written to ";
+
+/// Lines that are shown of a fuzzer that failed itself.
+const LAST_LINES: usize = 5;
 
 /// How long a target is fuzzed.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +58,6 @@ pub(crate) fn run(options: &FuzzOptions, setup: &Setup) -> Result<u8> {
     for target in targets {
         let begin = Instant::now();
         let outcome = fuzzers.run(*target, amount)?;
-        if interrupt::interrupted().is_some() {
-            bail!("interrupted");
-        }
         found |= outcome.found;
         lines.push(format!(
             "fuzz {}: {} executions in {}, {}",
@@ -95,9 +99,10 @@ impl Fuzzers {
             .env("ASAN_OPTIONS", "detect_leaks=0")
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let outcome = watch(&mut command)?;
-        // Nothing was found, so there is nothing to keep; a directory with inputs stays.
+        let outcome = watch(&mut command);
+        // If nothing was found, there is nothing to keep; a directory with inputs stays.
         let _ = std::fs::remove_dir(&regressions);
+        let outcome = outcome?;
         if outcome.found {
             eprintln!(
                 "xtask: {name}: the input is in {}; run it again with\n    cargo run -p levitate-fuzz --bin {name} -- FILE\n\
@@ -110,6 +115,10 @@ impl Fuzzers {
 }
 
 /// Runs a fuzzer to its end, shows what it says, and counts.
+///
+/// # Errors
+///
+/// It ended for another reason than an input it kept, or this tool is interrupted.
 fn watch(command: &mut Command) -> Result<Outcome> {
     let child = exec::spawn(command)?;
     let stderr = child
@@ -119,19 +128,30 @@ fn watch(command: &mut Command) -> Result<Outcome> {
         .take()
         .context("the pipe of the fuzzer is missing")?;
     let mut executions = 0;
+    let mut found = false;
+    let mut last = VecDeque::new();
     for line in BufReader::new(stderr).split(b'\n') {
         let line = line.context("reading from the fuzzer")?;
         let line = String::from_utf8_lossy(&line);
         executions = counted(&line).unwrap_or(executions);
+        found |= line.contains(KEPT);
         if is_worth_showing(&line) {
             eprintln!("{line}");
         }
+        last.push_back(line.into_owned());
+        if last.len() > LAST_LINES {
+            last.pop_front();
+        }
     }
     let status = exec::wait(&child, None)?.context("a child without a deadline ends")?;
-    Ok(Outcome {
-        executions,
-        found: !status.success(),
-    })
+    if interrupt::interrupted().is_some() {
+        bail!("interrupted");
+    }
+    if !found && !status.success() {
+        let last = Vec::from(last).join("\n    ");
+        bail!("the fuzzer ended with {status} and kept no input:\n    {last}");
+    }
+    Ok(Outcome { executions, found })
 }
 
 /// Returns the number at the beginning of a line of progress: `#1024  pulse  cov: 7 …`.
@@ -170,6 +190,26 @@ mod tests {
         assert_eq!(counted("#3\tDONE   cov: 7"), Some(3));
         assert_eq!(counted("Done 3 runs in 1 second(s)"), None);
         assert_eq!(counted("###### Recommended dictionary. ######"), None);
+    }
+
+    fn watched(script: &str) -> Result<Outcome> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stderr(Stdio::piped());
+        watch(&mut command)
+    }
+
+    #[test]
+    fn only_an_input_that_was_kept_was_found() {
+        let kept = "echo '#7 DONE' >&2; echo \"artifact_prefix='r/'; Test unit written to r/crash-1\" >&2; exit 77";
+        let outcome = watched(kept).unwrap();
+        assert!(outcome.found);
+        assert_eq!(outcome.executions, 7);
+        assert!(!watched("echo '#7 DONE' >&2").unwrap().found);
+        let error = watched("for n in 1 2 3 4 5 6; do echo $n: no memory >&2; done; exit 1");
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("exit status: 1"), "{error}");
+        assert!(error.contains("6: no memory"), "{error}");
+        assert!(!error.contains("1: no memory"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -9,6 +10,9 @@ use super::directory;
 use crate::cli::{FuzzTarget, Sanitizer};
 use crate::setup::{CARGO_FUZZ, Prerequisite, Setup};
 use crate::{exec, interrupt, workspace};
+
+/// How long a fuzzer may take to start.
+const START_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Whose compiler accepts what is not stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +34,8 @@ impl Fuzzers {
     ///
     /// # Errors
     ///
-    /// cargo-fuzz or a C++ compiler cannot be had, or neither a nightly nor the compiler of this run builds the targets.
+    /// cargo-fuzz or a C++ compiler cannot be had, neither a nightly nor the compiler of this run builds the targets, or
+    /// what they build does not start.
     pub(crate) fn build(sanitizer: Sanitizer, setup: &Setup) -> Result<Self> {
         // libFuzzer's runtime is C++, compiled with the targets.
         setup.ensure(&[Prerequisite::CxxCompiler, Prerequisite::CargoFuzz])?;
@@ -47,11 +52,30 @@ impl Fuzzers {
             });
             if build(&program, *way, sanitizer, &target_dir)? {
                 let programs = target_dir.join(host()?).join("release");
-                return Ok(Self { programs });
+                let fuzzers = Self { programs };
+                fuzzers.probe()?;
+                return Ok(fuzzers);
             }
             eprintln!("xtask: {way:?} does not build the fuzz targets, see above");
         }
         bail!("no compiler builds the fuzz targets: tried {ways:?}")
+    }
+
+    /// Starts one of the programs, and has it do nothing: a sanitizer asks more of a machine than some have.
+    fn probe(&self) -> Result<()> {
+        let [target, ..] = FuzzTarget::ALL;
+        let mut command = Command::new(self.program(target));
+        let output = exec::capture(command.arg("-help=1"), START_DEADLINE)
+            .context("fuzzers do not start on this machine")?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.trim().lines().next_back().unwrap_or_default();
+        bail!(
+            "fuzzers do not start on this machine: {}: {last}",
+            output.status
+        )
     }
 
     /// Returns the program of a target.
