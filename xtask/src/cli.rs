@@ -42,11 +42,11 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Build the kernel and boot it in QEMU; its shell is on this terminal
     Run(MachineOptions),
-    /// Run every test: on the host, under a model checker and sanitizers, for all bare-metal targets, in QEMU
+    /// Run every test: on the host, under a model checker and sanitizers, by coverage, for all bare-metal targets, fuzzed, in QEMU
     Test(TestOptions),
     /// Run the host tests under AddressSanitizer, and what it can interpret under Miri; test has a short form
     Sanitize,
-    /// Measure which lines of the library crates the host tests reach; fail below 90 % of any
+    /// Measure which lines of the library crates the host tests reach; fail below 90 % of any; test has a short form
     Coverage,
     /// Check what needs no run: format, lints, documentation, crate graph, tidiness
     Check,
@@ -251,6 +251,8 @@ pub(crate) enum Part {
     Ordering,
     /// The host tests under AddressSanitizer, and some under Miri
     Sanitizers,
+    /// How many lines of each library crate its own tests reach
+    Coverage,
     /// The library crates for all bare-metal targets
     Targets,
     /// The fuzz targets, for a moment

@@ -8,10 +8,14 @@ use anyhow::{Context as _, Result, bail};
 use crate::build::LIBRARIES;
 use crate::setup::coverage::Tools;
 use crate::setup::{Prerequisite, Setup};
-use crate::{exec, workspace};
+use crate::test::{Extent, Tally};
+use crate::{exec, interrupt, workspace};
 
 /// Lines that must be reached, of a hundred.
 const LEAST_PERCENT: usize = 90;
+
+/// Parts of the names of tests that repeat for seconds, or with threads, what others reach too: no line is theirs alone.
+const REPETITIVE: [&str; 4] = ["soak", "threads::", "ring_indices", "rings_go_round"];
 
 /// What a module of tests beside the code begins with; all that follows in the file is tests.
 const TESTS: &str = "#[cfg(test)]\nmod tests {";
@@ -42,27 +46,19 @@ impl Lines {
 
 /// Runs the host tests and prints a table; returns 0 if enough lines of each crate were reached, else 1.
 pub(crate) fn run(setup: &Setup) -> Result<u8> {
-    let found = setup.ensure(&[Prerequisite::Coverage]);
-    let tools = match found.and_then(|()| Tools::find().map_err(anyhow::Error::msg)) {
+    let tools = match tools(setup) {
         Ok(tools) => tools,
         Err(why) => {
             println!("coverage ... skipped: {why:#}");
             return Ok(0);
         }
     };
-    let files = measure(&tools)?;
-    let mut enough = true;
+    let libraries = measure(&tools, Extent::Full)?;
     println!(
         "{:<24}{:>8}{:>10}{:>10}",
         "crate", "lines", "reached", "percent"
     );
-    for library in LIBRARIES {
-        let mut lines = Lines::default();
-        let own = format!("{library}/src/");
-        for (_, of_file) in files.iter().filter(|(path, _)| path.starts_with(&own)) {
-            lines.add(*of_file);
-        }
-        enough &= lines.is_enough();
+    for (library, lines) in libraries {
         let verdict = if lines.is_enough() { "" } else { "  too few" };
         println!(
             "{library:<24}{:>8}{:>10}{:>10}{verdict}",
@@ -71,11 +67,44 @@ pub(crate) fn run(setup: &Setup) -> Result<u8> {
             lines.percent()
         );
     }
-    Ok(u8::from(!enough))
+    Ok(u8::from(
+        !libraries.iter().all(|(_, lines)| lines.is_enough()),
+    ))
 }
 
-/// Runs the tests; returns the lines of each file, by its path from the workspace's top.
-fn measure(tools: &Tools) -> Result<BTreeMap<String, Lines>> {
+/// Measures with each library crate's own tests, less those that take long: one test for each, that enough lines are reached.
+///
+/// # Errors
+///
+/// A test failed, or the tool was interrupted. Where the tools cannot be had, the tests are skipped.
+pub(crate) fn test(setup: &Setup) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let tools = match tools(setup) {
+        Ok(tools) => tools,
+        Err(why) if interrupt::interrupted().is_none() => {
+            println!("test coverage ... skipped: {why:#}");
+            tally.skipped += LIBRARIES.len();
+            return Ok(tally);
+        }
+        Err(error) => return Err(error),
+    };
+    for (library, lines) in measure(&tools, Extent::Short)? {
+        let verdict = if lines.is_enough() { "ok" } else { "FAILED" };
+        let percent = lines.percent();
+        println!("test coverage-{library} ... {verdict} ({percent} % of lines)");
+        tally.count(lines.is_enough());
+    }
+    Ok(tally)
+}
+
+/// Gets what measuring takes.
+fn tools(setup: &Setup) -> Result<Tools> {
+    setup.ensure(&[Prerequisite::Coverage])?;
+    Tools::find().map_err(anyhow::Error::msg)
+}
+
+/// Runs the tests; returns the lines of each library crate.
+fn measure(tools: &Tools, extent: Extent) -> Result<[(&'static str, Lines); LIBRARIES.len()]> {
     let directory = workspace::target_dir().join("coverage");
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
@@ -86,11 +115,21 @@ fn measure(tools: &Tools) -> Result<BTreeMap<String, Lines>> {
         .arg("--output-path")
         .arg(&output)
         .env("CARGO_TARGET_DIR", &directory)
-        .args(["--package", "levitate-host"])
-        // Standard output is for the table.
+        // Standard output is for results.
         .stdout(std::io::stderr());
     for library in LIBRARIES {
         command.args(["--package", library]);
+    }
+    match extent {
+        Extent::Full => {
+            command.args(["--package", "levitate-host"]);
+        }
+        Extent::Short => {
+            command.arg("--");
+            for name in REPETITIVE {
+                command.args(["--skip", name]);
+            }
+        }
     }
     let status = exec::status(&mut command)?;
     if !status.success() {
@@ -99,10 +138,18 @@ fn measure(tools: &Tools) -> Result<BTreeMap<String, Lines>> {
     let text = std::fs::read_to_string(&output)
         .with_context(|| format!("cannot read {}", output.display()))?;
     let root = workspace::root();
-    Ok(counted(&text, |path| {
+    let files = counted(&text, |path| {
         let short = Path::new(path).strip_prefix(&root).ok()?;
         let text = std::fs::read_to_string(path).ok()?;
         Some((short.to_string_lossy().into_owned(), lines_of_code(&text)))
+    });
+    Ok(LIBRARIES.map(|library| {
+        let own = format!("{library}/src/");
+        let mut lines = Lines::default();
+        for (_, of_file) in files.iter().filter(|(path, _)| path.starts_with(&own)) {
+            lines.add(*of_file);
+        }
+        (library, lines)
     }))
 }
 

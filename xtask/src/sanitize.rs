@@ -6,17 +6,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::setup::{Prerequisite, Setup};
-use crate::test::{Tally, counted};
+use crate::test::{Extent, Tally, counted};
 use crate::{exec, workspace};
-
-/// How much is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// What `cargo xtask test` has time for.
-    Short,
-    /// Everything.
-    Full,
-}
 
 /// The crates whose tests give back all they allocate.
 const WITHOUT_LEAKS: &[&str] = &["levitate-hal"];

@@ -95,7 +95,7 @@ impl Prerequisite {
             Self::Compiler(_) | Self::DistributionCompiler | Self::BackEnd(_) => "test",
             Self::Qemu => "run, screenshot, test",
             Self::Miri => "sanitize, test",
-            Self::Coverage => "coverage",
+            Self::Coverage => "coverage, test",
             Self::CxxCompiler | Self::CargoFuzz => "fuzz, test",
             Self::Window => "nothing; run shows one if it can",
         }
@@ -104,11 +104,11 @@ impl Prerequisite {
     /// Returns whether every command works without it.
     pub(crate) fn is_optional(self) -> bool {
         match self {
-            Self::Window | Self::Miri | Self::Coverage | Self::CxxCompiler | Self::CargoFuzz => {
-                true
-            }
-            // Where Debian's packages are not to be had, `test` says that it skips what needs these.
-            Self::DistributionCompiler | Self::BackEnd(_) => !apt::is_there(),
+            // `test` says that it skips what needs these.
+            Self::Miri | Self::Coverage | Self::CxxCompiler | Self::CargoFuzz => true,
+            Self::BackEnd(_) | Self::Window => true,
+            // So it does where Debian's packages are not to be had.
+            Self::DistributionCompiler => !apt::is_there(),
             _ => false,
         }
     }
@@ -231,17 +231,27 @@ impl Setup {
         {
             bail!("{why}");
         }
-        if self.global.no_install || !self.is_agreed(&missing)? {
+        let choice = self.global.toolchain;
+        let can_be_had = |(what, _): &(Prerequisite, String)| {
+            what.actions(choice).iter().any(Action::is_possible)
+        };
+        if self.global.no_install || !missing.iter().any(can_be_had) || !self.is_agreed(&missing)? {
             let list: Vec<String> = missing
                 .iter()
                 .map(|(what, why)| self.complaint(*what, why))
                 .collect();
             bail!("{}", list.join("; "));
         }
-        for (what, why) in missing {
-            self.install(what, &why)?;
+        // Each is tried, whatever became of those before.
+        let failed: Vec<String> = missing
+            .into_iter()
+            .filter_map(|(what, why)| self.install(what, &why).err())
+            .map(|error| error.to_string())
+            .collect();
+        if failed.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        bail!("{}", failed.join("; "))
     }
 
     /// Installs one prerequisite, by the first way that gets it.

@@ -1,77 +1,48 @@
-//! `cargo xtask test`: the crates' own tests on the host, also under a model checker and sanitizers, the library crates for
-//! every bare-metal target, the kernel in QEMU.
+//! `cargo xtask test`: the crates' own tests on the host, also under a model checker and sanitizers, and what they reach; the
+//! library crates for every bare-metal target; the kernel in QEMU.
 
 pub(crate) mod counted;
+mod fuzzing;
 mod host;
 mod ordering;
+mod tally;
+mod targets;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::cli::{FuzzTarget, Part, Sanitizer, TestOptions};
-use crate::fuzz::{Amount, Fuzzers};
+use crate::cli::{Part, TestOptions};
 use crate::progress::seconds;
-use crate::sanitize::{self, Extent};
-use crate::setup::{BackEnd, Prerequisite, Setup};
-use crate::toolchain::{Compiler, Probe as _, Target, host::HostProbe};
-use crate::{behaviour, build, exec, interrupt, workspace};
+use crate::setup::{Prerequisite, Setup};
+use crate::toolchain::Target;
+use crate::{behaviour, build, coverage, interrupt, sanitize};
+pub(crate) use tally::Tally;
 
-/// Inputs for each fuzz target: some seconds.
-const SHORT_RUNS: u64 = 20_000;
+/// How much is run of what takes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What `cargo xtask test` has time for.
+    Short,
+    /// Everything.
+    Full,
+}
 
 /// Runs one part.
 type Run = fn(&TestOptions, &Setup) -> Result<Tally>;
 
-/// How many tests ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
-    pub(crate) skipped: usize,
-}
-
-impl Tally {
-    /// Counts one test.
-    fn count(&mut self, passed: bool) {
-        if passed {
-            self.passed += 1;
-        } else {
-            self.failed += 1;
-        }
-    }
-
-    pub(crate) fn add(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-    }
-
-    /// Returns the line that says it: skipped tests are named only if there are any.
-    pub(crate) fn line(self) -> String {
-        let Self {
-            passed,
-            failed,
-            skipped,
-        } = self;
-        match skipped {
-            0 => format!("{passed} passed, {failed} failed"),
-            _ => format!("{passed} passed, {failed} failed, {skipped} skipped"),
-        }
-    }
-}
-
 /// The parts, in the order they are run.
-const PARTS: [(Part, &str, Run); 6] = [
+const PARTS: [(Part, &str, Run); 7] = [
     (Part::Host, "host", |options, setup| {
-        host::run(options.filter.as_deref(), has_real_devices(setup))
+        host::run(options.filter.as_deref(), setup)
     }),
     (Part::Ordering, "ordering", |_, _| ordering::run()),
     (Part::Sanitizers, "sanitizers", |_, setup| {
         sanitize::all(Extent::Short, setup)
     }),
-    (Part::Targets, "targets", |_, setup| targets(setup)),
-    (Part::Fuzz, "fuzz", |_, setup| fuzz_targets(setup)),
+    (Part::Coverage, "coverage", |_, setup| coverage::test(setup)),
+    (Part::Targets, "targets", |_, setup| targets::run(setup)),
+    (Part::Fuzz, "fuzz", |_, setup| fuzzing::run(setup)),
     (Part::Behaviour, "behaviour", in_qemu),
 ];
 
@@ -83,10 +54,10 @@ pub(crate) fn run(options: &TestOptions, setup: &Setup) -> Result<u8> {
     }
     setup.ensure(&needed(is_picked))?;
     if is_picked(Part::Targets) {
-        get_if_wanted(setup, &[Prerequisite::DistributionCompiler])?;
+        get_if_wanted(setup, Prerequisite::DistributionCompiler)?;
     }
     if is_picked(Part::Host) {
-        get_if_wanted(setup, &BACK_ENDS)?;
+        host::prepare(setup)?;
     }
     let mut total = Tally::default();
     let mut times = Vec::new();
@@ -102,7 +73,7 @@ pub(crate) fn run(options: &TestOptions, setup: &Setup) -> Result<u8> {
     for line in times {
         println!("{line}");
     }
-    if total.passed + total.failed == 0 {
+    if total == Tally::default() {
         bail!("no test was run: the filter fits none");
     }
     println!("{}", total.line());
@@ -156,114 +127,18 @@ fn needed(is_picked: impl Fn(Part) -> bool) -> Vec<Prerequisite> {
     needed
 }
 
-/// What plays real devices for tests on the host.
-const BACK_ENDS: [Prerequisite; 2] = [
-    Prerequisite::BackEnd(BackEnd::Storage),
-    Prerequisite::BackEnd(BackEnd::Display),
-];
-
 /// Gets what some tests need, where it is to be had; a user who does not want it has those tests skipped.
-fn get_if_wanted(setup: &Setup, what: &[Prerequisite]) -> Result<()> {
-    if what.iter().all(|what| what.is_optional()) {
+fn get_if_wanted(setup: &Setup, what: Prerequisite) -> Result<()> {
+    if what.is_optional() {
         return Ok(());
     }
-    match setup.ensure(what) {
+    match setup.ensure(&[what]) {
         Err(error) if setup.is_users_choice() => {
             eprintln!("xtask: warning: {error:#}");
             Ok(())
         }
         result => result,
     }
-}
-
-/// Returns whether every program that plays a real device is there, so that no test may be skipped for the lack of one.
-fn has_real_devices(setup: &Setup) -> bool {
-    let probe = HostProbe::default();
-    BACK_ENDS
-        .iter()
-        .all(|what| setup.look_for(*what, &probe).is_ok())
-}
-
-/// Builds the library crates for every target: by the compiler of this run, and by the distribution's, through the switch.
-fn targets(setup: &Setup) -> Result<Tally> {
-    let mut tally = Tally::default();
-    for target in Target::ALL {
-        let result = build::libraries(setup, target);
-        report(
-            &format!("libraries-{}", target.triple()),
-            result,
-            &mut tally,
-        )?;
-    }
-    for target in Target::ALL {
-        let name = format!("libraries-{}-by-distribution", target.triple());
-        if let Err(why) = HostProbe::default().distribution() {
-            println!("test {name} ... skipped: {why}");
-            tally.skipped += 1;
-            continue;
-        }
-        let result = by_distribution(&["--libraries", target.triple()]);
-        report(&name, result, &mut tally)?;
-    }
-    // Where the distribution's compiler is the only one, the tests in QEMU boot what it built.
-    if !matches!(setup.compiler(Target::Aarch64)?, Compiler::Distribution(_))
-        && HostProbe::default().distribution().is_ok()
-    {
-        report("kernel-by-distribution", by_distribution(&[]), &mut tally)?;
-    }
-    Ok(tally)
-}
-
-/// Fuzzes every target for a moment; where the tools cannot be had, that is skipped: `cargo test` has inputs of its own.
-fn fuzz_targets(setup: &Setup) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let fuzzers = match Fuzzers::build(Sanitizer::Address, setup) {
-        Ok(fuzzers) => fuzzers,
-        Err(error) if interrupt::interrupted().is_none() => {
-            println!("test fuzz ... skipped: {error:#}");
-            tally.skipped += FuzzTarget::ALL.len();
-            return Ok(tally);
-        }
-        Err(error) => return Err(error),
-    };
-    for target in FuzzTarget::ALL {
-        let outcome =
-            fuzzers
-                .run(target, Amount::Runs(SHORT_RUNS))
-                .and_then(|outcome| match outcome.found {
-                    true => bail!("an input failed, see above"),
-                    false => Ok(()),
-                });
-        report(&format!("fuzz-{}", target.name()), outcome, &mut tally)?;
-    }
-    Ok(tally)
-}
-
-/// Runs this tool's `build` with the switch that leaves only the distribution's compiler.
-fn by_distribution(arguments: &[&str]) -> Result<()> {
-    let mut command = workspace::this_program()?;
-    command.args(["--toolchain", "distribution", "--no-install", "build"]);
-    command.args(arguments);
-    // Standard output is for results.
-    command.stdout(std::io::stderr());
-    let status = exec::status(&mut command)?;
-    if !status.success() {
-        bail!("the build ended with {status}");
-    }
-    Ok(())
-}
-
-/// Prints and counts one test.
-fn report(name: &str, result: Result<()>, tally: &mut Tally) -> Result<()> {
-    if interrupt::interrupted().is_some() {
-        bail!("interrupted");
-    }
-    match &result {
-        Ok(()) => println!("test {name} ... ok"),
-        Err(error) => println!("test {name} ... FAILED: {error:#}"),
-    }
-    tally.count(result.is_ok());
-    Ok(())
 }
 
 /// Runs the kernel's tests in QEMU.
@@ -311,16 +186,6 @@ fn behaviour_options(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_closing_line_names_skipped_tests_only_if_there_are_any() {
-        let mut tally = Tally::default();
-        tally.count(true);
-        tally.count(false);
-        assert_eq!(tally.line(), "1 passed, 1 failed");
-        tally.skipped = 2;
-        assert_eq!(tally.line(), "1 passed, 1 failed, 2 skipped");
-    }
 
     #[test]
     fn the_host_tests_need_nothing_but_cargo() {

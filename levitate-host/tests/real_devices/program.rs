@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-/// Set by `cargo xtask test`: a program that is not there fails the test.
-const DEMAND: &str = "LEVITATE_DEMAND_REAL_DEVICES";
+/// Begins the variable that `cargo xtask test` sets for each program it has seen: without that one, a test fails.
+const DEMAND: &str = "LEVITATE_DEMAND_";
 
 /// How long a program may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ pub(crate) fn find(name: &str, elsewhere: &[&str]) -> Option<PathBuf> {
         .chain(elsewhere.iter().map(PathBuf::from))
         .map(|directory| directory.join(name))
         .find(|file| file.is_file() && is_working(file));
-    or_skip(found, &format!("there is no program {name} that starts"))
+    or_skip(found, name, "there is no program of that name that starts")
 }
 
 /// Says whether a program starts.
@@ -52,17 +52,18 @@ pub(crate) fn find_example(name: &str) -> Option<PathBuf> {
     let this = std::env::current_exe().unwrap();
     let file = this.ancestors().nth(2).unwrap().join("examples").join(name);
     let found = file.is_file().then_some(file);
-    or_skip(found, &format!("the example {name} is not built"))
+    or_skip(found, name, "the example is not built")
 }
 
 /// Says that the calling test is skipped if there is nothing to run it with.
-fn or_skip(found: Option<PathBuf>, why: &str) -> Option<PathBuf> {
+fn or_skip(found: Option<PathBuf>, name: &str, why: &str) -> Option<PathBuf> {
     if found.is_none() {
-        assert!(std::env::var_os(DEMAND).is_none(), "{why}");
+        let demand = format!("{DEMAND}{}", name.replace('-', "_").to_uppercase());
+        assert!(std::env::var_os(demand).is_none(), "{name}: {why}");
         let test = std::thread::current();
         let test = test.name().unwrap_or("test");
-        // Past the test harness, which shows what a passed test printed to nobody.
-        let _ = writeln!(std::io::stderr(), "test {test} is skipped: {why}");
+        // Past the test harness, which shows what a passed test printed to nobody; `cargo xtask test` counts these lines.
+        let _ = writeln!(std::io::stdout(), "test {test} is skipped: {name}: {why}");
     }
     found
 }

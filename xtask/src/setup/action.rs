@@ -48,6 +48,14 @@ impl Action {
         }
     }
 
+    /// Returns whether the system has what this is done with.
+    pub(super) fn is_possible(&self) -> bool {
+        match self {
+            Self::Apt(_) | Self::AptCompiler => apt::is_there(),
+            _ => true,
+        }
+    }
+
     pub(super) fn perform(&self, attended: bool) -> Result<()> {
         match self {
             Self::RustupTarget(target) => rustup::add(&["target", "add", target.triple()]),

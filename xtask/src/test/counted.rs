@@ -1,5 +1,6 @@
 //! A run of `cargo test`, counted as it goes by: [`run`].
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -21,13 +22,14 @@ pub(crate) fn run(command: &mut Command) -> Result<Tally> {
         .stdout
         .take()
         .context("the pipe of cargo test is missing")?;
-    let mut tally = Tally::default();
+    let mut counter = Counter::default();
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line.context("reading from cargo test")?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        tally.add(counted(&line).unwrap_or_default());
+        counter.read(&line);
     }
+    let mut tally = counter.tally;
     let status = exec::wait(&child, None)?.context("a child without a deadline ends")?;
     if interrupt::interrupted().is_some() {
         bail!("interrupted");
@@ -38,6 +40,36 @@ pub(crate) fn run(command: &mut Command) -> Result<Tally> {
         tally.count(false);
     }
     Ok(tally)
+}
+
+/// What the lines so far say.
+#[derive(Debug, Default)]
+struct Counter {
+    tally: Tally,
+    /// The tests of this program that said that they are skipped; the program counts them as passed.
+    skipped: BTreeSet<String>,
+}
+
+impl Counter {
+    fn read(&mut self, line: &str) {
+        if let Some(test) = skipped(line) {
+            self.skipped.insert(test.to_owned());
+        }
+        if let Some(mut tally) = counted(line) {
+            let skipped = std::mem::take(&mut self.skipped).len().min(tally.passed);
+            tally.passed -= skipped;
+            tally.skipped += skipped;
+            self.tally.add(tally);
+        }
+    }
+}
+
+/// Returns the test that says that it is skipped: `test disks::answers is skipped: there is no disk`.
+fn skipped(line: &str) -> Option<&str> {
+    let (before, _) = line.split_once(" is skipped: ")?;
+    // With one thread the test's name is on the line already.
+    let (_, name) = before.rsplit_once("test ")?;
+    Some(name)
 }
 
 /// Returns the counts of a test program's closing line: `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
@@ -69,6 +101,28 @@ mod tests {
             skipped: 1,
         };
         assert_eq!(counted(line), Some(tally));
+    }
+
+    #[test]
+    fn a_test_that_skips_itself_has_not_passed() {
+        let closing = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        let mut counter = Counter::default();
+        for line in [
+            "test a::b is skipped: x: none",
+            "test a::b is skipped: y: none",
+            "test a::b ... ok",
+            "test a::c ... test a::c is skipped: x: none",
+            closing,
+            closing,
+        ] {
+            counter.read(line);
+        }
+        let tally = Tally {
+            passed: 4,
+            failed: 0,
+            skipped: 2,
+        };
+        assert_eq!(counter.tally, tally);
     }
 
     #[test]
