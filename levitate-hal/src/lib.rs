@@ -32,7 +32,7 @@ pub use buffer::{DmaBuffer, Segment, Segments};
 pub use clock::{Clock, Deadline, Instant};
 pub use dma::{Direction, Dma, DmaAllocation, DmaError};
 pub use mapped::{Mapped, StableBuffer};
-pub use mmio::Mmio;
+pub use mmio::{Mmio, MmioPart};
 pub use owner::{DmaBox, DmaSlice};
 pub use platform::Platform;
 pub use region::{DmaRegion, OutOfRange};

@@ -1,4 +1,6 @@
-//! Access to a device's registers: [`Mmio`].
+//! Access to a device's registers: [`Mmio`], [`MmioPart`].
+
+use core::ops::Range;
 
 /// A region of device registers with a known length.
 ///
@@ -40,3 +42,76 @@ pub trait Mmio: Clone {
     /// Writes 64 bits at `offset` bytes into the region.
     fn write64(&self, offset: usize, value: u64);
 }
+
+/// Part of a region, such as one structure in the BAR of a PCI function: a region of its own.
+#[derive(Clone, Debug)]
+pub struct MmioPart<M> {
+    region: M,
+    start: usize,
+    len_bytes: usize,
+}
+
+impl<M: Mmio> MmioPart<M> {
+    /// Takes the bytes in `range` of `region`; `None` if they are not all in it.
+    ///
+    /// An access is aligned if it is so in `region`.
+    #[must_use]
+    pub fn new(region: M, range: Range<usize>) -> Option<Self> {
+        let len_bytes = range.end.checked_sub(range.start)?;
+        (range.end <= region.len_bytes()).then_some(Self {
+            region,
+            start: range.start,
+            len_bytes,
+        })
+    }
+
+    /// Returns where an access of `width_bytes` goes in the whole region; past its end, where nothing answers, if it is not all in the part.
+    fn place(&self, offset: usize, width_bytes: usize) -> usize {
+        offset
+            .checked_add(width_bytes)
+            .filter(|end| *end <= self.len_bytes)
+            .and_then(|_| self.start.checked_add(offset))
+            .unwrap_or(usize::MAX)
+    }
+}
+
+impl<M: Mmio> Mmio for MmioPart<M> {
+    fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    fn read8(&self, offset: usize) -> u8 {
+        self.region.read8(self.place(offset, 1))
+    }
+
+    fn read16(&self, offset: usize) -> u16 {
+        self.region.read16(self.place(offset, 2))
+    }
+
+    fn read32(&self, offset: usize) -> u32 {
+        self.region.read32(self.place(offset, 4))
+    }
+
+    fn read64(&self, offset: usize) -> u64 {
+        self.region.read64(self.place(offset, 8))
+    }
+
+    fn write8(&self, offset: usize, value: u8) {
+        self.region.write8(self.place(offset, 1), value);
+    }
+
+    fn write16(&self, offset: usize, value: u16) {
+        self.region.write16(self.place(offset, 2), value);
+    }
+
+    fn write32(&self, offset: usize, value: u32) {
+        self.region.write32(self.place(offset, 4), value);
+    }
+
+    fn write64(&self, offset: usize, value: u64) {
+        self.region.write64(self.place(offset, 8), value);
+    }
+}
+
+#[cfg(test)]
+mod tests;
