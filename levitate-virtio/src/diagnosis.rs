@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::init::{Device, stage};
 use crate::queue::{Queue, Token};
 use crate::status::Status;
-use crate::transport::{Interface, QueueState, Transport};
+use crate::transport::{CutOff, Interface, QueueState, Transport};
 
 /// A request that was not answered in time; the queue keeps what it carries until the device answers or is reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -44,6 +44,14 @@ pub enum TimeoutCause {
         queue: crate::queue::QueueIndex,
         /// The interface in use.
         interface: Interface,
+    },
+    /// The device takes the queue for enabled, and the transport does not let it serve the queue.
+    #[error("device is cut off from queue {queue}: {cut_off}")]
+    CutOff {
+        /// Index of the queue.
+        queue: crate::queue::QueueIndex,
+        /// What is in the way.
+        cut_off: CutOff,
     },
     /// The device wrote an answer but no entry where the driver expects the used ring.
     #[error(
@@ -99,12 +107,21 @@ impl<T: Transport> Device<T, stage::Live> {
             return TimeoutCause::NeedsReset { status };
         }
         let index = queue.index();
-        if self.transport_mut().read_queue_state(index) == QueueState::Disabled {
-            let interface = self.transport().interface();
-            return TimeoutCause::QueueDisabled {
-                queue: index,
-                interface,
-            };
+        match self.transport_mut().read_queue_state(index) {
+            QueueState::Enabled => {}
+            QueueState::Disabled => {
+                let interface = self.transport().interface();
+                return TimeoutCause::QueueDisabled {
+                    queue: index,
+                    interface,
+                };
+            }
+            QueueState::CutOff(cut_off) => {
+                return TimeoutCause::CutOff {
+                    queue: index,
+                    cut_off,
+                };
+            }
         }
         // A device that breaks the rules now says so with the next call.
         let _ = queue.process();

@@ -11,7 +11,7 @@ use crate::config::{self, ConfigError, ConfigSpace, ConfigWriter};
 use crate::features::{DeviceFeatures, Features, Negotiated, Wanted};
 use crate::queue::{PreparedQueue, QueueConfig, QueueError, QueueIndex, Slot};
 use crate::status::Status;
-use crate::transport::{Interface, Transport};
+use crate::transport::{Interface, Transport, VectorRefused};
 
 pub mod stage;
 
@@ -78,6 +78,9 @@ pub enum InitError {
         /// The bits the device offers.
         offered: u64,
     },
+    /// The device would not interrupt for changes of its configuration as it was told to.
+    #[error(transparent)]
+    ConfigVector(#[from] VectorRefused),
 }
 
 /// Why a device was not reset; the memory it was given must be considered in use.
@@ -206,7 +209,8 @@ impl<T: Transport> Device<T, stage::Driven> {
     ///
     /// # Errors
     ///
-    /// [`InitError::NoVersion1`] or [`InitError::MissingFeatures`] before anything is accepted, [`InitError::FeaturesRefused`] afterwards.
+    /// [`InitError::NoVersion1`] or [`InitError::MissingFeatures`] before anything is accepted, [`InitError::FeaturesRefused`] or
+    /// [`InitError::ConfigVector`] afterwards.
     pub fn negotiate<F: DeviceFeatures>(
         mut self,
         wanted: &Wanted<F>,
@@ -232,6 +236,7 @@ impl<T: Transport> Device<T, stage::Driven> {
                 return Err(InitError::FeaturesRefused { accepted, offered });
             }
         }
+        transport.map_config_changes()?;
         log::debug!(
             "negotiated features {accepted:#x} of {offered:#x} over the {interface} interface"
         );

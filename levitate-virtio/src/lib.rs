@@ -32,4 +32,7 @@ pub use queue::{
     QueueSize, Rejected, Slot, SubmitError, Token,
 };
 pub use status::Status;
-pub use transport::{Interface, Interrupt, InterruptStatus, MmioTransport, Notify, Transport};
+pub use transport::{
+    AnyTransport, Interface, Interrupt, InterruptStatus, MmioTransport, Notify, PciTransport,
+    Transport,
+};

@@ -3,15 +3,22 @@
 use core::fmt;
 
 use levitate_hal::DmaAddr;
-use thiserror::Error;
 
 use crate::device_type::DeviceType;
-use crate::queue::{QueueIndex, QueueSize};
+use crate::queue::{QueueIndex, QueueSize, layout};
 use crate::status::Status;
 
+mod access;
+mod any;
+mod error;
 pub mod mmio;
+pub mod pci;
 
+pub use access::{ReadOnly, ReadWrite, Readable, Writable, WriteOnly};
+pub use any::{AnyInterrupt, AnyNotifier, AnyTransport};
+pub use error::{Area, EnableQueueError, VectorRefused};
 pub use mmio::{MmioError, MmioTransport};
+pub use pci::{PciError, PciTransport};
 
 /// Which interface of the specification the device is used through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +42,31 @@ pub struct QueueAreas {
     pub device: DmaAddr,
 }
 
+impl QueueAreas {
+    /// Says which area is not aligned as §2.7 asks, if one is.
+    fn check_separate(&self, queue: QueueIndex) -> Result<(), EnableQueueError> {
+        for (area, addr, align) in [
+            (
+                Area::Descriptor,
+                self.descriptor,
+                layout::DESCRIPTOR_TABLE_ALIGN,
+            ),
+            (Area::Driver, self.driver, layout::AVAILABLE_RING_ALIGN),
+            (Area::Device, self.device, layout::USED_RING_ALIGN),
+        ] {
+            if !addr.is_aligned_to(align as u64) {
+                return Err(EnableQueueError::Misplaced {
+                    queue,
+                    area,
+                    addr,
+                    interface: Interface::Modern,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How the areas of a virtqueue have to lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -42,110 +74,6 @@ pub enum Placement {
     Separate,
     /// One block from a page boundary on, the used ring at the next one, with pages of 4096 bytes (§2.7.2).
     Block,
-}
-
-/// Why a virtqueue was not enabled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum EnableQueueError {
-    /// The device has no such queue.
-    #[error("device has no queue {queue}")]
-    NoSuchQueue {
-        /// Index of the queue.
-        queue: QueueIndex,
-    },
-    /// The queue was enabled before.
-    #[error("queue {queue} is already in use")]
-    InUse {
-        /// Index of the queue.
-        queue: QueueIndex,
-    },
-    /// The queue is larger than the device allows.
-    #[error("queue {queue} of {size} descriptors is larger than the {max} the device allows")]
-    TooLarge {
-        /// Index of the queue.
-        queue: QueueIndex,
-        /// Descriptors asked for.
-        size: QueueSize,
-        /// Descriptors the device allows.
-        max: u32,
-    },
-    /// An area is not aligned, or not placed, as the interface demands.
-    #[error(
-        "{area} area of queue {queue} at {addr} is not where the {interface} interface wants it"
-    )]
-    Misplaced {
-        /// Index of the queue.
-        queue: QueueIndex,
-        /// Which area.
-        area: Area,
-        /// Where it lies.
-        addr: DmaAddr,
-        /// The interface in use.
-        interface: Interface,
-    },
-    /// The device took no notice: its register for it reads 0 after it was written.
-    ///
-    /// This is what a device of one register version does when it is driven through the registers of the other.
-    #[error(
-        "queue {queue} did not become ready: {register} reads 0 after it was set; \
-         the device ignores the {interface} registers, so it has the other register version"
-    )]
-    Ignored {
-        /// Index of the queue.
-        queue: QueueIndex,
-        /// The register read back.
-        register: &'static str,
-        /// The interface whose registers were used.
-        interface: Interface,
-    },
-    /// The register reads back something else than was written.
-    #[error("queue {queue} did not become ready: {register} reads {found:#x}, not {expected:#x}")]
-    ReadBack {
-        /// Index of the queue.
-        queue: QueueIndex,
-        /// The register read back.
-        register: &'static str,
-        /// What it should read.
-        expected: u32,
-        /// What it reads.
-        found: u32,
-    },
-}
-
-impl EnableQueueError {
-    /// Says whether the device was told where the queue is, so that its memory must be taken for in use.
-    #[must_use]
-    pub const fn is_device_told(&self) -> bool {
-        match self {
-            Self::NoSuchQueue { .. }
-            | Self::InUse { .. }
-            | Self::TooLarge { .. }
-            | Self::Misplaced { .. } => false,
-            Self::Ignored { .. } | Self::ReadBack { .. } => true,
-        }
-    }
-}
-
-/// One of the areas of a virtqueue (§2.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Area {
-    /// Descriptor area.
-    Descriptor,
-    /// Driver area.
-    Driver,
-    /// Device area.
-    Device,
-}
-
-impl fmt::Display for Area {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Descriptor => "descriptor",
-            Self::Driver => "driver",
-            Self::Device => "device",
-        })
-    }
 }
 
 impl fmt::Display for Interface {
@@ -176,8 +104,17 @@ pub trait Notify {
 
 /// What an interrupt handler needs: it takes no lock and changes nothing that a driver uses.
 pub trait Interrupt {
-    /// Reads why the device interrupted and acknowledges it (§4.2.3.4).
+    /// Returns why the device interrupted, and acknowledges it (§4.2.3.4, §4.1.4.5).
+    ///
+    /// Where interrupts are messages there is nothing to acknowledge, and without the vector all that can be the cause is returned:
+    /// [`acknowledge_vector`](Self::acknowledge_vector) is more exact.
     fn acknowledge(&self) -> InterruptStatus;
+
+    /// Returns why the device sent the message of MSI-X vector `vector`; where it sends none, this is [`acknowledge`](Self::acknowledge).
+    fn acknowledge_vector(&self, vector: u16) -> InterruptStatus {
+        let _ = vector;
+        self.acknowledge()
+    }
 }
 
 /// What a transport knows of a queue when a deadline was missed.
@@ -187,6 +124,37 @@ pub enum QueueState {
     Enabled,
     /// The device says that it is not.
     Disabled,
+    /// The queue is enabled, and the device cannot serve it as it should.
+    CutOff(CutOff),
+}
+
+/// What keeps a device from serving a queue that it takes for enabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CutOff {
+    /// Bus mastering is off, so that the device reaches no memory: neither the queue, nor the place for its messages.
+    NoBusMastering,
+    /// The device has dropped the MSI-X vector of the queue, so that nobody hears of its answers.
+    NoVector {
+        /// The vector the queue was given.
+        vector: u16,
+        /// What `queue_msix_vector` reads now.
+        found: u16,
+    },
+}
+
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBusMastering => f.write_str(
+                "bus mastering is off in its PCI command register, so it reaches no memory",
+            ),
+            Self::NoVector { vector, found } => write!(
+                f,
+                "its interrupts go nowhere: queue_msix_vector reads {found:#x}, not {vector}"
+            ),
+        }
+    }
 }
 
 /// The way to one device (§4).
@@ -220,6 +188,15 @@ pub trait Transport {
 
     /// Returns how the areas of a queue have to lie.
     fn placement(&self) -> Placement;
+
+    /// Has the device notify of configuration changes as the transport was told to; done once between a reset and DRIVER_OK.
+    ///
+    /// # Errors
+    ///
+    /// [`VectorRefused`].
+    fn map_config_changes(&mut self) -> Result<(), VectorRefused> {
+        Ok(())
+    }
 
     /// Reads the largest size, not 0, the device allows for a queue that is not in use.
     ///
@@ -276,4 +253,13 @@ pub trait Transport {
 
     /// Writes a 32-bit field of the configuration space; outside it, nothing happens.
     fn write_config32(&mut self, offset: usize, value: u32);
+}
+
+/// Returns the low and the high 32 bits.
+fn halves(value: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+    [
+        u32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes([e, f, g, h]),
+    ]
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{
     EnableQueueError, Interface, Interrupt, InterruptStatus, Notify, Placement, QueueAreas,
-    QueueState, Transport,
+    QueueState, Transport, halves,
 };
 use crate::device_type::DeviceType;
 use crate::queue::QueueIndex;
@@ -250,13 +250,4 @@ impl<M: Mmio> Interrupt for MmioInterrupt<M> {
         }
         causes
     }
-}
-
-/// Returns the low and the high 32 bits.
-fn halves(value: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
-    [
-        u32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes([e, f, g, h]),
-    ]
 }

@@ -14,9 +14,10 @@ const LIBRARIES: [(&str, &[&str]); 4] = [
 ];
 
 /// The ecosystem's crates that a library crate may depend on.
-const ALLOWED: [&str; 5] = [
+const ALLOWED: [&str; 6] = [
     "bitflags",
     "log",
+    "pci_types",
     "static_assertions",
     "thiserror",
     "zerocopy",

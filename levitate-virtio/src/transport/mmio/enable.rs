@@ -3,10 +3,10 @@
 use levitate_hal::{Barriers, DmaAddr, Mmio};
 use static_assertions::const_assert_eq;
 
-use super::{halves, registers as reg};
+use super::registers as reg;
 use crate::queue::QueueIndex;
 use crate::queue::layout;
-use crate::transport::{Area, EnableQueueError, Interface, QueueAreas};
+use crate::transport::{Area, EnableQueueError, Interface, QueueAreas, halves};
 
 /// Version 2: three addresses, then `QueueReady`, which is read back.
 pub(super) fn modern<M: Mmio>(
@@ -15,24 +15,7 @@ pub(super) fn modern<M: Mmio>(
     areas: &QueueAreas,
 ) -> Result<(), EnableQueueError> {
     let interface = Interface::Modern;
-    for (area, addr, align) in [
-        (
-            Area::Descriptor,
-            areas.descriptor,
-            layout::DESCRIPTOR_TABLE_ALIGN,
-        ),
-        (Area::Driver, areas.driver, layout::AVAILABLE_RING_ALIGN),
-        (Area::Device, areas.device, layout::USED_RING_ALIGN),
-    ] {
-        if !addr.is_aligned_to(align as u64) {
-            return Err(EnableQueueError::Misplaced {
-                queue,
-                area,
-                addr,
-                interface,
-            });
-        }
-    }
+    areas.check_separate(queue)?;
     check_size(mmio, interface, queue, areas)?;
     reg::QUEUE_SIZE.write(mmio, u32::from(areas.size.get()));
     for (low, high, addr) in [

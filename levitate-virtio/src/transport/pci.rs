@@ -1,0 +1,345 @@
+//! Virtio over PCI, the modern interface: [`PciTransport`] (§4.1).
+//!
+//! [`EcamAccess`] finds [`Function`]s, [`Function::measure_bars`] and [`Function::assign_bars`] take care of their BARs, and
+//! [`PciTransport::probe`] finds the structures of VirtIO in them; where a BAR is in the program's memory, the platform says.
+//! With MSI-X, the platform fills an [`MsixTable`], and a [`VectorPlan`] tells the device which vector is for what.
+
+use levitate_hal::{Mmio, MmioPart};
+use pci_types::{CommandRegister, ConfigRegionAccess};
+use thiserror::Error;
+
+use super::{
+    CutOff, EnableQueueError, Interface, Placement, QueueAreas, QueueState, Transport,
+    VectorRefused, halves,
+};
+use crate::device_type::DeviceType;
+use crate::queue::QueueIndex;
+use crate::status::Status;
+
+mod bars;
+mod capability;
+mod ecam;
+mod enable;
+mod function;
+mod handles;
+mod msix;
+pub mod registers;
+mod structures;
+mod vectors;
+
+pub use bars::{BAR_COUNT, Bar, BarError, Bars, MemoryBar, MemoryWindow};
+pub use capability::{BarRange, Refusal};
+pub use ecam::{EcamAccess, Functions};
+pub use function::{Function, InterruptLine, VENDOR};
+pub use handles::{PciInterrupt, PciNotifier};
+pub use msix::{Message, MsixError, MsixTable};
+/// The crate whose addresses, access trait and command bits are used here.
+pub use pci_types;
+pub use structures::{Refused, SharedMemory, StructureKind};
+pub use vectors::{PlanError, QueueVectors, VectorPlan};
+
+use enable::NotifyPlaces;
+use registers as reg;
+use structures::{NOTIFICATION_BYTES, Structures};
+
+/// Bytes of the device's configuration that are mapped; no device type has as many.
+const DEVICE_BYTES_MAX: u64 = 4096;
+
+/// So many queues of a device can be used: where each is notified is kept.
+pub const QUEUES_MAX: usize = 64;
+
+/// Why a function is not driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PciError {
+    /// There is no function.
+    #[error("no PCI function is here")]
+    Absent,
+    /// It is something else.
+    #[error("PCI function {vendor:04x}:{device:04x} is no VirtIO device")]
+    NotVirtio {
+        /// The vendor ID.
+        vendor: u16,
+        /// The device ID.
+        device: u16,
+    },
+    /// It has none of the structures: it has the legacy interface alone, which is not supported.
+    #[error(
+        "device has no VirtIO capability, so it has the legacy interface alone, which is not supported over PCI"
+    )]
+    Legacy,
+    /// It lacks a structure it cannot be driven without.
+    #[error("device has no {structure} structure that is of use: {refused}")]
+    NoStructure {
+        /// What is missing.
+        structure: StructureKind,
+        /// The capabilities that tell of one.
+        refused: Refused,
+    },
+    /// The platform did not map a structure.
+    #[error(
+        "the {structure} structure, {:#x} bytes from {:#x} in BAR {}, is not mapped", .range.len_bytes, .range.offset, .range.bar
+    )]
+    NotMapped {
+        /// Which structure.
+        structure: StructureKind,
+        /// What of it should be mapped.
+        range: BarRange,
+    },
+}
+
+/// A device on PCI, through its modern interface (§4.1).
+#[derive(Debug)]
+pub struct PciTransport<M, A> {
+    function: Function<A>,
+    device_type: DeviceType,
+    common: M,
+    notify: M,
+    places: NotifyPlaces,
+    isr: M,
+    /// The device type's configuration.
+    device: Option<MmioPart<M>>,
+    vectors: Option<VectorPlan>,
+    /// `queue_notify_off` of each queue since it was enabled.
+    notify_offs: [u16; QUEUES_MAX],
+}
+
+impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
+    /// Looks for a device in `function`, which is turned on and has `bars`.
+    ///
+    /// `map` gives access to a range of a BAR, at least as long as it is asked for: parts of structures, three or four of them.
+    ///
+    /// # Errors
+    ///
+    /// [`PciError`]: nothing was written.
+    pub fn probe(
+        function: Function<A>,
+        bars: &Bars,
+        mut map: impl FnMut(BarRange) -> Option<M>,
+    ) -> Result<Self, PciError> {
+        let (vendor, device) = function.read_ids().ok_or(PciError::Absent)?;
+        let device_type = function
+            .read_device_type()
+            .ok_or(PciError::NotVirtio { vendor, device })?;
+        let found = Structures::find(&function, bars)?;
+        let mut map = |structure, range: BarRange, most| {
+            let range = BarRange {
+                len_bytes: range.len_bytes.min(most),
+                ..range
+            };
+            let len_bytes = usize::try_from(range.len_bytes).ok();
+            let region = len_bytes.and_then(|len_bytes| {
+                let region = map(range)?;
+                (region.len_bytes() >= len_bytes).then_some((region, len_bytes))
+            });
+            region.ok_or(PciError::NotMapped { structure, range })
+        };
+        let multiplier = found.notify_off_multiplier;
+        // Where the last queue there can be has its place.
+        let notify_bytes_max = u64::from(u16::MAX)
+            .saturating_mul(multiplier.into())
+            .saturating_add(NOTIFICATION_BYTES);
+        let (common, _) = map(StructureKind::Common, found.common, reg::COMMON_BYTES)?;
+        let (notify, len_bytes) = map(StructureKind::Notify, found.notify, notify_bytes_max)?;
+        let (isr, _) = map(StructureKind::Isr, found.isr, 1)?;
+        let device = match found.device {
+            Some(range) => {
+                let (region, len_bytes) = map(StructureKind::Device, range, DEVICE_BYTES_MAX)?;
+                MmioPart::new(region, 0..len_bytes)
+            }
+            None => None,
+        };
+        Ok(Self {
+            function,
+            device_type,
+            common,
+            notify,
+            places: NotifyPlaces {
+                len_bytes,
+                multiplier,
+            },
+            isr,
+            device,
+            vectors: None,
+            notify_offs: [0; QUEUES_MAX],
+        })
+    }
+
+    /// Has the device send messages, from its next initialization on, instead of pulling its interrupt line.
+    ///
+    /// `table` has messages in the vectors of `plan`, and is turned on.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`]: nothing has changed.
+    pub fn use_msix<N: Mmio, B: ConfigRegionAccess>(
+        &mut self,
+        table: &MsixTable<N, B>,
+        plan: VectorPlan,
+    ) -> Result<(), PlanError> {
+        if table.address() != self.function.address() {
+            return Err(PlanError::ForeignTable);
+        }
+        plan.check(table.vectors())?;
+        self.vectors = Some(plan);
+        Ok(())
+    }
+
+    /// Reads how many queues the device has.
+    #[must_use]
+    pub fn read_queue_count(&self) -> u16 {
+        reg::NUM_QUEUES.read(&self.common)
+    }
+
+    /// Returns the function.
+    #[must_use]
+    pub const fn function(&self) -> &Function<A> {
+        &self.function
+    }
+}
+
+impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
+    type Notifier = PciNotifier<M>;
+    type Interrupt = PciInterrupt<M>;
+
+    fn device_type(&self) -> DeviceType {
+        self.device_type
+    }
+
+    fn interface(&self) -> Interface {
+        Interface::Modern
+    }
+
+    fn read_device_features(&mut self) -> u64 {
+        let read = |select| {
+            reg::DEVICE_FEATURE_SELECT.write(&self.common, select);
+            u64::from(reg::DEVICE_FEATURE.read(&self.common))
+        };
+        read(0) | read(1) << 32
+    }
+
+    fn write_driver_features(&mut self, features: u64) {
+        for (select, word) in (0..).zip(halves(features)) {
+            reg::DRIVER_FEATURE_SELECT.write(&self.common, select);
+            reg::DRIVER_FEATURE.write(&self.common, word);
+        }
+    }
+
+    fn read_status(&self) -> Status {
+        Status::from_bits_retain(reg::DEVICE_STATUS.read(&self.common))
+    }
+
+    fn write_status(&mut self, status: Status) {
+        reg::DEVICE_STATUS.write(&self.common, status.bits());
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Separate
+    }
+
+    fn map_config_changes(&mut self) -> Result<(), VectorRefused> {
+        let Some(vector) = self.vectors.and_then(|plan| plan.config) else {
+            return Ok(());
+        };
+        reg::CONFIG_MSIX_VECTOR.write(&self.common, vector);
+        match reg::CONFIG_MSIX_VECTOR.read(&self.common) {
+            found if found == vector => Ok(()),
+            found => Err(VectorRefused { vector, found }),
+        }
+    }
+
+    fn read_max_queue_size(&mut self, queue: QueueIndex) -> Result<u32, EnableQueueError> {
+        enable::read_max_size(&self.common, queue)
+    }
+
+    unsafe fn enable_queue(
+        &mut self,
+        queue: QueueIndex,
+        areas: &QueueAreas,
+    ) -> Result<(), EnableQueueError> {
+        let limit = self.notify_offs.len();
+        let Some(notify_off) = self.notify_offs.get_mut(usize::from(queue.get())) else {
+            return Err(EnableQueueError::BeyondTransport { queue, limit });
+        };
+        *notify_off = enable::enable(&self.common, self.places, self.vectors, queue, areas)?;
+        Ok(())
+    }
+
+    fn read_queue_state(&mut self, queue: QueueIndex) -> QueueState {
+        reg::QUEUE_SELECT.write(&self.common, queue.get());
+        if reg::QUEUE_ENABLE.read(&self.common) != 1 {
+            return QueueState::Disabled;
+        }
+        let command = self.function.read_command();
+        if !command.contains(CommandRegister::BUS_MASTER_ENABLE) {
+            return QueueState::CutOff(CutOff::NoBusMastering);
+        }
+        if let Some(vectors) = self.vectors.and_then(|plan| plan.queues) {
+            let vector = vectors.of(queue);
+            let found = reg::QUEUE_MSIX_VECTOR.read(&self.common);
+            if found != vector {
+                return QueueState::CutOff(CutOff::NoVector { vector, found });
+            }
+        }
+        QueueState::Enabled
+    }
+
+    fn notifier(&self, queue: QueueIndex) -> PciNotifier<M> {
+        let off = self.notify_offs.get(usize::from(queue.get())).copied();
+        // That of an enabled queue was checked; another is never notified, and has its place where nothing answers.
+        let place = off.and_then(|off| self.places.place(queue, off).ok());
+        PciNotifier {
+            notify: self.notify.clone(),
+            offset: place.unwrap_or(usize::MAX),
+            queue,
+        }
+    }
+
+    fn interrupt(&self) -> PciInterrupt<M> {
+        PciInterrupt {
+            isr: self.isr.clone(),
+            vectors: self.vectors,
+        }
+    }
+
+    fn config_len_bytes(&self) -> usize {
+        self.device.as_ref().map_or(0, Mmio::len_bytes)
+    }
+
+    fn read_config_generation(&self) -> Option<u32> {
+        Some(reg::CONFIG_GENERATION.read(&self.common).into())
+    }
+
+    fn read_config8(&self, offset: usize) -> u8 {
+        let region = self.device.as_ref();
+        region.map_or(u8::MAX, |region| region.read8(offset))
+    }
+
+    fn read_config16(&self, offset: usize) -> u16 {
+        let region = self.device.as_ref();
+        region.map_or(u16::MAX, |region| region.read16(offset))
+    }
+
+    fn read_config32(&self, offset: usize) -> u32 {
+        let region = self.device.as_ref();
+        region.map_or(u32::MAX, |region| region.read32(offset))
+    }
+
+    fn write_config8(&mut self, offset: usize, value: u8) {
+        if let Some(region) = &self.device {
+            region.write8(offset, value);
+        }
+    }
+
+    fn write_config16(&mut self, offset: usize, value: u16) {
+        if let Some(region) = &self.device {
+            region.write16(offset, value);
+        }
+    }
+
+    fn write_config32(&mut self, offset: usize, value: u32) {
+        if let Some(region) = &self.device {
+            region.write32(offset, value);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a device's users hold apart from its driver: [`PciNotifier`], [`PciInterrupt`] (§4.1.5.2, §4.1.5.3, §4.1.5.4).
+
+use levitate_hal::{Barriers, Mmio};
+
+use super::vectors::VectorPlan;
+use crate::queue::QueueIndex;
+use crate::transport::{Interrupt, InterruptStatus, Notify};
+
+/// Notifies one queue of a PCI device: one register write (§4.1.5.2).
+#[derive(Clone, Debug)]
+pub struct PciNotifier<M> {
+    pub(super) notify: M,
+    /// Where in the notification structure the queue has its place.
+    pub(super) offset: usize,
+    pub(super) queue: QueueIndex,
+}
+
+impl<M: Mmio> Notify for PciNotifier<M> {
+    fn notify(&self, _available_index: u16) {
+        Barriers::Platform.before_notify();
+        self.notify.write16(self.offset, self.queue.get());
+    }
+}
+
+/// Tells why a PCI device interrupted: by the vector with MSI-X, else by the ISR status (§4.1.4.5).
+#[derive(Clone, Debug)]
+pub struct PciInterrupt<M> {
+    pub(super) isr: M,
+    pub(super) vectors: Option<VectorPlan>,
+}
+
+impl<M: Mmio> Interrupt for PciInterrupt<M> {
+    fn acknowledge(&self) -> InterruptStatus {
+        match self.vectors {
+            // With MSI-X the ISR status says nothing of queues, and is not to be read for them (§4.1.4.5.2).
+            Some(vectors) => vectors.all_causes(),
+            // Reading acknowledges; undefined bits are not looked at.
+            None => InterruptStatus::from_bits_truncate(self.isr.read8(0)),
+        }
+    }
+
+    fn acknowledge_vector(&self, vector: u16) -> InterruptStatus {
+        match self.vectors {
+            Some(vectors) => vectors.causes(vector),
+            None => self.acknowledge(),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! MSI-X: a table of messages, one a vector: [`MsixTable`], [`Message`] (§4.1.5.1.2).
+
+use levitate_hal::Mmio;
+use pci_types::{ConfigRegionAccess, PciAddress};
+use thiserror::Error;
+
+use super::bars::Bars;
+use super::capability::{BarRange, Capability, Refusal};
+use super::function::Function;
+
+/// The capability ID of MSI-X.
+const MSIX: u8 = 0x11;
+/// In the capability's first word: MSI-X is on.
+const ENABLE: u32 = 1 << 31;
+/// In the capability's first word: all vectors are masked.
+const FUNCTION_MASK: u32 = 1 << 30;
+/// In the message control: one less than there are vectors.
+const SIZE_MASK: u16 = 0x7ff;
+/// In the words for table and pending bits: which BAR.
+const BAR_MASK: u32 = 0b111;
+/// In the words for table and pending bits: where in the BAR.
+const OFFSET_MASK: u32 = !BAR_MASK;
+
+/// Bytes of an entry of the table.
+const ENTRY_BYTES: usize = 16;
+/// Where the parts of an entry are: address, its upper half, data, control.
+const ADDRESS: usize = 0;
+const ADDRESS_HIGH: usize = 4;
+const DATA: usize = 8;
+const CONTROL: usize = 12;
+/// In the control: the vector is masked.
+const MASKED: u32 = 1;
+
+/// What a device writes, and where, to interrupt.
+///
+/// ```compile_fail
+/// // Where a device writes is as dangerous as a pointer, so that only who knows may say so.
+/// let message = levitate_virtio::transport::pci::Message::new(0x4000_0000, 5);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    address: u64,
+    data: u32,
+}
+
+impl Message {
+    /// Names a message.
+    ///
+    /// # Safety
+    ///
+    /// To write `data` to `address`, as the device addresses it, does nothing but interrupt: no memory in use is there.
+    #[must_use]
+    pub const unsafe fn new(address: u64, data: u32) -> Self {
+        Self { address, data }
+    }
+}
+
+/// Why MSI-X is of no use, or a vector of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MsixError {
+    /// The capability makes no sense.
+    #[error("the MSI-X capability at {at:#04x} is of no use: {refusal}")]
+    Capability {
+        /// Where it is in configuration space.
+        at: u8,
+        /// What is wrong with it.
+        refusal: Refusal,
+    },
+    /// The platform did not map the table.
+    #[error(
+        "the MSI-X table, {:#x} bytes from {:#x} in BAR {}, is not mapped", .range.len_bytes, .range.offset, .range.bar
+    )]
+    NotMapped {
+        /// Where it is.
+        range: BarRange,
+    },
+    /// The table has no such vector.
+    #[error("there is no vector {vector} in an MSI-X table of {vectors}")]
+    NoSuchVector {
+        /// The vector.
+        vector: u16,
+        /// Vectors of the table.
+        vectors: u16,
+    },
+}
+
+/// The vectors of one function.
+#[derive(Debug)]
+pub struct MsixTable<M, A> {
+    function: Function<A>,
+    capability: Capability,
+    vectors: u16,
+    table: M,
+}
+
+impl<A: ConfigRegionAccess + Clone> Function<A> {
+    /// Looks for MSI-X and has `map` map its table; `None` if the function does not have it.
+    ///
+    /// Each vector is masked then, and MSI-X as it was before.
+    ///
+    /// # Errors
+    ///
+    /// [`MsixError::Capability`] or [`MsixError::NotMapped`].
+    pub fn msix<M: Mmio>(
+        &self,
+        bars: &Bars,
+        map: impl FnOnce(BarRange) -> Option<M>,
+    ) -> Result<Option<MsixTable<M, A>>, MsixError> {
+        let Some(capability) = self.capabilities().find(|entry| entry.id == MSIX) else {
+            return Ok(None);
+        };
+        let (vectors, range) =
+            read_table(self, capability, bars).map_err(|refusal| MsixError::Capability {
+                at: capability.at,
+                refusal,
+            })?;
+        let table = map(range)
+            .filter(|table| table.len_bytes() as u64 >= range.len_bytes)
+            .ok_or(MsixError::NotMapped { range })?;
+        let msix = MsixTable {
+            function: self.clone(),
+            capability,
+            vectors,
+            table,
+        };
+        for vector in 0..vectors {
+            msix.mask(vector)?;
+        }
+        Ok(Some(msix))
+    }
+}
+
+/// Reads how many vectors there are and where their table is; the pending bits have to be somewhere too.
+fn read_table<A: ConfigRegionAccess>(
+    function: &Function<A>,
+    capability: Capability,
+    bars: &Bars,
+) -> Result<(u16, BarRange), Refusal> {
+    let control = u16::from_le_bytes(capability.head);
+    let vectors = (control & SIZE_MASK).saturating_add(1);
+    let range = |word, len_bytes| {
+        let place = function
+            .read_word(capability, word)
+            .ok_or(Refusal::Truncated { needed_bytes: 12 })?;
+        let [bar, ..] = (place & BAR_MASK).to_le_bytes();
+        bars.range(bar, (place & OFFSET_MASK).into(), len_bytes)
+    };
+    let table = range(1, u64::from(vectors).saturating_mul(ENTRY_BYTES as u64))?;
+    range(2, u64::from(vectors).div_ceil(64).saturating_mul(8))?;
+    Ok((vectors, table))
+}
+
+impl<M: Mmio, A: ConfigRegionAccess> MsixTable<M, A> {
+    /// Returns how many vectors there are, 1 to 2048.
+    #[must_use]
+    pub const fn vectors(&self) -> u16 {
+        self.vectors
+    }
+
+    /// Returns where the function is.
+    #[must_use]
+    pub const fn address(&self) -> PciAddress {
+        self.function.address()
+    }
+
+    /// Sets the message of a vector, and masks it.
+    ///
+    /// # Errors
+    ///
+    /// [`MsixError::NoSuchVector`].
+    pub fn set(&self, vector: u16, message: Message) -> Result<(), MsixError> {
+        self.mask(vector)?;
+        let entry = self.entry(vector)?;
+        let [low, high] = crate::transport::halves(message.address);
+        self.write(entry, ADDRESS, low);
+        self.write(entry, ADDRESS_HIGH, high);
+        self.write(entry, DATA, message.data);
+        Ok(())
+    }
+
+    /// Keeps the message of a vector back, until it is unmasked.
+    ///
+    /// # Errors
+    ///
+    /// [`MsixError::NoSuchVector`].
+    pub fn mask(&self, vector: u16) -> Result<(), MsixError> {
+        let entry = self.entry(vector)?;
+        // The other bits are reserved, and to be kept.
+        let control = self.read(entry, CONTROL);
+        self.write(entry, CONTROL, control | MASKED);
+        Ok(())
+    }
+
+    /// Lets the message of a vector go, also one that was kept back.
+    ///
+    /// # Errors
+    ///
+    /// [`MsixError::NoSuchVector`].
+    pub fn unmask(&self, vector: u16) -> Result<(), MsixError> {
+        let entry = self.entry(vector)?;
+        let control = self.read(entry, CONTROL);
+        self.write(entry, CONTROL, control & !MASKED);
+        Ok(())
+    }
+
+    /// Turns MSI-X on: from now on the function interrupts by messages alone.
+    pub fn turn_on(&self) {
+        self.write_control(|control| (control | ENABLE) & !FUNCTION_MASK);
+    }
+
+    /// Turns MSI-X off: from now on the function interrupts by its line, if it may.
+    pub fn turn_off(&self) {
+        self.write_control(|control| control & !ENABLE);
+    }
+
+    fn write_control(&self, change: impl FnOnce(u32) -> u32) {
+        let at = self.capability.at;
+        let control = self.function.read32(at);
+        self.function.write32(at, change(control));
+    }
+
+    /// Returns where the entry of a vector is in the table.
+    fn entry(&self, vector: u16) -> Result<usize, MsixError> {
+        let vectors = self.vectors;
+        match vector < vectors {
+            true => Ok(usize::from(vector).saturating_mul(ENTRY_BYTES)),
+            false => Err(MsixError::NoSuchVector { vector, vectors }),
+        }
+    }
+
+    fn read(&self, entry: usize, part: usize) -> u32 {
+        self.table.read32(entry.saturating_add(part))
+    }
+
+    fn write(&self, entry: usize, part: usize, value: u32) {
+        self.table.write32(entry.saturating_add(part), value);
+    }
+}
