@@ -8,6 +8,7 @@
     reason = "a test platform may panic on its own mistakes; what a driver hands it is checked"
 )]
 
+pub mod any;
 pub mod block;
 pub mod clock;
 pub mod device;
@@ -20,6 +21,7 @@ mod sync;
 #[cfg(target_os = "linux")]
 pub mod vhost_user;
 
+pub use any::{AnyDevice, Plug};
 pub use block::BlockModel;
 pub use clock::{SystemClock, VirtualClock};
 pub use device::{Behaviour, Completion, DeviceModel, Fault, Violation};
