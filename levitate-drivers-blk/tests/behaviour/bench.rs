@@ -4,19 +4,15 @@ use std::time::Duration;
 
 use levitate_drivers_blk::{Blk, BlkStorage, InitError, Options};
 use levitate_hal::DmaBuffer;
+use levitate_host::any::ModelledTransport;
 use levitate_host::block::pattern;
-use levitate_host::{Behaviour, BlockModel, MmioDevice, Pool, Version, VirtualClock};
-use levitate_virtio::{Features, MmioTransport};
+use levitate_host::{AnyDevice, Behaviour, BlockModel, Plug, Pool, Version, VirtualClock};
+use levitate_virtio::{Features, Interface, Transport};
 
-pub(crate) type Disk = MmioDevice<BlockModel>;
+pub(crate) type Disk = AnyDevice<BlockModel>;
 pub(crate) type Driver<'s, const MORE: usize = 0> =
-    Blk<'s, MmioTransport<Disk>, (Pool, VirtualClock), MORE>;
+    Blk<'s, ModelledTransport<BlockModel>, (Pool, VirtualClock), MORE>;
 pub(crate) type Storage<const N: usize, const MORE: usize = 0> = BlkStorage<Pool, N, MORE>;
-
-/// `QueueNotify`.
-pub(crate) const NOTIFY: usize = 0x050;
-/// `Status`.
-pub(crate) const STATUS: usize = 0x070;
 
 /// A disk, and the platform of its driver.
 pub(crate) struct Bench {
@@ -32,13 +28,13 @@ impl Bench {
     }
 
     pub(crate) fn with(
-        version: Version,
+        plug: impl Into<Plug>,
         model: BlockModel,
         behave: impl FnOnce(&mut Behaviour),
     ) -> Self {
         Self::on(
             Pool::builder().exact_alignment().build(),
-            version,
+            plug,
             model,
             behave,
         )
@@ -47,15 +43,12 @@ impl Bench {
     /// On memory of the test's choice.
     pub(crate) fn on(
         pool: Pool,
-        version: Version,
+        plug: impl Into<Plug>,
         model: BlockModel,
         behave: impl FnOnce(&mut Behaviour),
     ) -> Self {
         let clock = VirtualClock::new();
-        let disk = MmioDevice::builder(model)
-            .version(version)
-            .behave(behave)
-            .build(&pool, &clock);
+        let disk = Disk::plug(plug.into(), model, &pool, &clock, behave);
         let options = Options {
             timeout: Duration::from_millis(100),
             ..Options::default()
@@ -68,18 +61,12 @@ impl Bench {
         }
     }
 
-    pub(crate) fn transport(&self) -> MmioTransport<Disk> {
-        MmioTransport::probe(self.disk.clone())
-            .expect("there is a VirtIO transport")
-            .expect("there is a device")
-    }
-
     pub(crate) fn try_drive<'s, const N: usize, const MORE: usize>(
         &self,
         storage: &'s mut Storage<N, MORE>,
     ) -> Result<Driver<'s, MORE>, InitError> {
         let platform = (self.pool.clone(), self.clock.clone());
-        Blk::with_options(self.transport(), platform, storage, self.options)
+        Blk::with_options(self.disk.transport(), platform, storage, self.options)
     }
 
     pub(crate) fn drive<'s, const N: usize, const MORE: usize>(
@@ -91,9 +78,14 @@ impl Bench {
         driver
     }
 
+    /// Says whether the device has the legacy interface.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.disk.transport().interface() == Interface::Legacy
+    }
+
     /// Notifications since the driver came up.
     pub(crate) fn notifications(&self) -> usize {
-        self.disk.log().writes_to(NOTIFY).len()
+        self.disk.notifications().len()
     }
 
     /// Requests the disk has served since they were counted last.
@@ -109,19 +101,28 @@ impl Bench {
     }
 }
 
-/// Runs `test` over both register versions, with and without each of the features of the rings.
+/// Runs `test` over every transport, with and without each of the features of the rings.
 pub(crate) fn on_every_variant(model: impl Fn() -> BlockModel, test: impl Fn(&Bench)) {
-    for version in [Version::One, Version::Two] {
+    on_variants_of(&Plug::ALL, model, test);
+}
+
+/// Runs `test` over these transports, with and without each of the features of the rings.
+pub(crate) fn on_variants_of(
+    plugs: &[Plug],
+    model: impl Fn() -> BlockModel,
+    test: impl Fn(&Bench),
+) {
+    for plug in plugs.iter().copied() {
         for withheld in [
             Features::empty(),
             Features::INDIRECT_DESC,
             Features::EVENT_IDX,
             Features::INDIRECT_DESC | Features::EVENT_IDX,
         ] {
-            let bench = Bench::with(version, model(), |behaviour| {
+            let bench = Bench::with(plug, model(), |behaviour| {
                 behaviour.withhold = withheld.bits();
             });
-            println!("{version:?} without {withheld:?}");
+            println!("{plug:?} without {withheld:?}");
             test(&bench);
             bench.finish();
         }

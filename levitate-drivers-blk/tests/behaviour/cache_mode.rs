@@ -2,17 +2,17 @@
 
 use crate::bench::{Bench, Storage};
 use levitate_drivers_blk::{CacheMode, CacheModeError};
-use levitate_host::{BlockModel, Version};
+use levitate_host::{BlockModel, Plug, Version};
 use levitate_virtio::ConfigError;
 
-/// Where `writeback` is.
-const WRITEBACK: usize = 0x120;
+/// Where `writeback` is in the configuration.
+const WRITEBACK: usize = 0x20;
 
 #[test]
 fn a_switchable_cache_is_switched_and_still_flushed() {
-    for version in [Version::One, Version::Two] {
+    for plug in Plug::ALL {
         let model = BlockModel::patterned(8).switchable_cache();
-        let bench = Bench::with(version, model, |_| {});
+        let bench = Bench::with(plug, model, |_| {});
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         assert!(blk.capabilities().is_cache_mode_switchable());
@@ -22,7 +22,8 @@ fn a_switchable_cache_is_switched_and_still_flushed() {
         let mode = CacheMode::Writethrough;
         assert_eq!(blk.set_cache_mode(mode), Ok(mode));
         assert_eq!(blk.capabilities().cache_mode(), mode);
-        assert_eq!(bench.disk.log().writes_to(WRITEBACK), [0]);
+        let writeback = bench.disk.config_offset() + WRITEBACK;
+        assert_eq!(bench.disk.log().writes_to(writeback), [0]);
         assert!(!bench.disk.model(|disk| disk.is_writeback()));
         // What was written before the switch is not durable by it.
         blk.flush().unwrap();
@@ -48,9 +49,11 @@ fn the_mode_is_read_once_the_features_are_agreed_on() {
     let mut storage = Storage::<4>::new();
     let blk = bench.try_drive(&mut storage).unwrap();
     let log = bench.disk.log();
-    let is_read = |access: &levitate_host::mmio::Access| access.offset == WRITEBACK;
+    let is_read = |access: &levitate_host::mmio::Access| {
+        access.offset == bench.disk.config_offset() + WRITEBACK
+    };
     let read = log.all().iter().position(is_read).unwrap();
-    let agreed = log.position_of_write(crate::bench::STATUS, 0xb).unwrap();
+    let agreed = log.position_of_write(0x070, 0xb).unwrap();
     assert!(agreed < read, "§5.2.5.1");
     drop(blk);
     bench.finish();
@@ -100,9 +103,9 @@ fn a_cache_that_cannot_be_switched_is_not() {
 fn a_cache_that_no_flush_empties_is_not_believed_in() {
     const FLUSH: u64 = 1 << 9;
     const CONFIG_WCE: u64 = 1 << 11;
-    for version in [Version::One, Version::Two] {
+    for plug in Plug::ALL {
         let model = BlockModel::patterned(8).switchable_cache();
-        let bench = Bench::with(version, model, |behaviour| behaviour.withhold = FLUSH);
+        let bench = Bench::with(plug, model, |behaviour| behaviour.withhold = FLUSH);
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         assert_eq!(bench.disk.negotiated() & (FLUSH | CONFIG_WCE), 0);
@@ -118,9 +121,9 @@ fn a_cache_that_no_flush_empties_is_not_believed_in() {
 
 #[test]
 fn a_mode_that_cannot_be_read_back_is_taken_for_writeback() {
-    for version in [Version::One, Version::Two] {
+    for plug in Plug::ALL {
         let model = BlockModel::patterned(8).switchable_cache();
-        let bench = Bench::with(version, model, |_| {});
+        let bench = Bench::with(plug, model, |_| {});
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         for mode in [CacheMode::Writeback, CacheMode::Writethrough] {

@@ -1,8 +1,8 @@
 //! What a device says of itself, and what comes of it when it says something odd.
 
-use crate::bench::{Bench, STATUS, Storage, on_every_variant};
+use crate::bench::{Bench, Storage, on_every_variant};
 use levitate_drivers_blk::{Blk, InitError};
-use levitate_host::{BlockModel, MmioDevice, Version};
+use levitate_host::{BlockModel, MmioDevice, Plug, Version};
 use levitate_virtio::{ConfigError, DeviceType, Features, QueueError};
 
 /// FAILED.
@@ -10,13 +10,13 @@ const FAILED: u64 = 0x80;
 
 #[test]
 fn the_capabilities_are_what_the_device_offers() {
-    for version in [Version::One, Version::Two] {
+    for plug in Plug::ALL {
         let model = BlockModel::patterned(40)
             .size_max(8192)
             .seg_max(4)
             .block_size(1024)
             .read_only();
-        let bench = Bench::with(version, model, |_| {});
+        let bench = Bench::with(plug, model, |_| {});
         let mut storage = Storage::<4>::new();
         let blk = bench.drive(&mut storage);
         let capabilities = *blk.capabilities();
@@ -57,8 +57,8 @@ fn of_all_features_there_are_only_the_implemented_are_accepted() {
 
 #[test]
 fn a_device_that_offers_nothing_is_driven() {
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, BlockModel::patterned(8), |behaviour| {
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, BlockModel::patterned(8), |behaviour| {
             behaviour.withhold = !Features::VERSION_1.bits();
         });
         let mut storage = Storage::<4>::new();
@@ -82,8 +82,8 @@ fn a_field_whose_feature_is_missing_is_not_read() {
             (20, 77_u32.to_le_bytes().to_vec()),
         ];
     };
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, BlockModel::patterned(8), values);
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, BlockModel::patterned(8), values);
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         assert_eq!(blk.block_size_bytes(), 512);
@@ -110,11 +110,11 @@ fn a_feature_the_user_does_not_want_is_not_accepted() {
 
 #[test]
 fn a_capacity_that_changes_between_its_halves_is_read_again() {
-    for version in [Version::One, Version::Two] {
+    for plug in Plug::ALL {
         for reads in 1..6 {
             let mut model = BlockModel::patterned(8);
             model.set_capacity(0x0000_0001_ffff_ffff);
-            let bench = Bench::with(version, model, |_| {});
+            let bench = Bench::with(plug, model, |_| {});
             bench
                 .disk
                 .change_config_after_reads(reads, |disk| disk.set_capacity(0x2_0000_0000));
@@ -133,8 +133,8 @@ fn a_capacity_that_changes_between_its_halves_is_read_again() {
 
 #[test]
 fn a_configuration_that_never_holds_still_is_an_error() {
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, BlockModel::patterned(8), |behaviour| {
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, BlockModel::patterned(8), |behaviour| {
             behaviour.config_never_still = true;
         });
         let mut storage = Storage::<4>::new();
@@ -142,7 +142,7 @@ fn a_configuration_that_never_holds_still_is_an_error() {
             bench.try_drive(&mut storage),
             Err(InitError::Config(ConfigError::NeverStable { .. }))
         ));
-        let statuses = bench.disk.log().writes_to(STATUS);
+        let statuses = bench.disk.statuses();
         assert_eq!(statuses.last().unwrap() & FAILED, FAILED);
         bench.finish();
     }
@@ -229,14 +229,14 @@ fn another_kind_of_device_is_left_alone() {
         bench.try_drive(&mut storage).unwrap_err(),
         InitError::WrongDevice { found }
     );
-    assert_eq!(bench.disk.log().writes_to(STATUS), [0_u64; 0]);
+    assert_eq!(bench.disk.statuses(), [0_u64; 0]);
     bench.finish();
 }
 
 #[test]
 fn a_device_that_ignores_its_queue_registers_fails_the_initialization() {
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, BlockModel::patterned(8), |behaviour| {
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, BlockModel::patterned(8), |behaviour| {
             behaviour.ignore_queue_setup = true;
         });
         bench.pool.allow_leaks();
@@ -244,7 +244,11 @@ fn a_device_that_ignores_its_queue_registers_fails_the_initialization() {
         match bench.try_drive(&mut storage) {
             Err(InitError::Queue(QueueError::Enable(error))) => {
                 let message = error.to_string();
-                assert!(message.contains("other register version"), "{message}");
+                let expected = match plug {
+                    Plug::Mmio(_) => "other register version",
+                    Plug::PciLine | Plug::PciMsix => "queue_enable reads 0x0, not 0x1",
+                };
+                assert!(message.contains(expected), "{message}");
             }
             other => panic!("{other:?}"),
         }
@@ -314,10 +318,10 @@ fn storage_for_no_request_is_an_error() {
 
 #[test]
 fn wherever_the_memory_runs_out_nothing_is_kept() {
-    for version in [Version::One, Version::Two] {
+    for plug in Plug::ALL {
         let mut failures = 0;
         loop {
-            let bench = Bench::with(version, BlockModel::patterned(8), |_| {});
+            let bench = Bench::with(plug, BlockModel::patterned(8), |_| {});
             bench.pool.fail_allocation_after(failures);
             let mut storage = Storage::<4>::new();
             match bench.try_drive(&mut storage) {
@@ -344,9 +348,9 @@ fn the_steps_of_the_initialization_are_in_their_order() {
         |bench| {
             let mut storage = Storage::<4>::new();
             let blk = bench.try_drive(&mut storage).unwrap();
-            let statuses = bench.disk.log().writes_to(STATUS);
+            let statuses = bench.disk.statuses();
             drop(blk);
-            let is_legacy = bench.disk.log().reads_of(0x004) == [1];
+            let is_legacy = bench.is_legacy();
             let expected: &[u64] = if is_legacy {
                 &[0, 1, 3, 7]
             } else {
@@ -362,7 +366,7 @@ fn the_default_options_bring_a_device_up() {
     let bench = Bench::new(BlockModel::patterned(256));
     let mut storage = Storage::<4>::new();
     let platform = (bench.pool.clone(), bench.clock.clone());
-    let mut blk = Blk::new(bench.transport(), platform, &mut storage).unwrap();
+    let mut blk = Blk::new(bench.disk.transport(), platform, &mut storage).unwrap();
     let mut data = vec![0; 256 * 512];
     blk.read(0, &mut data).unwrap();
     assert_eq!(data, crate::bench::patterned(0, 256 * 512));

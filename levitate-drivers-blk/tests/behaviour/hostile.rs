@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Storage, filled, patterned};
 use levitate_drivers_blk::{Error, PollError, RequestError, SubmitError};
-use levitate_host::{BlockModel, Completion, Fault, Version};
+use levitate_host::{BlockModel, Completion, Fault, Plug};
 use levitate_virtio::DeviceFault;
 
 /// A way to lie, and whether a fault is the one it leads to.
@@ -46,9 +46,9 @@ fn lies() -> [Lie; 5] {
 
 #[test]
 fn a_used_ring_that_lies_breaks_the_queue_until_recovery() {
-    for version in [Version::One, Version::Two] {
+    for plug in Plug::ALL {
         for (lie, is_expected) in lies() {
-            let bench = Bench::with(version, BlockModel::patterned(8), |_| {});
+            let bench = Bench::with(plug, BlockModel::patterned(8), |_| {});
             let mut storage = Storage::<4>::new();
             let mut blk = bench.drive(&mut storage);
             bench.disk.inject(lie);

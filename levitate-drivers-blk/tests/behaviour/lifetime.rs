@@ -3,17 +3,17 @@
 use crate::bench::{Bench, Storage};
 use levitate_drivers_blk::{Error, Lifetime, RequestKind, Reserve, SubmitError};
 use levitate_host::block::Lifetime as Answer;
-use levitate_host::{BlockModel, Version};
+use levitate_host::{BlockModel, Plug};
 
 #[test]
 fn a_device_that_tells_is_asked() {
-    for version in [Version::One, Version::Two] {
+    for plug in Plug::ALL {
         let answer = Answer {
             pre_eol_info: 2,
             type_a: 0,
             type_b: 11,
         };
-        let bench = Bench::with(version, BlockModel::patterned(8).lifetime(answer), |_| {});
+        let bench = Bench::with(plug, BlockModel::patterned(8).lifetime(answer), |_| {});
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         let lifetime = Lifetime {

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
 use levitate_drivers_blk::{BufferError, Error, InitError, RequestError};
-use levitate_host::{BlockModel, Version};
+use levitate_host::{BlockModel, Plug, Version};
 use levitate_virtio::Features;
 
 /// Served requests as first sector, bytes, segments.
@@ -129,9 +129,9 @@ fn an_error_in_the_middle_of_a_split_transfer_ends_it() {
 #[test]
 fn limits_that_leave_no_room_for_a_sector_fail_the_initialization() {
     for (size_max, seg_max) in [(1, 8), (255, 2), (511, 1)] {
-        for version in [Version::One, Version::Two] {
+        for plug in Plug::ALL {
             let model = BlockModel::patterned(8).size_max(size_max).seg_max(seg_max);
-            let bench = Bench::with(version, model, |_| {});
+            let bench = Bench::with(plug, model, |_| {});
             let mut storage = Storage::<4>::new();
             let error = bench.try_drive(&mut storage).unwrap_err();
             assert!(

@@ -2,26 +2,29 @@
 
 use levitate_drivers_blk::{Completion, Token};
 use levitate_hal::{Direction, DmaBuffer, Mapped};
-use levitate_host::{BlockModel, Policy, Pool, Version};
+use levitate_host::{BlockModel, Plug, Policy, Pool, Version};
 
 use crate::bench::{Bench, Driver, Storage, patterned};
 
 const SECTORS: usize = 64;
 
-/// The policies under which a disk of each version can be reached.
+/// The policies under which a disk of each transport can be reached.
 ///
 /// A page number of version 1 is too short for the CPU addresses of a process.
-const EVERYWHERE: [(Policy, Version); 5] = [
-    (Policy::Identity, Version::Two),
-    (Policy::Bounce, Version::One),
-    (Policy::Bounce, Version::Two),
-    (Policy::Iommu, Version::One),
-    (Policy::Iommu, Version::Two),
+const EVERYWHERE: [(Policy, Plug); 8] = [
+    (Policy::Identity, Plug::Mmio(Version::Two)),
+    (Policy::Identity, Plug::PciMsix),
+    (Policy::Bounce, Plug::Mmio(Version::One)),
+    (Policy::Bounce, Plug::Mmio(Version::Two)),
+    (Policy::Bounce, Plug::PciLine),
+    (Policy::Iommu, Plug::Mmio(Version::One)),
+    (Policy::Iommu, Plug::Mmio(Version::Two)),
+    (Policy::Iommu, Plug::PciMsix),
 ];
 
-fn bench(policy: Policy, version: Version) -> Bench {
+fn bench(policy: Policy, plug: Plug) -> Bench {
     let pool = Pool::builder().policy(policy).exact_alignment().build();
-    Bench::on(pool, version, BlockModel::patterned(SECTORS), |_| {})
+    Bench::on(pool, plug, BlockModel::patterned(SECTORS), |_| {})
 }
 
 /// A buffer of the program's own, where it lies.
@@ -67,9 +70,9 @@ fn scenario(bench: &Bench, blk: &mut Driver<'_>) {
 
 #[test]
 fn a_disk_works_the_same_on_every_platform() {
-    for (policy, version) in EVERYWHERE {
-        println!("{policy:?}, {version:?}");
-        let bench = bench(policy, version);
+    for (policy, plug) in EVERYWHERE {
+        println!("{policy:?}, {plug:?}");
+        let bench = bench(policy, plug);
         let mut storage = Storage::<8>::new();
         let mut blk = bench.drive(&mut storage);
         scenario(&bench, &mut blk);
@@ -79,13 +82,13 @@ fn a_disk_works_the_same_on_every_platform() {
 }
 
 /// Fails one allocation after the other, until the driver needs no more.
-fn fail_each_allocation(version: Version) {
+fn fail_each_allocation(plug: Plug) {
     for successes in 0.. {
         let policy = Policy::FaultInjecting {
             allocations: Some(successes),
             mappings: None,
         };
-        let bench = bench(policy, version);
+        let bench = bench(policy, plug);
         let mut storage = Storage::<8>::new();
         let was_refused = match bench.try_drive(&mut storage) {
             Err(error) => {
@@ -107,8 +110,8 @@ fn fail_each_allocation(version: Version) {
 
 #[test]
 fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
-    for version in [Version::One, Version::Two] {
-        fail_each_allocation(version);
+    for plug in Plug::ALL {
+        fail_each_allocation(plug);
     }
 }
 
@@ -118,7 +121,7 @@ fn a_buffer_that_cannot_be_mapped_stays_with_the_program() {
         allocations: None,
         mappings: Some(1),
     };
-    let bench = bench(policy, Version::Two);
+    let bench = bench(policy, Version::Two.into());
     let mut storage = Storage::<8>::new();
     let mut blk = bench.drive(&mut storage);
     let first = mapped(&bench, vec![7; 512]);

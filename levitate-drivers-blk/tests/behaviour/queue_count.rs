@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::bench::{Bench, Disk, Storage};
+use crate::bench::{Bench, Storage};
 use levitate_drivers_blk::{Blk, InitError};
 use levitate_hal::Mmio;
-use levitate_host::{BlockModel, Version};
+use levitate_host::{BlockModel, MmioDevice, Version};
 use levitate_virtio::{MmioTransport, QueueError};
 
 fn disk(queues: u16) -> BlockModel {
@@ -94,7 +94,7 @@ fn wherever_the_memory_runs_out_nothing_is_kept_and_fewer_queues_do() {
 /// A disk whose queue `small` has room for two descriptors, a header and a status, and for no data.
 #[derive(Clone)]
 struct SmallQueue {
-    disk: Disk,
+    disk: MmioDevice<BlockModel>,
     small: u32,
     selected: Rc<Cell<u32>>,
 }
@@ -154,7 +154,7 @@ fn a_queue_without_room_for_a_block_is_left_out_with_those_after_it() {
     for (small, used) in [(1, 1), (2, 2), (3, 3)] {
         let bench = Bench::new(disk(3));
         let registers = SmallQueue {
-            disk: bench.disk.clone(),
+            disk: bench.disk.mmio().clone(),
             small,
             selected: Rc::default(),
         };

@@ -3,7 +3,7 @@
 use crate::bench::{Bench, Driver, Storage, on_every_variant, patterned};
 use levitate_drivers_blk::{Error, RequestError, RequestKind, SubmitError, Unmap};
 use levitate_host::block::{EraseLimits, Kind, SectorRange, ZoneModel, Zoned};
-use levitate_host::{BlockModel, Completion, Fault, Version};
+use levitate_host::{BlockModel, Completion, Fault, Plug, Version};
 use levitate_virtio::Timeout;
 
 const SECTORS: u64 = 64;
@@ -303,8 +303,8 @@ fn a_disk_with_zones_is_never_asked_to_discard() {
 
 #[test]
 fn a_range_that_fails_fails_as_a_whole_and_the_next_one_works() {
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, disk(4), |_| {});
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, disk(4), |_| {});
         let mut storage = Storage::<1>::new();
         let mut blk = bench.drive(&mut storage);
         bench.disk.model(|disk| disk.fail_sectors(4..8));

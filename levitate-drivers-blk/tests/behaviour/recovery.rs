@@ -6,7 +6,7 @@ use crate::bench::{Bench, Storage, filled, patterned};
 use levitate_drivers_blk::{
     Error, PollError, RecoverError, RequestError, RequestKind, ResetError, SubmitError,
 };
-use levitate_host::{BlockModel, Completion, Version};
+use levitate_host::{BlockModel, Completion, Plug};
 
 fn hold(bench: &Bench) {
     bench
@@ -22,8 +22,8 @@ fn answer_at_once(bench: &Bench) {
 
 #[test]
 fn recovery_ends_every_request_and_the_device_works_again() {
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, BlockModel::patterned(64), |_| {});
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, BlockModel::patterned(64), |_| {});
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         hold(&bench);

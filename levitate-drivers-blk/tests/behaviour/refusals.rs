@@ -2,15 +2,15 @@
 
 use crate::bench::{Bench, Driver, Storage, filled};
 use levitate_drivers_blk::{Error, SubmitError};
-use levitate_host::{BlockModel, Version};
+use levitate_host::{BlockModel, Plug};
 
 /// The disk of these tests.
 const SECTORS: u64 = 16;
 
 /// Runs `test` over both register versions; the device must not have noticed anything.
 fn unseen(model: impl Fn() -> BlockModel, test: impl Fn(&mut Driver<'_>)) {
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, model(), |_| {});
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, model(), |_| {});
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         test(&mut blk);

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
 use levitate_drivers_blk::{Error, RequestError};
-use levitate_host::{BlockModel, Fault, Version};
+use levitate_host::{BlockModel, Fault, Plug, Version};
 
 #[test]
 fn an_io_error_is_that_of_its_request_and_the_next_one_works() {
@@ -58,8 +58,8 @@ fn a_status_outside_the_specification_is_an_error_that_names_it() {
 
 #[test]
 fn an_answer_that_stops_before_the_status_is_no_success() {
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, BlockModel::patterned(8), |_| {});
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, BlockModel::patterned(8), |_| {});
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         let mut data = [0x77; 512];

@@ -6,7 +6,7 @@ use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
 use levitate_drivers_blk::{Error, PollError, RequestError, RequestKind};
 use levitate_hal::DmaBuffer;
 use levitate_host::block::Kind;
-use levitate_host::{BlockModel, Completion, Fault, Pool, Version};
+use levitate_host::{BlockModel, Completion, Fault, Plug, Pool};
 use levitate_virtio::{DeviceFault, QueueIndex, TimeoutCause};
 
 fn disk(queues: u16) -> BlockModel {
@@ -217,8 +217,8 @@ fn a_missed_deadline_names_its_queue() {
 
 #[test]
 fn a_recovery_ends_the_requests_of_every_queue() {
-    for version in [Version::One, Version::Two] {
-        let bench = Bench::with(version, disk(3), |_| {});
+    for plug in Plug::ALL {
+        let bench = Bench::with(plug, disk(3), |_| {});
         let mut storage = Storage::<2, 2>::new();
         let mut blk = bench.drive(&mut storage);
         bench

@@ -10,13 +10,17 @@ use levitate_host::{
 };
 use levitate_virtio::{Features, MmioTransport};
 
-use crate::bench::{Disk, NOTIFY, patterned};
+use crate::bench::patterned;
 
 const LANES: u64 = 8;
 const SECTORS: u64 = 8 * LANES;
 const REQUESTS: u64 = 2000;
 
 type Storage = BlkStorage<Pool, { LANES as usize }>;
+/// `QueueNotify`.
+const NOTIFY: usize = 0x050;
+
+type Disk = MmioDevice<BlockModel>;
 type Driver<'s> = Blk<'s, MmioTransport<Disk>, (Pool, SystemClock)>;
 
 /// A disk with a thread, and the platform of its driver.

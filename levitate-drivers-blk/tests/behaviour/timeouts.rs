@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, STATUS, Storage, filled, patterned};
+use crate::bench::{Bench, Storage, filled, patterned};
 use levitate_drivers_blk::{Error, RequestKind};
-use levitate_hal::Mmio;
-use levitate_host::{BlockModel, Completion, Fault, Version};
-use levitate_virtio::{Features, Timeout, TimeoutCause};
+use levitate_host::{BlockModel, Completion, Fault, Plug, Version};
+use levitate_virtio::{Features, Status, Timeout, TimeoutCause, Transport};
 
-fn bench(version: Version, withheld: Features) -> Bench {
-    Bench::with(version, BlockModel::patterned(64), |behaviour| {
+fn bench(plug: impl Into<Plug>, withheld: Features) -> Bench {
+    Bench::with(plug, BlockModel::patterned(64), |behaviour| {
         behaviour.withhold = withheld.bits();
     })
 }
@@ -47,9 +46,9 @@ fn completion(completion: Completion) -> impl FnOnce(&Bench) {
 
 #[test]
 fn each_cause_has_its_name() {
-    for version in [Version::One, Version::Two] {
-        let all = || bench(version, Features::empty());
-        let without_event_index = || bench(version, Features::EVENT_IDX);
+    for plug in Plug::ALL {
+        let all = || bench(plug, Features::empty());
+        let without_event_index = || bench(plug, Features::EVENT_IDX);
         assert!(matches!(
             cause_of(all(), completion(Completion::Never)),
             TimeoutCause::NotCompleted
@@ -74,8 +73,9 @@ fn each_cause_has_its_name() {
             cause_of(surprised, |bench| {
                 completion(Completion::Never)(bench);
                 // Somebody else resets the device.
-                bench.disk.write32(STATUS, 0);
-                bench.disk.read32(STATUS);
+                let mut transport = bench.disk.transport();
+                transport.write_status(Status::empty());
+                assert!(transport.read_status().is_empty());
             }),
             TimeoutCause::NotLive { .. }
         ));
@@ -122,8 +122,8 @@ fn a_device_that_needs_a_reset_ends_the_wait_early() {
 
 #[test]
 fn an_answer_after_the_deadline_reaches_no_memory_of_the_caller() {
-    for version in [Version::One, Version::Two] {
-        let bench = bench(version, Features::empty());
+    for plug in Plug::ALL {
+        let bench = bench(plug, Features::empty());
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         completion(Completion::After(Duration::from_millis(150)))(&bench);
@@ -247,8 +247,8 @@ fn a_late_owned_buffer_comes_back_by_poll() {
 
 #[test]
 fn dropped_with_requests_in_flight_it_resets_the_device_first() {
-    for version in [Version::One, Version::Two] {
-        let bench = bench(version, Features::empty());
+    for plug in Plug::ALL {
+        let bench = bench(plug, Features::empty());
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         completion(Completion::Held)(&bench);

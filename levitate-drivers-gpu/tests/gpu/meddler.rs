@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use levitate_hal::Mmio;
 use levitate_host::{GpuModel, MmioDevice};
 
-use crate::rig::QUEUE_NOTIFY;
-
+const QUEUE_NOTIFY: usize = 0x050;
 const STATUS: usize = 0x070;
 
 /// What the driver did.

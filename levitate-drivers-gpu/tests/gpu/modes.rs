@@ -5,10 +5,10 @@ use levitate_drivers_gpu::{
     ResponseFault,
 };
 use levitate_host::gpu::{Command, edid};
-use levitate_host::{Fault, Version};
+use levitate_host::{Fault, Plug, Version};
 
 use crate::picture::Random;
-use crate::rig::{BOTH, Rig, display};
+use crate::rig::{Rig, display};
 
 fn mode(width: u32, height: u32, source: ModeSource) -> Mode {
     Mode {
@@ -20,9 +20,9 @@ fn mode(width: u32, height: u32, source: ModeSource) -> Mode {
 
 #[test]
 fn the_size_of_an_enabled_scanout_comes_first() {
-    for version in BOTH {
+    for plug in Plug::ALL {
         let model = display(1280, 800).with_scanout(640, 480);
-        let rig = Rig::plug(model, version, |_| ());
+        let rig = Rig::plug(model, plug, |_| ());
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         assert_eq!(gpu.num_scanouts(), 2);
@@ -46,8 +46,8 @@ fn the_size_of_an_enabled_scanout_comes_first() {
 
 #[test]
 fn the_edid_comes_second() {
-    for version in BOTH {
-        let rig = Rig::new(version, 1280, 800);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 1280, 800);
         rig.device.change_config(|gpu| {
             gpu.set_mode(0, 1280, 800, false);
             gpu.set_edid(&edid(1920, 1080));
@@ -94,8 +94,8 @@ fn the_fallback_comes_last() {
 
 #[test]
 fn absurd_sizes_count_as_none() {
-    for version in BOTH {
-        let rig = Rig::new(version, 1280, 800);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 1280, 800);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         rig.device.model(|gpu| gpu.set_edid(&edid(800, 600)));

@@ -4,25 +4,28 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{Error, GpuStorage};
-use levitate_host::{Policy, Pool, Version};
+use levitate_host::{Plug, Policy, Pool, Version};
 
 use crate::picture::{Picture, card};
-use crate::rig::{BOTH, Rig, TestGpu, chunks, display};
+use crate::rig::{Rig, TestGpu, chunks, display};
 
-/// The policies under which a display of each version can be reached.
+/// The policies under which a display of each transport can be reached.
 ///
 /// A page number of version 1 is too short for the CPU addresses of a process.
-const EVERYWHERE: [(Policy, Version); 5] = [
-    (Policy::Identity, Version::Two),
-    (Policy::Bounce, Version::One),
-    (Policy::Bounce, Version::Two),
-    (Policy::Iommu, Version::One),
-    (Policy::Iommu, Version::Two),
+const EVERYWHERE: [(Policy, Plug); 8] = [
+    (Policy::Identity, Plug::Mmio(Version::Two)),
+    (Policy::Identity, Plug::PciMsix),
+    (Policy::Bounce, Plug::Mmio(Version::One)),
+    (Policy::Bounce, Plug::Mmio(Version::Two)),
+    (Policy::Bounce, Plug::PciLine),
+    (Policy::Iommu, Plug::Mmio(Version::One)),
+    (Policy::Iommu, Plug::Mmio(Version::Two)),
+    (Policy::Iommu, Plug::PciMsix),
 ];
 
-fn rig(policy: Policy, version: Version) -> Rig {
+fn rig(policy: Policy, plug: Plug) -> Rig {
     let pool = Pool::builder().policy(policy).exact_alignment().build();
-    Rig::plug_on(pool, display(64, 48), version, |_| ())
+    Rig::plug_on(pool, display(64, 48), plug, |_| ())
 }
 
 /// A frame, and a smaller one on top; every pixel is compared after each.
@@ -46,9 +49,9 @@ fn scenario(rig: &Rig, gpu: &mut TestGpu<'_>) -> Result<(), Error> {
 
 #[test]
 fn a_picture_is_the_same_on_every_platform() {
-    for (policy, version) in EVERYWHERE {
-        println!("{policy:?}, {version:?}");
-        let rig = rig(policy, version);
+    for (policy, plug) in EVERYWHERE {
+        println!("{policy:?}, {plug:?}");
+        let rig = rig(policy, plug);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         scenario(&rig, &mut gpu).unwrap();
@@ -58,14 +61,14 @@ fn a_picture_is_the_same_on_every_platform() {
 }
 
 /// Fails one allocation after the other, until the driver and a framebuffer need no more.
-fn fail_each_allocation(version: Version) {
+fn fail_each_allocation(plug: Plug) {
     let mut refused = (0, 0);
     for successes in 0.. {
         let policy = Policy::FaultInjecting {
             allocations: Some(successes),
             mappings: None,
         };
-        let rig = rig(policy, version);
+        let rig = rig(policy, plug);
         let mut storage = GpuStorage::<_>::new();
         let was_refused = match rig.try_gpu(&mut storage) {
             Err(error) => {
@@ -92,7 +95,7 @@ fn fail_each_allocation(version: Version) {
 
 #[test]
 fn whichever_allocation_fails_is_an_error_and_leaves_nothing_behind() {
-    for version in BOTH {
-        fail_each_allocation(version);
+    for plug in Plug::ALL {
+        fail_each_allocation(plug);
     }
 }

@@ -3,24 +3,22 @@
 use std::time::Duration;
 
 use levitate_drivers_gpu::{Chunk, Gpu, GpuStorage, InitError, Options};
+use levitate_host::any::ModelledTransport;
 use levitate_host::device::DeviceModel;
 use levitate_host::gpu::{Command, GpuRequest};
-use levitate_host::{Behaviour, GpuModel, MmioDevice, Pool, Version, VirtualClock};
-use levitate_virtio::{Features, MmioTransport};
+use levitate_host::{AnyDevice, Behaviour, GpuModel, Plug, Pool, VirtualClock};
+use levitate_virtio::Features;
 
 use crate::picture::Picture;
 
-pub(crate) const BOTH: [Version; 2] = [Version::One, Version::Two];
-pub(crate) const QUEUE_NOTIFY: usize = 0x050;
-
-pub(crate) type Transport<M> = MmioTransport<MmioDevice<M>>;
+pub(crate) type Transport<M> = ModelledTransport<M>;
 pub(crate) type Platform = (Pool, VirtualClock);
 pub(crate) type TestGpu<'s, M = GpuModel> = Gpu<'s, Transport<M>, Platform>;
 
 pub(crate) struct Rig<M: DeviceModel = GpuModel> {
     pub(crate) pool: Pool,
     pub(crate) clock: VirtualClock,
-    pub(crate) device: MmioDevice<M>,
+    pub(crate) device: AnyDevice<M>,
 }
 
 /// A display with one screen, which also reports a driver that does not do what is only recommended.
@@ -30,8 +28,8 @@ pub(crate) fn display(width: u32, height: u32) -> GpuModel {
 
 impl Rig {
     /// A device with one screen.
-    pub(crate) fn new(version: Version, width: u32, height: u32) -> Self {
-        Self::plug(display(width, height), version, |_| ())
+    pub(crate) fn new(plug: impl Into<Plug>, width: u32, height: u32) -> Self {
+        Self::plug(display(width, height), plug, |_| ())
     }
 
     /// What the first screen shows.
@@ -63,11 +61,15 @@ impl Rig {
 }
 
 impl<M: DeviceModel> Rig<M> {
-    pub(crate) fn plug(model: M, version: Version, change: impl FnOnce(&mut Behaviour)) -> Self {
+    pub(crate) fn plug(
+        model: M,
+        plug: impl Into<Plug>,
+        change: impl FnOnce(&mut Behaviour),
+    ) -> Self {
         Self::plug_on(
             Pool::builder().exact_alignment().build(),
             model,
-            version,
+            plug,
             change,
         )
     }
@@ -76,26 +78,17 @@ impl<M: DeviceModel> Rig<M> {
     pub(crate) fn plug_on(
         pool: Pool,
         model: M,
-        version: Version,
+        plug: impl Into<Plug>,
         change: impl FnOnce(&mut Behaviour),
     ) -> Self {
         // A millisecond a look: a missed deadline of 5 s takes 5000 of them.
         let clock = VirtualClock::with_step(Duration::from_millis(1));
-        let device = MmioDevice::builder(model)
-            .version(version)
-            .behave(change)
-            .build(&pool, &clock);
+        let device = AnyDevice::plug(plug.into(), model, &pool, &clock, change);
         Self {
             pool,
             clock,
             device,
         }
-    }
-
-    pub(crate) fn transport(&self) -> Transport<M> {
-        MmioTransport::probe(self.device.clone())
-            .expect("probed")
-            .expect("a device")
     }
 
     pub(crate) fn platform(&self) -> Platform {
@@ -106,7 +99,7 @@ impl<M: DeviceModel> Rig<M> {
         &self,
         storage: &'s mut GpuStorage<Pool, N>,
     ) -> Result<TestGpu<'s, M>, InitError> {
-        Gpu::new(self.transport(), self.platform(), storage)
+        Gpu::new(self.device.transport(), self.platform(), storage)
     }
 
     pub(crate) fn gpu<'s, const N: usize>(
@@ -125,12 +118,12 @@ impl<M: DeviceModel> Rig<M> {
             common_features,
             ..Options::default()
         };
-        Gpu::with_options(self.transport(), self.platform(), storage, options).expect("up")
+        Gpu::with_options(self.device.transport(), self.platform(), storage, options).expect("up")
     }
 
     /// How often the device was notified since the last call.
     pub(crate) fn notifications(&self) -> usize {
-        let count = self.device.log().writes_to(QUEUE_NOTIFY).len();
+        let count = self.device.notifications().len();
         self.device.clear_log();
         count
     }

@@ -4,13 +4,13 @@ use levitate_drivers_gpu::{
     CommandError, CommandType, Error, Events, GpuStorage, Mode, ModeSource,
 };
 use levitate_host::gpu::{Command, edid};
-use levitate_host::{Completion, Fault, Version};
+use levitate_host::{Completion, Fault, Plug, Version};
 use levitate_virtio::{ConfigError, Interrupt, InterruptStatus};
 
-use crate::rig::{BOTH, Rig, chunks, display};
+use crate::rig::{Rig, chunks, display};
 
-/// `events_clear`.
-const EVENTS_CLEAR: usize = 0x104;
+/// `events_clear`, in the configuration.
+const EVENTS_CLEAR: usize = 4;
 
 fn mode(width: u32, height: u32, source: ModeSource) -> Mode {
     Mode {
@@ -20,9 +20,9 @@ fn mode(width: u32, height: u32, source: ModeSource) -> Mode {
     }
 }
 
-fn two_screens(version: Version) -> Rig {
+fn two_screens(plug: impl Into<Plug>) -> Rig {
     let model = display(1280, 800).with_scanout(640, 480);
-    Rig::plug(model, version, |_| ())
+    Rig::plug(model, plug, |_| ())
 }
 
 fn questions(rig: &Rig) -> Vec<Command> {
@@ -41,8 +41,8 @@ fn all_questions() -> Vec<Command> {
 
 #[test]
 fn all_screens_are_asked_about_before_the_first_picture() {
-    for version in BOTH {
-        let rig = two_screens(version);
+    for plug in Plug::ALL {
+        let rig = two_screens(plug);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         assert_eq!(questions(&rig), []);
@@ -74,14 +74,19 @@ fn without_the_feature_no_edid_is_asked_for() {
 
 #[test]
 fn a_changed_screen_is_asked_about_and_its_event_cleared() {
-    for version in BOTH {
-        let rig = two_screens(version);
+    for plug in Plug::ALL {
+        let rig = two_screens(plug);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(1);
         let picture = gpu.create_framebuffer(1, 64, 48, &mut chunks).unwrap();
         assert_eq!(gpu.process_events(), Ok(None));
-        assert!(rig.device.log().writes_to(EVENTS_CLEAR).is_empty());
+        assert!(
+            rig.device
+                .log()
+                .writes_to(rig.device.config_offset() + EVENTS_CLEAR)
+                .is_empty()
+        );
         rig.take_commands();
 
         rig.device
@@ -99,7 +104,12 @@ fn a_changed_screen_is_asked_about_and_its_event_cleared() {
         assert_eq!(first.mode(), mode(1280, 800, ModeSource::DisplayInfo));
         assert_eq!(second.mode(), mode(1024, 600, ModeSource::DisplayInfo));
         assert_eq!(questions(&rig), all_questions());
-        assert_eq!(rig.device.log().writes_to(EVENTS_CLEAR), [1]);
+        assert_eq!(
+            rig.device
+                .log()
+                .writes_to(rig.device.config_offset() + EVENTS_CLEAR),
+            [1]
+        );
         assert_eq!(gpu.pending_events(), Ok(Events::empty()));
         assert_eq!(gpu.process_events(), Ok(None), "it was told");
 
@@ -179,8 +189,8 @@ fn a_question_that_fails_is_asked_again() {
 
 #[test]
 fn a_question_that_is_not_answered_is_asked_again_after_the_reset() {
-    for version in BOTH {
-        let rig = two_screens(version);
+    for plug in Plug::ALL {
+        let rig = two_screens(plug);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         rig.device
@@ -210,7 +220,12 @@ fn events_nobody_has_specified_are_left_alone() {
     let mut storage = GpuStorage::<_>::new();
     let mut gpu = rig.gpu(&mut storage);
     assert_eq!(gpu.process_events(), Ok(None));
-    assert!(rig.device.log().writes_to(EVENTS_CLEAR).is_empty());
+    assert!(
+        rig.device
+            .log()
+            .writes_to(rig.device.config_offset() + EVENTS_CLEAR)
+            .is_empty()
+    );
     drop(gpu);
     rig.assert_tidy();
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use levitate_drivers_gpu::{Error, Gpu, GpuStorage, InitError, Options, ResetError};
-use levitate_host::{Completion, Fault, Version};
+use levitate_host::{Completion, Fault, Plug, Version};
 use levitate_virtio::{Features, QueueIndex, Timeout, TimeoutCause};
 
 use crate::picture::{Picture, card};
-use crate::rig::{BOTH, Rig, chunks, display};
+use crate::rig::{Rig, chunks, display};
 
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
 
@@ -31,7 +31,7 @@ fn cause(error: Error) -> TimeoutCause {
 #[test]
 fn each_way_of_not_answering_has_its_cause() {
     let queue = QueueIndex::new(0);
-    for version in BOTH {
+    for plug in Plug::ALL {
         for (completion, features, expected) in [
             (
                 Completion::Never,
@@ -45,7 +45,7 @@ fn each_way_of_not_answering_has_its_cause() {
                 TimeoutCause::NotFetched { queue },
             ),
         ] {
-            let rig = Rig::new(version, 64, 48);
+            let rig = Rig::new(plug, 64, 48);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu_with(&mut storage, features);
             set_completion(&rig, completion);
@@ -63,8 +63,8 @@ fn each_way_of_not_answering_has_its_cause() {
 
 #[test]
 fn a_used_ring_that_is_not_written_is_told_from_silence() {
-    for version in BOTH {
-        let rig = Rig::new(version, 64, 48);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         rig.device.inject(Fault::NoUsedElement);
@@ -78,8 +78,8 @@ fn a_used_ring_that_is_not_written_is_told_from_silence() {
 
 #[test]
 fn a_device_that_needs_a_reset_says_so() {
-    for version in BOTH {
-        let rig = Rig::new(version, 64, 48);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         set_completion(&rig, Completion::Never);
@@ -106,8 +106,13 @@ fn the_wait_is_as_long_as_the_options_say() {
         timeout,
         ..Options::default()
     };
-    let mut gpu =
-        Gpu::with_options(rig.transport(), rig.platform(), &mut storage, options).unwrap();
+    let mut gpu = Gpu::with_options(
+        rig.device.transport(),
+        rig.platform(),
+        &mut storage,
+        options,
+    )
+    .unwrap();
     set_completion(&rig, Completion::Never);
     let before = rig.clock.present();
     let expected = Timeout {
@@ -120,8 +125,8 @@ fn the_wait_is_as_long_as_the_options_say() {
 
 #[test]
 fn after_a_reset_a_picture_is_shown_again_with_what_was_drawn() {
-    for version in BOTH {
-        let rig = Rig::new(version, 64, 48);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(5);
@@ -192,8 +197,8 @@ fn a_frame_submitted_and_never_answered_ends_at_its_deadline() {
 
 #[test]
 fn answers_that_come_too_late_are_thrown_away_and_their_slots_used_again() {
-    for version in BOTH {
-        let rig = Rig::new(version, 1280, 800);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 1280, 800);
         let mut storage = GpuStorage::<_, 4>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(2);
@@ -222,9 +227,9 @@ fn answers_that_come_too_late_are_thrown_away_and_their_slots_used_again() {
 
 #[test]
 fn memory_of_a_picture_that_was_never_finished_is_kept_until_the_reset() {
-    for version in BOTH {
+    for plug in Plug::ALL {
         for completion in [Completion::Never, Completion::Deaf] {
-            let rig = Rig::new(version, 64, 48);
+            let rig = Rig::new(plug, 64, 48);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu(&mut storage);
             gpu.screens().unwrap();
@@ -251,8 +256,8 @@ fn memory_of_a_picture_that_was_never_finished_is_kept_until_the_reset() {
 
 #[test]
 fn a_device_that_is_never_reset_keeps_its_memory_and_the_driver_is_of_no_use() {
-    for version in BOTH {
-        let rig = Rig::new(version, 64, 48);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(3);
@@ -341,8 +346,8 @@ fn a_device_that_is_slow_to_reset_is_waited_for() {
 
 #[test]
 fn slots_that_unanswered_commands_keep_are_no_excuse_for_a_nameless_error() {
-    for version in BOTH {
-        let rig = Rig::new(version, 64, 48);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu_with(&mut storage, Features::EVENT_IDX);
         set_completion(&rig, Completion::Never);

@@ -13,7 +13,7 @@ use crate::rig::{Platform, Rig, chunks, display};
 type MeddledGpu<'s> = Gpu<'s, MmioTransport<Meddler>, Platform>;
 
 fn meddled<'s>(rig: &Rig, storage: &'s mut GpuStorage<Pool>) -> (MeddledGpu<'s>, Meddler) {
-    let meddler = Meddler::new(&rig.device);
+    let meddler = Meddler::new(rig.device.mmio());
     let transport = MmioTransport::probe(meddler.clone()).unwrap().unwrap();
     let gpu = Gpu::new(transport, rig.platform(), storage).unwrap();
     (gpu, meddler)

@@ -1,15 +1,15 @@
 //! Reading a configuration space that changes meanwhile, and writing to it (§2.5).
 
-use levitate_host::Version;
+use levitate_host::{Plug, Version};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{ConfigError, Device, Features, Wanted};
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, VERSIONS, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, slots};
 
 #[test]
 fn fields_are_read_at_their_width() {
-    for version in VERSIONS {
-        let rig = Rig::new(version);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug);
         rig.device
             .model(|echo| echo.config = core::array::from_fn(|index| index as u8));
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
@@ -30,9 +30,9 @@ fn fields_are_read_at_their_width() {
 
 #[test]
 fn a_value_that_changes_between_its_halves_is_read_again() {
-    for version in VERSIONS {
+    for plug in Plug::ALL {
         for reads in 1..=6 {
-            let rig = Rig::new(version);
+            let rig = Rig::new(plug);
             rig.device.model(|echo| echo.config = [0x11; 16]);
             rig.device
                 .change_config_after_reads(reads, |echo| echo.config = [0x22; 16]);
@@ -44,7 +44,7 @@ fn a_value_that_changes_between_its_halves_is_read_again() {
             let new = (0x2222_2222_2222_2222, 0x2222_2222);
             assert!(
                 value == old || value == new,
-                "{version:?}, after {reads} reads: {value:x?}"
+                "{plug:?}, after {reads} reads: {value:x?}"
             );
         }
     }
@@ -61,19 +61,11 @@ fn a_generation_that_holds_still_costs_one_reading() {
 
 #[test]
 fn a_configuration_that_never_holds_still_is_an_error() {
-    for version in VERSIONS {
-        let rig = Rig::with(|device| {
-            device
-                .version(version)
-                .behave(|b| b.config_never_still = true)
-        });
+    for plug in Plug::ALL {
+        let rig = Rig::plug(plug, |b| b.config_never_still = true);
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
         let error = device.read_config(|config| config.read_u64(0)).unwrap_err();
-        assert_eq!(
-            error,
-            ConfigError::NeverStable { attempts: 64 },
-            "{version:?}"
-        );
+        assert_eq!(error, ConfigError::NeverStable { attempts: 64 }, "{plug:?}");
     }
 }
 
@@ -105,8 +97,8 @@ fn a_field_past_the_end_is_an_error_and_not_read() {
 
 #[test]
 fn fields_are_written_at_their_width_before_the_device_is_live_and_after() {
-    for version in VERSIONS {
-        let rig = Rig::new(version);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug);
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
         let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
         let mut writer = device.config_writer();
@@ -118,7 +110,7 @@ fn fields_are_written_at_their_width_before_the_device_is_live_and_after() {
         assert_eq!(
             config[8..],
             [8, 9, 10, 11, 12, 13, 14, 0],
-            "little-endian, {version:?}"
+            "little-endian, {plug:?}"
         );
         assert_eq!(config[..8], [0; 8]);
         assert_eq!(rig.device.violations(), []);
@@ -148,8 +140,8 @@ fn a_field_past_the_end_is_an_error_and_not_written() {
 
 #[test]
 fn a_field_that_is_not_aligned_is_an_error_and_not_touched() {
-    for version in VERSIONS {
-        let rig = Rig::new(version);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug);
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
         let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
         let misaligned = |offset, align_bytes| ConfigError::Misaligned {

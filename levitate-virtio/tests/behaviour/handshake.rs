@@ -1,11 +1,11 @@
 //! The initialization sequence and what ends it (§3.1.1, §2.1, §2.2, §2.4).
 
-use levitate_host::Version;
 use levitate_host::mmio::{Access, Operation};
+use levitate_host::{Plug, Version};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{Device, DeviceFeatures, Features, InitError, Status, Wanted};
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, VERSIONS, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, slots};
 
 const STATUS: usize = 0x70;
 
@@ -22,21 +22,22 @@ impl DeviceFeatures for Special {
 
 #[test]
 fn the_status_goes_up_step_by_step() {
-    for (version, expected) in [
-        (Version::One, &[0, 1, 3, 7, 0][..]),
-        (Version::Two, &[0, 1, 3, 0xb, 0xf, 0]),
-    ] {
-        let rig = Rig::new(version);
+    for plug in Plug::ALL {
+        let expected: &[u64] = match plug {
+            Plug::Mmio(Version::One) => &[0, 1, 3, 7, 0],
+            _ => &[0, 1, 3, 0xb, 0xf, 0],
+        };
+        let rig = Rig::new(plug);
         let mut slots = slots::<2>();
         let (device, queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
         rig.stop(device, queue);
-        assert_eq!(rig.device.log().writes_to(STATUS), expected);
+        assert_eq!(rig.device.statuses(), expected);
     }
 }
 
 /// A device that an earlier driver left with a status.
-fn used_before(version: Version) -> Rig {
-    let rig = Rig::new(version);
+fn used_before(plug: impl Into<Plug>) -> Rig {
+    let rig = Rig::new(plug);
     drop(Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap());
     assert_eq!(rig.device.status(), 0x83);
     rig.device.clear_log();
@@ -45,21 +46,21 @@ fn used_before(version: Version) -> Rig {
 
 #[test]
 fn a_slow_reset_is_waited_for() {
-    for version in VERSIONS {
-        let rig = used_before(version);
+    for plug in Plug::ALL {
+        let rig = used_before(plug);
         rig.device.behave(|behaviour| behaviour.reset_reads = 20);
         drop(Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap());
-        let log = rig.device.log();
+        let (log, at) = (rig.device.log(), rig.device.status_offset());
         assert!(
-            log.reads_of(STATUS)[..20].iter().all(|status| *status != 0),
-            "{version:?}"
+            log.reads_of(at)[..20].iter().all(|status| *status != 0),
+            "{plug:?}"
         );
-        let acknowledged = log.position_of_write(STATUS, 1).unwrap();
+        let acknowledged = log.position_of_write(at, 1).unwrap();
         let is_zero = |access: &Access| access.operation == Operation::Read && access.value == 0;
         let zero = log
             .all()
             .iter()
-            .position(|access| access.offset == STATUS && is_zero(access));
+            .position(|access| access.offset == at && is_zero(access));
         assert!(
             zero.unwrap() < acknowledged,
             "nothing is written before the status reads 0"
@@ -103,7 +104,7 @@ fn a_device_that_lacks_a_required_feature_is_marked_failed_and_left() {
         matches!(error, InitError::MissingFeatures { missing: 8, .. }),
         "{error}"
     );
-    assert_eq!(rig.device.log().writes_to(STATUS), [0, 1, 3, 0x83]);
+    assert_eq!(rig.device.statuses(), [0, 1, 3, 0x83]);
     assert!(
         rig.device.log().writes_to(0x20).is_empty(),
         "no feature was accepted"
@@ -121,7 +122,7 @@ fn a_device_that_refuses_the_features_is_marked_failed_and_left() {
         matches!(error, InitError::FeaturesRefused { .. }),
         "{error}"
     );
-    let written = rig.device.log().writes_to(STATUS);
+    let written = rig.device.statuses();
     assert_eq!(written[..4], [0, 1, 3, 0xb]);
     assert_eq!(
         written[4..],
@@ -143,7 +144,7 @@ fn a_legacy_device_that_wants_nothing_of_features_ok_is_not_asked_for_it() {
     });
     let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
     drop(device.negotiate(&Wanted::<NoFeatures>::default()).unwrap());
-    assert_eq!(rig.device.log().writes_to(STATUS), [0, 1, 3, 0x83]);
+    assert_eq!(rig.device.statuses(), [0, 1, 3, 0x83]);
 }
 
 #[test]
@@ -168,8 +169,8 @@ fn of_everything_offered_only_what_is_implemented_is_accepted() {
 
 #[test]
 fn a_device_that_offers_nothing_is_driven_in_a_reduced_mode() {
-    for version in VERSIONS {
-        let rig = Rig::with(|device| device.version(version).behave(|b| b.withhold = !(1 << 32)));
+    for plug in Plug::ALL {
+        let rig = Rig::plug(plug, |b| b.withhold = !(1 << 32));
         let mut slots = slots::<2>();
         let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
         let token = crate::rig::echo(&mut queue, 7);
@@ -192,7 +193,7 @@ fn a_version_2_device_without_version_1_is_marked_failed_and_left() {
             offered: 0x3000_0000
         }
     );
-    assert_eq!(rig.device.log().writes_to(STATUS), [0, 1, 3, 0x83]);
+    assert_eq!(rig.device.statuses(), [0, 1, 3, 0x83]);
     assert!(
         rig.device.log().writes_to(0x20).is_empty(),
         "nothing was accepted"
@@ -226,10 +227,7 @@ fn a_status_bit_of_the_device_is_kept_by_every_write_but_a_reset() {
     rig.device.set_needs_reset();
     drop(device.go_live());
     let needs_reset = u64::from(Status::DEVICE_NEEDS_RESET.bits());
-    assert_eq!(
-        rig.device.log().writes_to(STATUS),
-        [0, 1, 3, 0xb, 0xf | needs_reset, 0]
-    );
+    assert_eq!(rig.device.statuses(), [0, 1, 3, 0xb, 0xf | needs_reset, 0]);
     rig.device.assert_clean();
 }
 

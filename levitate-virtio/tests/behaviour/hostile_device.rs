@@ -1,6 +1,6 @@
 //! Devices that lie about what they used: an error each, and everything back after a reset (§2.7.8).
 
-use levitate_host::{Completion, Fault, Version};
+use levitate_host::{Completion, Fault, Plug, Version};
 use levitate_virtio::{Data, DeviceFault, Features, QueueError, SubmitError};
 use levitate_virtio::{
     Device, QueueIndex, Wanted, features::NoFeatures, transport::EnableQueueError,
@@ -9,8 +9,8 @@ use levitate_virtio::{
 use crate::rig::{CONFIG, Rig, TIMEOUT, ring_features, slots};
 
 /// Runs three requests, the first of which is answered with `fault`; returns what the queue says.
-fn lie(version: Version, fault: Fault) -> Result<u16, DeviceFault> {
-    let mut outcomes = ring_features().map(|features| lie_with(version, features, fault));
+fn lie(plug: Plug, fault: Fault) -> Result<u16, DeviceFault> {
+    let mut outcomes = ring_features().map(|features| lie_with(plug, features, fault));
     let first = outcomes.next().unwrap();
     // The numbers in a fault differ with the layout of the chains, its kind does not.
     let kind = |outcome: &Result<u16, DeviceFault>| {
@@ -22,8 +22,8 @@ fn lie(version: Version, fault: Fault) -> Result<u16, DeviceFault> {
     first
 }
 
-fn lie_with(version: Version, features: Features, fault: Fault) -> Result<u16, DeviceFault> {
-    let rig = Rig::new(version);
+fn lie_with(plug: Plug, features: Features, fault: Fault) -> Result<u16, DeviceFault> {
+    let rig = Rig::new(plug);
     let mut slots = slots::<4>();
     let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
     rig.device
@@ -60,8 +60,8 @@ fn lie_with(version: Version, features: Features, fault: Fault) -> Result<u16, D
 
 #[test]
 fn an_id_beyond_the_table_is_a_fault() {
-    for version in crate::rig::VERSIONS {
-        let outcome = lie(version, Fault::UsedIdOutOfRange);
+    for plug in Plug::ALL {
+        let outcome = lie(plug, Fault::UsedIdOutOfRange);
         assert!(
             matches!(outcome, Err(DeviceFault::UnknownId { .. })),
             "{outcome:?}"
@@ -71,23 +71,23 @@ fn an_id_beyond_the_table_is_a_fault() {
 
 #[test]
 fn an_id_that_is_not_in_flight_is_a_fault() {
-    for version in crate::rig::VERSIONS {
+    for plug in Plug::ALL {
         for features in ring_features() {
-            let outcome = lie_with(version, features, Fault::UsedIdNotInFlight);
+            let outcome = lie_with(plug, features, Fault::UsedIdNotInFlight);
             // With tables each descriptor of the ring is a head; without, the id is in the middle of a chain.
             let is_named = match features.contains(Features::INDIRECT_DESC) {
                 true => matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
                 false => matches!(outcome, Err(DeviceFault::UnknownId { .. })),
             };
-            assert!(is_named, "{version:?} {features:?} {outcome:?}");
+            assert!(is_named, "{plug:?} {features:?} {outcome:?}");
         }
     }
 }
 
 #[test]
 fn a_chain_used_twice_is_a_fault_and_given_back_once() {
-    for version in crate::rig::VERSIONS {
-        let outcome = lie(version, Fault::UsedTwice);
+    for plug in Plug::ALL {
+        let outcome = lie(plug, Fault::UsedTwice);
         assert!(
             matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
             "{outcome:?}"
@@ -97,29 +97,29 @@ fn a_chain_used_twice_is_a_fault_and_given_back_once() {
 
 #[test]
 fn more_bytes_than_there_was_room_for_are_a_fault() {
-    let outcome = lie(Version::Two, Fault::UsedLen(13));
+    let outcome = lie(Plug::Mmio(Version::Two), Fault::UsedLen(13));
     let expected = DeviceFault::UsedLengthTooLong {
         len_bytes: 13,
         capacity_bytes: 12,
     };
     assert_eq!(outcome, Err(expected));
-    let outcome = lie(Version::Two, Fault::UsedLen(12));
+    let outcome = lie(Plug::Mmio(Version::Two), Fault::UsedLen(12));
     assert_eq!(outcome, Ok(1), "all of them are not");
 }
 
 #[test]
 fn the_length_means_nothing_on_a_legacy_device() {
     for len_bytes in [0, 13, u32::MAX] {
-        let outcome = lie(Version::One, Fault::UsedLen(len_bytes));
+        let outcome = lie(Plug::Mmio(Version::One), Fault::UsedLen(len_bytes));
         assert_eq!(outcome, Ok(1));
     }
 }
 
 #[test]
 fn a_used_index_that_jumps_is_a_fault() {
-    for version in crate::rig::VERSIONS {
+    for plug in Plug::ALL {
         for jump in [3, 100, 0x8000, u16::MAX - 1] {
-            let outcome = lie(version, Fault::UsedIndexJump(jump));
+            let outcome = lie(plug, Fault::UsedIndexJump(jump));
             assert!(
                 matches!(outcome, Err(DeviceFault::UsedIndexJumped { .. })),
                 "{outcome:?}"
@@ -152,8 +152,8 @@ fn bytes_beyond_the_reported_length_are_not_counted() {
 
 #[test]
 fn a_queue_the_device_does_not_have_is_an_error() {
-    for version in crate::rig::VERSIONS {
-        let rig = Rig::new(version);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug);
         let mut slots = slots::<1>();
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
         let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
@@ -171,8 +171,8 @@ fn a_queue_the_device_does_not_have_is_an_error() {
 
 #[test]
 fn a_queue_is_not_set_up_twice() {
-    for version in crate::rig::VERSIONS {
-        let rig = Rig::new(version);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug);
         let (mut first, mut second) = (slots::<1>(), slots::<1>());
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
         let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();

@@ -7,7 +7,7 @@ use levitate_virtio::{DeviceType, Interface, MmioTransport, Transport};
 use crate::rig::{Registers, Rig};
 
 fn probe(rig: &Rig) -> Result<Option<MmioTransport<Registers>>, MmioError> {
-    MmioTransport::probe(rig.device.clone())
+    MmioTransport::probe(rig.device.mmio().clone())
 }
 
 #[test]

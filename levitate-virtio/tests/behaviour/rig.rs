@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use levitate_hal::{Deadline, DmaBuffer, DmaSlice};
+use levitate_host::any::ModelledTransport;
 use levitate_host::device::{ConfigField, Violations};
 use levitate_host::mmio::MmioBuilder;
 use levitate_host::queue::Request;
-use levitate_host::{DeviceModel, MmioDevice, Pool, Version, VirtualClock};
+use levitate_host::{AnyDevice, Behaviour, DeviceModel, MmioDevice, Plug, Pool, VirtualClock};
 use levitate_virtio::features::NoFeatures;
-use levitate_virtio::transport::mmio::MmioNotifier;
 use levitate_virtio::{
-    Data, Device, Features, MmioTransport, Queue, QueueConfig, QueueIndex, Slot, Token, Wanted,
-    stage,
+    Data, Device, Features, Queue, QueueConfig, QueueIndex, Slot, Token, Transport, Wanted, stage,
 };
 
 /// Answers what it is sent, over and over until the answer's room is full; its configuration counts up.
@@ -73,8 +72,10 @@ impl DeviceModel for Echo {
 }
 
 pub(crate) type Registers = MmioDevice<Echo>;
-pub(crate) type Live = Device<MmioTransport<Registers>, stage::Live>;
-pub(crate) type EchoQueue<'s> = Queue<'s, DmaBuffer<Pool>, u32, Pool, MmioNotifier<Registers>>;
+pub(crate) type EchoTransport = ModelledTransport<Echo>;
+pub(crate) type Live = Device<EchoTransport, stage::Live>;
+pub(crate) type EchoQueue<'s> =
+    Queue<'s, DmaBuffer<Pool>, u32, Pool, <EchoTransport as Transport>::Notifier>;
 pub(crate) type EchoSlot = Slot<DmaBuffer<Pool>, u32>;
 
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(100);
@@ -88,18 +89,32 @@ pub(crate) const CONFIG: QueueConfig = QueueConfig {
 pub(crate) struct Rig {
     pub(crate) pool: Pool,
     pub(crate) clock: VirtualClock,
-    pub(crate) device: Registers,
+    pub(crate) device: AnyDevice<Echo>,
 }
 
 impl Rig {
-    pub(crate) fn new(version: Version) -> Self {
-        Self::with(|builder| builder.version(version))
+    pub(crate) fn new(plug: impl Into<Plug>) -> Self {
+        Self::plug(plug, |_| {})
     }
 
+    /// A device behind any transport.
+    pub(crate) fn plug(plug: impl Into<Plug>, behave: impl FnOnce(&mut Behaviour)) -> Self {
+        Self::build(|pool, clock| {
+            AnyDevice::plug(plug.into(), Echo::default(), pool, clock, behave)
+        })
+    }
+
+    /// A device behind memory-mapped registers.
     pub(crate) fn with(change: impl FnOnce(MmioBuilder<Echo>) -> MmioBuilder<Echo>) -> Self {
+        Self::build(|pool, clock| {
+            AnyDevice::Mmio(change(MmioDevice::builder(Echo::default())).build(pool, clock))
+        })
+    }
+
+    pub(crate) fn build(device: impl FnOnce(&Pool, &VirtualClock) -> AnyDevice<Echo>) -> Self {
         let pool = Pool::builder().exact_alignment().build();
         let clock = VirtualClock::new();
-        let device = change(MmioDevice::builder(Echo::default())).build(&pool, &clock);
+        let device = device(&pool, &clock);
         Self {
             pool,
             clock,
@@ -107,8 +122,8 @@ impl Rig {
         }
     }
 
-    pub(crate) fn transport(&self) -> MmioTransport<Registers> {
-        MmioTransport::probe(self.device.clone()).unwrap().unwrap()
+    pub(crate) fn transport(&self) -> EchoTransport {
+        self.device.transport()
     }
 
     /// Brings the device up with one queue.
@@ -179,5 +194,3 @@ pub(crate) fn ring_features() -> impl Iterator<Item = Features> {
     ]
     .into_iter()
 }
-
-pub(crate) const VERSIONS: [Version; 2] = [Version::One, Version::Two];

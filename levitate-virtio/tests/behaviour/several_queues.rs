@@ -1,14 +1,15 @@
 //! Several virtqueues of one device (§2.6): each has requests of its own.
 
+use levitate_host::Plug;
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{Device, QueueIndex, Wanted};
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, VERSIONS, echo, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, echo, slots};
 
 #[test]
 fn a_token_names_nothing_in_another_queue() {
-    for version in VERSIONS {
-        let rig = Rig::new(version);
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug);
         let (mut first, mut second) = (slots::<2>(), slots::<2>());
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
         let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();

@@ -1,19 +1,19 @@
 //! Requests through a split virtqueue, over both register versions and with each ring feature (§2.7).
 
 use levitate_hal::{Direction, DmaAddr, Mapped, Segment, Segments};
-use levitate_host::{Completion, Version};
+use levitate_host::{Completion, Plug, Version};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{
     Data, Device, Features, QueueConfig, QueueError, QueueIndex, Slot, SubmitError, Wanted,
 };
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, VERSIONS, echo, ring_features, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, echo, ring_features, slots};
 
 #[test]
 fn header_data_and_footer_arrive_in_order_and_come_back() {
-    for version in VERSIONS {
+    for plug in Plug::ALL {
         for features in ring_features() {
-            let rig = Rig::new(version);
+            let rig = Rig::new(plug);
             let mut slots = slots::<3>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
             let data = Data::Readable(rig.buffer(b"payload"));
@@ -36,9 +36,9 @@ fn header_data_and_footer_arrive_in_order_and_come_back() {
 
 #[test]
 fn writable_data_comes_before_the_footer() {
-    for version in VERSIONS {
+    for plug in Plug::ALL {
         for features in ring_features() {
-            let rig = Rig::new(version);
+            let rig = Rig::new(plug);
             let mut slots = slots::<1>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
             let data = Data::Writable(rig.buffer(&[0; 6]));
@@ -92,9 +92,9 @@ fn data_is_split_where_a_segment_may_not_be_longer() {
 
 #[test]
 fn requests_complete_in_any_order() {
-    for version in VERSIONS {
+    for plug in Plug::ALL {
         for features in ring_features() {
-            let rig = Rig::new(version);
+            let rig = Rig::new(plug);
             rig.device
                 .behave(|behaviour| behaviour.completion = Completion::Held);
             let mut slots = slots::<8>();

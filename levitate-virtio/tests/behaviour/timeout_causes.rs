@@ -25,7 +25,7 @@ fn start<'s>(
     tampering: Tampering,
     slots: &'s mut [Slot<DmaBuffer<Pool>, u32>],
 ) -> Result<(TamperedDevice, TamperedQueue<'s>), QueueError> {
-    let registers = Tampered(rig.device.clone(), tampering);
+    let registers = Tampered(rig.device.mmio().clone(), tampering);
     let transport = MmioTransport::probe(registers).unwrap().unwrap();
     let device = Device::begin(transport, &rig.clock, TIMEOUT).unwrap();
     let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).unwrap();
@@ -91,7 +91,7 @@ fn a_version_1_device_driven_through_version_2_registers_is_an_error_at_set_up()
          the device ignores the modern (version 2) registers, so it has the other register version"
     );
     assert!(
-        !rig.device.take_guest_errors().is_empty(),
+        !rig.device.mmio().take_guest_errors().is_empty(),
         "the device saw what it did not know"
     );
     assert!(broken_rules(&rig).contains(&"LMMIO-10"));
@@ -118,7 +118,7 @@ fn a_version_2_device_driven_through_version_1_registers_is_an_error_at_set_up()
         interface,
     };
     assert_eq!(error, QueueError::Enable(expected));
-    assert!(!rig.device.take_guest_errors().is_empty());
+    assert!(!rig.device.mmio().take_guest_errors().is_empty());
     assert!(broken_rules(&rig).iter().all(|id| *id == "MMIO-01"));
     rig.pool.allow_leaks();
 }
@@ -153,7 +153,7 @@ fn a_page_size_that_was_never_written_is_named() {
 
 #[test]
 fn a_lost_notification_is_named() {
-    for version in crate::rig::VERSIONS {
+    for version in [Version::One, Version::Two] {
         let no_notify = Tampering {
             write: |offset, value| (offset != 0x50).then_some(value),
             ..Tampering::default()
