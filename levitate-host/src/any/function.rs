@@ -6,7 +6,7 @@ use levitate_hal::MmioPart;
 use levitate_virtio::PciTransport;
 use levitate_virtio::transport::pci::pci_types::PciAddress;
 use levitate_virtio::transport::pci::{
-    BarRange, EcamAccess, InterruptLine, MemoryWindow, Message, VectorPlan,
+    BarRange, Bars, EcamAccess, Function, InterruptLine, MemoryWindow, Message, VectorPlan,
 };
 
 use super::ModelledPci;
@@ -21,7 +21,25 @@ const HIGH: Range<u64> = 0x80_0000_0000..0x81_0000_0000;
 const MESSAGES: u64 = 0xfee0_0000;
 
 impl<M: DeviceModel> PciDevice<M> {
-    /// Makes the driver's way to the device: as the only function of its bus, with its BARs assigned and mapped.
+    /// Does what firmware does: gives its BARs addresses and turns it on, as the only function of its bus.
+    ///
+    /// # Panics
+    ///
+    /// If its BARs make no sense.
+    #[must_use]
+    pub fn turn_on(&self, line: InterruptLine) -> (Function<EcamAccess<PciRegion<M>>>, Bars) {
+        let ecam = EcamAccess::new(self.config_space(), 0, 0..=0);
+        let function = ecam.function(PciAddress::new(0, 0, 0, 0));
+        let bars = function.measure_bars().expect("the BARs make sense");
+        let (mut low, mut high) = (MemoryWindow::new(LOW), MemoryWindow::new(HIGH));
+        // SAFETY: the addresses are those of a modelled bus, which has no memory and no other device.
+        let bars = unsafe { function.assign_bars(&bars, &mut low, &mut high) }
+            .expect("there is room for the BARs");
+        function.turn_on(line);
+        (function, bars)
+    }
+
+    /// Makes the driver's way to the device, turned on by [`turn_on`](Self::turn_on).
     ///
     /// With `is_msix`, the message of vector n is n, sent to 0xfee0_0000.
     ///
@@ -30,14 +48,7 @@ impl<M: DeviceModel> PciDevice<M> {
     /// If it is no device that can be driven.
     #[must_use]
     pub fn transport(&self, is_msix: bool) -> ModelledPci<M> {
-        let ecam = EcamAccess::new(self.config_space(), 0, 0..=0);
-        let function = ecam.function(PciAddress::new(0, 0, 0, 0));
-        let bars = function.measure_bars().expect("the BARs make sense");
-        let (mut low, mut high) = (MemoryWindow::new(LOW), MemoryWindow::new(HIGH));
-        // SAFETY: the addresses are those of a modelled bus, which has no memory and no other device.
-        let bars = unsafe { function.assign_bars(&bars, &mut low, &mut high) }
-            .expect("there is room for the BARs");
-        function.turn_on(match is_msix {
+        let (function, bars) = self.turn_on(match is_msix {
             true => InterruptLine::Disabled,
             false => InterruptLine::Enabled,
         });
