@@ -62,6 +62,8 @@ pub struct DeviceQueue {
     is_quiet: bool,
     signalled: u16,
     notified: u16,
+    /// Up to which index the driver had made chains available when it was last seen to wait.
+    awaited: u16,
     in_flight: BTreeSet<u16>,
     exposures: Vec<Exposure>,
 }

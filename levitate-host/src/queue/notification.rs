@@ -20,6 +20,22 @@ impl DeviceQueue {
         Ok(published.wrapping_sub(self.last_available()))
     }
 
+    /// Notes that the driver waits for the device: by now it has decided whether to notify it of what is available.
+    pub(crate) fn note_wait(&mut self, memory: &DeviceMemory) {
+        if let Ok(published) = memory.load_u16(self.areas.driver + 2) {
+            self.awaited = published;
+        }
+    }
+
+    /// Returns how many chains the driver was seen to wait for that the device has not looked at.
+    pub(crate) fn awaited_unseen(&self) -> u16 {
+        match self.awaited.wrapping_sub(self.last_available()) {
+            // Else the device has looked at more since.
+            count if count <= self.size => count,
+            _ => 0,
+        }
+    }
+
     /// Checks that a notification that has come was one the device had asked for (§2.7.10.1).
     pub(crate) fn check_notification(
         &mut self,

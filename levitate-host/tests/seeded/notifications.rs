@@ -1,11 +1,17 @@
 //! Faults in the available ring and in notifications (§2.7.6, §2.7.7, §2.7.10).
 
-use levitate_host::BlockModel;
+use levitate_host::{BlockModel, Version};
 
 use crate::driver::{Driver, EVENT_IDX, SIZE};
-use crate::life::Step;
+use crate::life::{Step, live};
 use crate::table::Act::{After, Before, Instead};
 use crate::table::{Seeded, assert_each_is_named};
+
+/// Waits for an answer until it has waited long enough.
+fn wait(driver: &mut Driver<BlockModel>) {
+    driver.read(0x070);
+    driver.stop();
+}
 
 const FAULTS: &[Seeded<BlockModel>] = &[
     Seeded::new(
@@ -44,15 +50,15 @@ const FAULTS: &[Seeded<BlockModel>] = &[
     ),
     Seeded::new(
         "SPLIT-22",
-        "no notification",
+        "a wait without a notification",
         Step::Notify,
-        Instead(Driver::stop),
+        Instead(wait),
     ),
     Seeded::new(
         "SPLIT-24",
-        "no notification with EVENT_IDX",
+        "a wait without a notification, with EVENT_IDX",
         Step::Notify,
-        Instead(Driver::stop),
+        Instead(wait),
     )
     .accepting(EVENT_IDX),
     Seeded::new(
@@ -67,4 +73,17 @@ const FAULTS: &[Seeded<BlockModel>] = &[
 #[test]
 fn each_wrong_notification_is_named() {
     assert_each_is_named(FAULTS);
+}
+
+#[test]
+fn a_driver_that_gives_up_before_it_decides_whether_to_notify_breaks_no_rule() {
+    let gives_up = [0, EVENT_IDX].map(|features| {
+        Seeded::new("", "", Step::Notify, Instead(Driver::stop)).accepting(features)
+    });
+    for seeded in &gives_up {
+        for version in [Version::One, Version::Two] {
+            let outcome = live::<BlockModel>(version, Some(seeded));
+            assert_eq!(outcome.ids, [""; 0], "{version:?}");
+        }
+    }
 }

@@ -1,28 +1,40 @@
 //! Whether a driver told its device of everything it made available (§2.7.10.1).
 
-use super::{Core, DRIVER_OK, DeviceModel};
+use super::{Core, DRIVER_OK, DeviceModel, NEEDS_RESET};
 use crate::device::{Completion, Suppression};
-use crate::dma::AccessKind;
+use crate::dma::{AccessKind, DeviceMemory};
+use crate::queue::DeviceQueue;
 
 impl<M: DeviceModel> Core<M> {
-    /// Checks, when a live driver resets the device, that it heard of every chain it had asked to hear of.
+    /// Notes, when a live driver reads the status, what it has made available by then.
     ///
-    /// A device with a thread of its own may be about to look.
-    pub(super) fn check_notified(&mut self) {
-        let listens = self.status & DRIVER_OK != 0
-            && !self.is_broken
-            && !self.has_been_deaf
-            && !self.clock.is_real()
-            && self.behaviour.completion != Completion::Deaf
-            && self.behaviour.suppression == Suppression::Follow;
-        if !listens {
+    /// Between making a chain available and deciding whether to notify, no driver has to do with the status:
+    /// one that reads it waits for an answer, or asks why none came.
+    pub(super) fn note_wait(&mut self) {
+        // One that is told that the device needs a reset must not notify any more (§2.1.2).
+        if !self.listens() || self.status & NEEDS_RESET != 0 {
             return;
         }
-        // A driver may have taken the memory of a queue back by now, which is a misuse of its own.
-        let is_there = |addr| self.memory.check(addr, 4, AccessKind::Read).is_ok();
-        for queue in self.queues.iter().filter(|queue| {
-            queue.is_enabled() && is_there(queue.areas().driver) && is_there(queue.areas().device)
-        }) {
+        let memory = &self.memory;
+        let reachable = self
+            .queues
+            .iter_mut()
+            .filter(|queue| is_reachable(queue, memory));
+        reachable.for_each(|queue| queue.note_wait(memory));
+    }
+
+    /// Checks, when a live driver resets the device, that it heard of every chain the driver had waited for.
+    ///
+    /// What was made available after the last wait may be given up before the driver has decided whether to notify.
+    pub(super) fn check_notified(&mut self) {
+        if !self.listens() {
+            return;
+        }
+        for queue in self
+            .queues
+            .iter()
+            .filter(|queue| is_reachable(queue, &self.memory))
+        {
             let rule = if self.ring_features().event_index {
                 "SPLIT-24"
             } else if self.memory.load_u16(queue.areas().device) == Ok(0) {
@@ -30,12 +42,28 @@ impl<M: DeviceModel> Core<M> {
             } else {
                 continue;
             };
-            if let Ok(unseen @ 1..) = queue.unseen(&self.memory) {
+            if let unseen @ 1.. = queue.awaited_unseen() {
                 self.violations.add(
                     rule,
-                    format!("{unseen} chains were made available, and the device was not told"),
+                    format!("{unseen} chains were made available and waited for, and the device was not told"),
                 );
             }
         }
     }
+
+    /// Says whether the device wants to be told of chains; one with a thread of its own may be about to look.
+    fn listens(&self) -> bool {
+        self.status & DRIVER_OK != 0
+            && !self.is_broken
+            && !self.has_been_deaf
+            && !self.clock.is_real()
+            && self.behaviour.completion != Completion::Deaf
+            && self.behaviour.suppression == Suppression::Follow
+    }
+}
+
+/// Says whether the rings are there: a driver may have taken their memory back by now, which is a misuse of its own.
+fn is_reachable(queue: &DeviceQueue, memory: &DeviceMemory) -> bool {
+    let is_there = |addr| memory.check(addr, 4, AccessKind::Read).is_ok();
+    queue.is_enabled() && is_there(queue.areas().driver) && is_there(queue.areas().device)
 }

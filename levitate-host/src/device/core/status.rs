@@ -36,6 +36,7 @@ impl<M: DeviceModel> Core<M> {
             }
             None => {}
         }
+        self.note_wait();
         if self.status == 0 {
             self.is_reset_confirmed = true;
         }
