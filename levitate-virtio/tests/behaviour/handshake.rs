@@ -136,6 +136,25 @@ fn a_device_that_refuses_the_features_is_marked_failed_and_left() {
 }
 
 #[test]
+fn after_failed_the_next_attempt_begins_with_a_reset() {
+    let rig = Rig::with(|device| device.behave(|b| b.refuse_features = true));
+    let wanted = Wanted::<NoFeatures>::default();
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    let error = device.negotiate(&wanted).unwrap_err();
+    assert!(
+        matches!(error, InitError::FeaturesRefused { .. }),
+        "{error}"
+    );
+    assert_eq!(rig.device.log().writes_to(STATUS), [0, 1, 3, 0xb, 0x83]);
+    rig.device.behave(|b| b.refuse_features = false);
+    let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+    drop(device.negotiate(&wanted).unwrap());
+    let written = rig.device.log().writes_to(STATUS);
+    assert_eq!(written[5..9], [0, 1, 3, 0xb], "a reset, and from the start");
+    rig.device.assert_clean();
+}
+
+#[test]
 fn a_legacy_device_that_wants_nothing_of_features_ok_is_not_asked_for_it() {
     let rig = Rig::with(|device| {
         device
