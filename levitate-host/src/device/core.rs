@@ -15,6 +15,7 @@ use crate::dma::DeviceMemory;
 use crate::queue::{Areas, DeviceQueue, RingError, RingFeatures};
 
 use super::service::Pending;
+pub(super) use features::ACCESS_PLATFORM;
 use features::{EVENT_IDX, INDIRECT_DESC, VERSION_1};
 pub(crate) use rules::Rules;
 use watch::ConfigWatch;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use levitate_hal::Instant;
 
-use super::core::{Core, DRIVER_OK, Source};
+use super::core::{ACCESS_PLATFORM, Core, DRIVER_OK, Source};
 use super::{Completion, DeviceModel, Family, Fault, Suppression, Violations};
 use crate::dma::{AccessKind, DeviceMemory, Exposure};
 use crate::queue::{Chain, Request, RingError, scatter};
@@ -143,8 +143,12 @@ impl<M: DeviceModel> Core<M> {
             Ok(None) => Step::Idle,
             Err(error) => {
                 if let RingError::Unreachable(stray) = error {
-                    // No translation was agreed on, so every address is to be one the device can use.
-                    self.violations.add("RSVD-05", stray.to_string());
+                    // With ACCESS_PLATFORM the platform was to make the address one the device can use, without it is to be one.
+                    let rule = match self.negotiated & ACCESS_PLATFORM {
+                        0 => "RSVD-05",
+                        _ => "RSVD-04",
+                    };
+                    self.violations.add(rule, stray.to_string());
                 }
                 self.break_down(error);
                 Step::Idle

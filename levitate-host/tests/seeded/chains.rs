@@ -9,6 +9,7 @@ use crate::message::{Descriptor, INDIRECT, NEXT, WRITE};
 use crate::table::Act::{After, Instead};
 use crate::table::{Seeded, assert_each_is_named};
 
+const ACCESS_PLATFORM: u64 = 1 << 33;
 const MIB: usize = 1 << 20;
 
 const FAULTS: &[Seeded<BlockModel>] = &[
@@ -18,6 +19,15 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         Step::Build,
         After(|driver| driver.chain[0].addr = driver.buffers[0].as_ptr().addr() as u64),
     ),
+    Seeded::new(
+        "RSVD-04",
+        "an address that the platform did not map",
+        Step::Build,
+        After(|driver| driver.chain[0].addr = driver.buffers[0].as_ptr().addr() as u64),
+    )
+    .modern()
+    .accepting(ACCESS_PLATFORM)
+    .on(|behaviour| behaviour.offer = ACCESS_PLATFORM),
     Seeded::new(
         "SPLIT-02",
         "the header after the room for the data",
