@@ -95,85 +95,110 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-12",
         "a read past the end",
         Step::Compose,
-        After(|driver| first(driver, request(IN, SECTORS, &[256, 256]))),
+        After(|driver, run| {
+            first(
+                driver,
+                request(IN, run.either(SECTORS, SECTORS - 1), &[256, 256]),
+            )
+        }),
     ),
     Seeded::new(
         "BLK-12",
         "a write whose end wraps",
         Step::Compose,
-        After(|driver| first(driver, request(OUT, u64::MAX, &[256, 256]))),
+        After(|driver, run| {
+            first(
+                driver,
+                request(OUT, run.either(u64::MAX, SECTORS - 1), &[256, 256]),
+            )
+        }),
     ),
     Seeded::new(
         "BLK-14",
         "a flush with a sector",
         Step::Compose,
-        After(|driver| first(driver, request(FLUSH_REQUEST, 1, &[]))),
+        After(|driver, run| first(driver, request(FLUSH_REQUEST, run.either(1, 0), &[]))),
     ),
     Seeded::new(
         "BLK-15",
         "a flush with data",
         Step::Compose,
-        After(|driver| first(driver, request(FLUSH_REQUEST, 0, &[256]))),
+        After(|driver, run| first(driver, request(FLUSH_REQUEST, 0, run.either(&[256], &[])))),
     ),
     Seeded::new(
         "BLK-16",
         "a read of less than a sector",
         Step::Compose,
-        After(|driver| first(driver, request(IN, 0, &[256]))),
+        After(|driver, run| first(driver, request(IN, 0, run.either(&[256], &[256, 256])))),
     ),
     Seeded::new(
         "BLK-16",
         "a write of a sector and a byte",
         Step::Compose,
-        After(|driver| first(driver, request(OUT, 0, &[256, 256, 1]))),
+        After(|driver, run| {
+            first(
+                driver,
+                request(OUT, 0, run.either(&[256, 256, 1], &[256, 255, 1])),
+            )
+        }),
     )
     .on(|behaviour| behaviour.withhold = SEG_MAX),
     Seeded::new(
         "BLK-18",
         "room for 19 bytes of an identifier",
         Step::Compose,
-        After(|driver| first(driver, request(GET_ID, 0, &[19]))),
+        After(|driver, run| first(driver, request(GET_ID, 0, &[run.either(19, 20)]))),
     ),
     Seeded::new(
         "BLK-40",
         "a header of 15 bytes",
         Step::Compose,
-        After(|driver| driver.messages[2].readable = vec![vec![0; 15]]),
+        After(|driver, run| driver.messages[2].readable[0].truncate(run.either(15, 16))),
     ),
     Seeded::new(
         "BLK-40",
         "no room for the status",
         Step::Compose,
-        After(|driver| driver.messages[2].writable.clear()),
+        After(|driver, run| driver.messages[2].writable.truncate(run.either(0, 1))),
     ),
     Seeded::new(
         "BLK-40",
         "a read with data for the disk",
         Step::Compose,
-        After(|driver| driver.messages[0].readable.push(vec![0; 256])),
+        After(|driver, run| {
+            let data = vec![vec![0; 256]; run.either(1, 0)];
+            driver.messages[0].readable.extend(data);
+        }),
     )
     .on(|behaviour| behaviour.withhold = SEG_MAX),
     Seeded::new(
         "BLK-41",
         "a segment longer than SIZE_MAX",
         Step::Compose,
-        After(|driver| first(driver, request(IN, 0, &[512]))),
+        After(|driver, run| first(driver, request(IN, 0, run.either(&[512], &[256, 256])))),
     ),
     Seeded::new(
         "BLK-41",
         "more segments than SEG_MAX",
         Step::Compose,
-        After(|driver| first(driver, request(OUT, 0, &[256, 128, 128]))),
+        After(|driver, run| {
+            first(
+                driver,
+                request(OUT, 0, run.either(&[256, 128, 128], &[256, 256])),
+            )
+        }),
     ),
     Seeded::new(
         "LEG-23",
         "header and data in one descriptor without ANY_LAYOUT",
         Step::Compose,
-        After(|driver| {
-            let mut bytes = header(OUT, 0);
-            bytes.extend([0x5a; 256]);
-            driver.messages[0].readable = vec![bytes, vec![0x5a; 256]];
-            driver.messages[0].writable = vec![1];
+        After(|driver, run| {
+            let mut message = request(OUT, 0, &[256, 256]);
+            if run.is_broken() {
+                let data = message.readable.remove(1);
+                message.readable[0].extend(data);
+            }
+            first(driver, message);
         }),
     )
     .legacy(),

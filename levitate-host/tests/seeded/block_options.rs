@@ -7,8 +7,8 @@ use levitate_host::block::{EraseLimits, ZoneModel, Zoned};
 use crate::block::{RO, SECTORS, first, telling};
 use crate::driver::Driver;
 use crate::life::Step;
-use crate::table::Act::{After, Before};
-use crate::table::{Seeded, assert_each_is_named};
+use crate::table::Act::{After, Before, TooEarly};
+use crate::table::{Run, Seeded, assert_each_is_named};
 
 const CONFIG_WCE: u64 = 1 << 11;
 const DISCARD: u64 = 1 << 13;
@@ -54,9 +54,10 @@ pub(crate) fn segment(sector: u64, sectors: u32, flags: u32) -> Vec<u8> {
     bytes
 }
 
-/// Sends a request with two segments first.
-fn two_segments(driver: &mut Driver<BlockModel>, kind: u32) {
-    let data = [segment(0, 1, 0), segment(4, 1, 0)].concat();
+/// Sends a request with two segments first, or with one, which is right.
+fn two_segments(driver: &mut Driver<BlockModel>, kind: u32, run: Run) {
+    let segments = [segment(0, 1, 0), segment(4, 1, 0)];
+    let data = segments[..run.either(2, 1)].concat();
     first(driver, telling(kind, 0, data, &[1]));
 }
 
@@ -64,8 +65,8 @@ const FAULTS: &[Seeded<BlockModel>] = &[
     Seeded::new(
         "BLK-04",
         "writeback read before FEATURES_OK",
-        Step::ReadFeatures,
-        After(|driver| {
+        Step::FeaturesOk,
+        TooEarly(|driver| {
             driver.device.read8(WRITEBACK);
         }),
     )
@@ -75,7 +76,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-06",
         "DISCARD on a host-managed disk",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts |= DISCARD),
+        Before(|driver, run| driver.accepts |= run.either(DISCARD, 0)),
     )
     .modern()
     .accepting(ZONED)
@@ -84,14 +85,14 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-13",
         "RO not accepted",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts &= !RO),
+        Before(|driver, run| driver.accepts &= !run.either(RO, 0)),
     )
     .of(|| disk().read_only()),
     Seeded::new(
         "BLK-22",
         "2 written to writeback",
         Step::DriverOk,
-        After(|driver| driver.device.write8(WRITEBACK, 2)),
+        After(|driver, run| driver.device.write8(WRITEBACK, run.either(2, 1))),
     )
     .accepting(CONFIG_WCE)
     .of(|| disk().switchable_cache()),
@@ -99,22 +100,29 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-22",
         "writeback written without CONFIG_WCE",
         Step::DriverOk,
-        After(|driver| driver.device.write8(WRITEBACK, 0)),
+        After(|driver, run| {
+            if run.is_broken() {
+                driver.device.write8(WRITEBACK, 0);
+            } else {
+                driver.device.read8(WRITEBACK);
+            }
+        }),
     )
     .of(|| disk().switchable_cache()),
     Seeded::new(
         "BLK-42",
         "a second queue without MQ",
         Step::Compose,
-        After(|driver| driver.messages[0].queue = 1),
+        After(|driver, run| driver.messages[0].queue = run.either(1, 0)),
     )
     .of(|| disk().queues(2)),
     Seeded::new(
         "BLK-17",
         "a segment cut short",
         Step::Compose,
-        After(|driver| {
-            let data = vec![0; 15];
+        After(|driver, run| {
+            let mut data = segment(0, 1, 0);
+            data.truncate(run.either(15, 16));
             first(driver, telling(DISCARD_REQUEST, 0, data, &[1]));
         }),
     )
@@ -124,7 +132,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-19",
         "more segments than max_discard_seg",
         Step::Compose,
-        After(|driver| two_segments(driver, DISCARD_REQUEST)),
+        After(|driver, run| two_segments(driver, DISCARD_REQUEST, run)),
     )
     .accepting(DISCARD)
     .of(eraser),
@@ -132,7 +140,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-20",
         "more segments than max_secure_erase_seg",
         Step::Compose,
-        After(|driver| two_segments(driver, SECURE_ERASE_REQUEST)),
+        After(|driver, run| two_segments(driver, SECURE_ERASE_REQUEST, run)),
     )
     .accepting(SECURE_ERASE)
     .of(eraser),
@@ -140,7 +148,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-21",
         "more segments than max_write_zeroes_seg",
         Step::Compose,
-        After(|driver| two_segments(driver, WRITE_ZEROES_REQUEST)),
+        After(|driver, run| two_segments(driver, WRITE_ZEROES_REQUEST, run)),
     )
     .accepting(WRITE_ZEROES)
     .of(eraser),
@@ -148,8 +156,8 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-24",
         "a discard with unmap",
         Step::Compose,
-        After(|driver| {
-            let data = segment(0, 1, UNMAP);
+        After(|driver, run| {
+            let data = segment(0, 1, run.either(UNMAP, 0));
             first(driver, telling(DISCARD_REQUEST, 0, data, &[1]));
         }),
     )

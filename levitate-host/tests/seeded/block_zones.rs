@@ -59,7 +59,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-28",
         "a report from no zone",
         Step::Compose,
-        After(|driver| only(driver, request(ZONE_REPORT, SECTORS, &[128]))),
+        After(|driver, run| only(driver, request(ZONE_REPORT, run.either(SECTORS, 0), &[128]))),
     )
     .modern()
     .accepting(ZONED)
@@ -68,7 +68,12 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-30",
         "a zone opened by its second sector",
         Step::Compose,
-        After(|driver| only(driver, request(ZONE_OPEN, SEQUENTIAL + 1, &[]))),
+        After(|driver, run| {
+            only(
+                driver,
+                request(ZONE_OPEN, SEQUENTIAL + run.either(1, 0), &[]),
+            )
+        }),
     )
     .modern()
     .accepting(ZONED)
@@ -77,7 +82,12 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-31",
         "all zones reset from a sector on",
         Step::Compose,
-        After(|driver| only(driver, request(ZONE_RESET_ALL, SEQUENTIAL, &[]))),
+        After(|driver, run| {
+            only(
+                driver,
+                request(ZONE_RESET_ALL, run.either(SEQUENTIAL, 0), &[]),
+            )
+        }),
     )
     .modern()
     .accepting(ZONED)
@@ -86,7 +96,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-32",
         "an append to the middle of a zone",
         Step::Compose,
-        After(|driver| only(driver, append(SEQUENTIAL + 1, 512))),
+        After(|driver, run| only(driver, append(SEQUENTIAL + run.either(1, 0), 512))),
     )
     .modern()
     .accepting(ZONED)
@@ -95,7 +105,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-33",
         "an append of half the granularity",
         Step::Compose,
-        After(|driver| only(driver, append(SEQUENTIAL, 512))),
+        After(|driver, run| only(driver, append(SEQUENTIAL, run.either(512, 1024)))),
     )
     .modern()
     .accepting(ZONED)
@@ -104,7 +114,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-34",
         "an append of more than max_append_sectors",
         Step::Compose,
-        After(|driver| only(driver, append(SEQUENTIAL, 1024))),
+        After(|driver, run| only(driver, append(SEQUENTIAL, run.either(1024, 512)))),
     )
     .modern()
     .accepting(ZONED)
@@ -113,7 +123,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-36",
         "a write of half the granularity",
         Step::Compose,
-        After(|driver| only(driver, request(OUT, SEQUENTIAL, &[512]))),
+        After(|driver, run| only(driver, request(OUT, SEQUENTIAL, &[run.either(512, 1024)]))),
     )
     .modern()
     .accepting(ZONED)
@@ -122,7 +132,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-37",
         "a write that begins at half the granularity",
         Step::Compose,
-        After(|driver| only(driver, request(OUT, SEQUENTIAL + 1, &[1024]))),
+        After(|driver, run| only(driver, request(OUT, SEQUENTIAL + run.either(1, 0), &[1024]))),
     )
     .modern()
     .accepting(ZONED)
@@ -131,7 +141,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-38",
         "a write beyond what a zone can hold",
         Step::Compose,
-        After(|driver| only(driver, request(OUT, SEQUENTIAL, &[5 * 512]))),
+        After(|driver, run| only(driver, request(OUT, SEQUENTIAL, &[run.either(5, 4) * 512]))),
     )
     .modern()
     .accepting(ZONED)
@@ -140,8 +150,8 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "BLK-39",
         "part of a zone erased",
         Step::Compose,
-        After(|driver| {
-            let data = segment(SEQUENTIAL, 3, 0);
+        After(|driver, run| {
+            let data = segment(SEQUENTIAL, run.either(3, ZONE), 0);
             only(driver, telling(SECURE_ERASE_REQUEST, 0, data, &[1]));
         }),
     )

@@ -17,13 +17,19 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "RSVD-05",
         "an address of the CPU in place of the device's",
         Step::Build,
-        After(|driver| driver.chain[0].addr = driver.buffers[0].as_ptr().addr() as u64),
+        After(|driver, run| {
+            let of_the_cpu = driver.buffers[0].as_ptr().addr() as u64;
+            driver.chain[0].addr = run.either(of_the_cpu, driver.chain[0].addr);
+        }),
     ),
     Seeded::new(
         "RSVD-04",
         "an address that the platform did not map",
         Step::Build,
-        After(|driver| driver.chain[0].addr = driver.buffers[0].as_ptr().addr() as u64),
+        After(|driver, run| {
+            let of_the_cpu = driver.buffers[0].as_ptr().addr() as u64;
+            driver.chain[0].addr = run.either(of_the_cpu, driver.chain[0].addr);
+        }),
     )
     .modern()
     .accepting(ACCESS_PLATFORM)
@@ -32,24 +38,24 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "SPLIT-02",
         "the header after the room for the data",
         Step::Build,
-        After(|driver| {
-            let (header, data) = (driver.chain[0], driver.chain[1]);
-            driver.chain[0] = Descriptor { next: 1, ..data };
-            driver.chain[1] = Descriptor { next: 2, ..header };
+        After(|driver, run| {
+            let [first, second] = run.either([1, 0], [0, 1]).map(|index| driver.chain[index]);
+            driver.chain[0] = Descriptor { next: 1, ..first };
+            driver.chain[1] = Descriptor { next: 2, ..second };
         }),
     ),
     Seeded::new(
         "SPLIT-04",
         "more than 2^32 bytes",
         Step::Build,
-        After(|driver| {
+        After(|driver, run| {
             // A type that no disk knows, so that only the length is wrong.
             let mut header = [0; 16];
             header[0] = 99;
             driver.chain[0].addr = driver.buffer(&header);
             driver.chain.truncate(1);
             let addr = driver.buffer(&vec![0; 16 * MIB]);
-            for index in 1..=256 {
+            for index in 1..=run.either(256, 255) {
                 driver.chain.push(Descriptor {
                     addr,
                     len: 16 * MIB as u32,
@@ -79,26 +85,31 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "SPLIT-07",
         "an indirect descriptor in an indirect table",
         Step::Build,
-        After(|driver| driver.chain[0].flags = INDIRECT),
+        After(|driver, run| driver.chain[0].flags = run.either(INDIRECT, NEXT)),
     )
     .accepting(INDIRECT_DESC),
     Seeded::new(
         "SPLIT-08",
         "a chain that ends in a loop",
         Step::Build,
-        After(|driver| {
+        After(|driver, run| {
             let index = driver.chain.len() as u16 - 1;
             let last = driver.chain.last_mut().unwrap();
-            (last.flags, last.next) = (WRITE | NEXT, index);
+            (last.flags, last.next) = (run.either(WRITE | NEXT, WRITE), index);
         }),
     ),
     Seeded::new(
         "SPLIT-08",
         "an indirect table longer than the queue",
         Step::Build,
-        After(|driver| {
+        After(|driver, run| {
+            // A sector in many bytes besides two longer parts, so that only the length of the table is wrong.
+            let bytes = run.either(510, 508);
             let last = driver.chain.pop().unwrap();
-            for index in driver.chain.len() as u16..=512 {
+            for part in &mut driver.chain[1..] {
+                part.len = (512 - u32::from(bytes)) / 2;
+            }
+            for index in 3..3 + bytes {
                 driver.chain.push(Descriptor {
                     flags: WRITE | NEXT,
                     next: index + 1,
@@ -108,7 +119,8 @@ const FAULTS: &[Seeded<BlockModel>] = &[
             driver.chain.push(last);
         }),
     )
-    .accepting(INDIRECT_DESC),
+    .accepting(INDIRECT_DESC)
+    .on(|behaviour| behaviour.withhold = SEG_MAX),
     Seeded::new(
         "SPLIT-09",
         "INDIRECT and NEXT together",

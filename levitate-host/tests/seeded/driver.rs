@@ -3,7 +3,7 @@
 use levitate_hal::{DmaSlice, Mmio};
 use levitate_host::{Behaviour, Completion, MmioDevice, Pool, Version, VirtualClock};
 
-use crate::life::{Plays, QUEUE, Step};
+use crate::life::{Outcome, Plays, QUEUE, Step};
 use crate::message::{Descriptor, INDIRECT, Message, NEXT, WRITE};
 use crate::ring::Ring;
 
@@ -41,6 +41,8 @@ pub(crate) struct Driver<M: Plays> {
     pub(crate) buffers: Vec<DmaSlice<u8, Pool>>,
     pub(crate) interrupts: u32,
     pub(crate) is_stopped: bool,
+    /// It found no device that it could drive, and leaves what is there alone.
+    has_no_device: bool,
     answers: usize,
 }
 
@@ -66,6 +68,7 @@ impl<M: Plays> Driver<M> {
             buffers: Vec::new(),
             interrupts: 0,
             is_stopped: false,
+            has_no_device: false,
             answers: 0,
         }
     }
@@ -164,6 +167,7 @@ impl<M: Plays> Driver<M> {
     /// Reads what must be right for the device to be one.
     fn probe(&mut self, offset: usize, is_right: fn(u32) -> bool) {
         if !is_right(self.read(offset)) {
+            self.has_no_device = true;
             self.stop();
         }
     }
@@ -278,19 +282,29 @@ impl<M: Plays> Driver<M> {
         }
     }
 
-    /// Ends as a driver should, whatever became of it, and returns the rules that were named and how many answers came.
-    pub(crate) fn end(self) -> (Vec<&'static str>, usize) {
+    /// Ends as a driver should, whatever became of it.
+    pub(crate) fn end(self, is_reached: bool) -> Outcome {
         self.device.behave(|behaviour| {
             behaviour.reset_reads = 0;
             behaviour.completion = Completion::Inline;
         });
-        self.write(0x070, 0);
-        self.read(0x070);
+        if !self.has_no_device {
+            self.write(0x070, 0);
+            self.read(0x070);
+        }
         let violations = self.device.take_violations();
-        // What follows from a broken rule: the device's complaints in other words, and memory that went too early.
-        drop(self.device.take_complaints());
-        drop((self.pool.take_misuses(), self.pool.take_stray_accesses()));
-        let ids = violations.iter().map(|one| one.id).collect();
-        (ids, self.answers)
+        // What may follow from a broken rule: the device's complaints in other words, and memory that went too early.
+        let mut others = self.device.take_complaints();
+        others.extend(self.pool.take_misuses().iter().map(ToString::to_string));
+        let strays = self.pool.take_stray_accesses();
+        others.extend(strays.iter().map(ToString::to_string));
+        Outcome {
+            ids: violations.iter().map(|one| one.id).collect(),
+            others,
+            messages: self.messages.len(),
+            answers: self.answers,
+            is_reached,
+            is_stopped: self.is_stopped,
+        }
     }
 }

@@ -21,23 +21,24 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "FEAT-01",
         "BLK_SIZE, which is not offered",
         Step::WriteFeatures,
-        Before(|driver| {
-            driver.offered |= 1 << 6;
-            driver.accepts |= 1 << 6;
+        Before(|driver, run| {
+            let bit = run.either(1 << 6, 0);
+            driver.offered |= bit;
+            driver.accepts |= bit;
         }),
     ),
     Seeded::new(
         "FEAT-04",
         "a bit that no specification has",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts |= UNSPECIFIED),
+        Before(|driver, run| driver.accepts |= run.either(UNSPECIFIED, 0)),
     )
     .on(|behaviour| behaviour.offer = UNSPECIFIED),
     Seeded::new(
         "FEAT-04",
         "a bit of another transport",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts |= NOTIF_CONFIG_DATA),
+        Before(|driver, run| driver.accepts |= run.either(NOTIF_CONFIG_DATA, 0)),
     )
     .modern()
     .on(|behaviour| behaviour.offer = NOTIF_CONFIG_DATA),
@@ -45,14 +46,14 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "LEG-16",
         "bit 30",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts |= BIT_30),
+        Before(|driver, run| driver.accepts |= run.either(BIT_30, 0)),
     )
     .on(|behaviour| behaviour.offer = BIT_30),
     Seeded::new(
         "MMIO-33",
         "ADMIN_VQ",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts |= ADMIN_VQ),
+        Before(|driver, run| driver.accepts |= run.either(ADMIN_VQ, 0)),
     )
     .modern()
     .on(|behaviour| behaviour.offer = ADMIN_VQ),
@@ -60,7 +61,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "RSVD-10",
         "SR_IOV",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts |= SR_IOV),
+        Before(|driver, run| driver.accepts |= run.either(SR_IOV, 0)),
     )
     .modern()
     .on(|behaviour| behaviour.offer = SR_IOV),
@@ -68,14 +69,14 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "RSVD-01",
         "no VERSION_1",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts &= !VERSION_1),
+        Before(|driver, run| driver.accepts &= !run.either(VERSION_1, 0)),
     )
     .modern(),
     Seeded::new(
         "RSVD-07",
         "no ORDER_PLATFORM",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts &= !ORDER_PLATFORM),
+        Before(|driver, run| driver.accepts &= !run.either(ORDER_PLATFORM, 0)),
     )
     .modern()
     .on(|behaviour| behaviour.offer = ORDER_PLATFORM),
@@ -83,7 +84,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "LEG-15",
         "no ANY_LAYOUT",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts &= !ANY_LAYOUT),
+        Before(|driver, run| driver.accepts &= !run.either(ANY_LAYOUT, 0)),
     )
     .legacy()
     .on(|behaviour| behaviour.offer = ANY_LAYOUT),
@@ -91,14 +92,17 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "LEG-09",
         "FEATURES_OK on a legacy device",
         Step::WriteFeatures,
-        After(|driver| driver.set_status(8)),
+        After(|driver, run| driver.set_status(run.either(8, 0))),
     )
     .legacy(),
     Seeded::new(
         "MMIO-10",
         "DeviceFeatures without DeviceFeaturesSel",
         Step::ReadFeatures,
-        Before(|driver| {
+        Before(|driver, run| {
+            if !run.is_broken() {
+                driver.write(0x014, 0);
+            }
             driver.read(0x010);
         }),
     ),

@@ -14,15 +14,15 @@ pub(crate) const CONTEXT_INIT: u64 = 1 << 4;
 const BLOB_ALIGNMENT: u64 = 1 << 5;
 
 pub(crate) const GET_DISPLAY_INFO: u32 = 0x0100;
-const RESOURCE_CREATE_2D: u32 = 0x0101;
+pub(crate) const RESOURCE_CREATE_2D: u32 = 0x0101;
 const SET_SCANOUT: u32 = 0x0103;
 const RESOURCE_FLUSH: u32 = 0x0104;
-const TRANSFER_TO_HOST_2D: u32 = 0x0105;
-const RESOURCE_ATTACH_BACKING: u32 = 0x0106;
-const GET_EDID: u32 = 0x010a;
+pub(crate) const TRANSFER_TO_HOST_2D: u32 = 0x0105;
+pub(crate) const RESOURCE_ATTACH_BACKING: u32 = 0x0106;
+pub(crate) const GET_EDID: u32 = 0x010a;
 const MOVE_CURSOR: u32 = 0x0301;
 
-const FORMAT_B8G8R8X8: u32 = 2;
+pub(crate) const FORMAT_B8G8R8X8: u32 = 2;
 pub(crate) const WIDTH: u32 = 32;
 pub(crate) const HEIGHT: u32 = 16;
 
@@ -81,40 +81,47 @@ const FAULTS: &[Seeded<GpuModel>] = &[
         "GPU-06",
         "a scanout before the display info",
         Step::Compose,
-        After(|driver| driver.messages.swap(DISPLAY_INFO, SCANOUT)),
+        After(|driver, run| {
+            driver
+                .messages
+                .swap(run.either(DISPLAY_INFO, CURSOR), SCANOUT)
+        }),
     ),
     Seeded::new(
         "GPU-19",
         "CONTEXT_INIT without VIRGL",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts |= CONTEXT_INIT),
+        Before(|driver, run| driver.accepts |= run.either(CONTEXT_INIT, 0)),
     )
     .on(|behaviour| behaviour.offer = CONTEXT_INIT),
     Seeded::new(
         "GPU-19",
         "BLOB_ALIGNMENT without RESOURCE_BLOB",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts |= BLOB_ALIGNMENT),
+        Before(|driver, run| driver.accepts |= run.either(BLOB_ALIGNMENT, 0)),
     )
     .on(|behaviour| behaviour.offer = RESOURCE_BLOB | BLOB_ALIGNMENT),
     Seeded::new(
         "GPU-20",
         "a cursor command on the control queue",
         Step::Compose,
-        After(|driver| driver.messages[CURSOR].queue = 0),
+        After(|driver, run| driver.messages[CURSOR].queue = run.either(0, 1)),
     ),
     Seeded::new(
         "GPU-20",
         "a control command on the cursor queue",
         Step::Compose,
-        After(|driver| driver.messages.push(command(1, GET_DISPLAY_INFO, &[]))),
+        After(|driver, run| {
+            let more = command(run.either(1, 0), GET_DISPLAY_INFO, &[]);
+            driver.messages.push(more);
+        }),
     ),
     Seeded::new(
         "GPU-22",
         "a resource with number 0",
         Step::Compose,
-        After(|driver| {
-            let words = [0, FORMAT_B8G8R8X8, WIDTH, HEIGHT];
+        After(|driver, run| {
+            let words = [run.either(0, 1), FORMAT_B8G8R8X8, WIDTH, HEIGHT];
             driver.messages[CREATE] = command(0, RESOURCE_CREATE_2D, &words);
         }),
     ),
@@ -122,8 +129,8 @@ const FAULTS: &[Seeded<GpuModel>] = &[
         "GPU-23",
         "a scanout wider than its resource",
         Step::Compose,
-        After(|driver| {
-            let words = [1, 0, WIDTH, HEIGHT, 0, 1];
+        After(|driver, run| {
+            let words = [run.either(1, 0), 0, WIDTH, HEIGHT, 0, 1];
             driver.messages[SCANOUT] = command(0, SET_SCANOUT, &words);
         }),
     ),
@@ -131,21 +138,23 @@ const FAULTS: &[Seeded<GpuModel>] = &[
         "GPU-24",
         "no backing before scanout and transfer",
         Step::Compose,
-        After(|driver| {
-            driver.messages.remove(ATTACH);
+        After(|driver, run| {
+            if run.is_broken() {
+                driver.messages.remove(ATTACH);
+            }
         }),
     ),
     Seeded::new(
         "GPU-24",
         "a backing entry cut short",
         Step::Compose,
-        After(|driver| driver.messages[ATTACH].readable[0].truncate(40)),
+        After(|driver, run| driver.messages[ATTACH].readable[0].truncate(run.either(40, 48))),
     ),
     Seeded::new(
         "GPU-25",
         "GET_EDID without EDID",
         Step::WriteFeatures,
-        Before(|driver| driver.accepts &= !EDID),
+        Before(|driver, run| driver.accepts &= !run.either(EDID, 0)),
     ),
 ];
 

@@ -1,21 +1,32 @@
 //! Faults in setting up a queue of version 1 (§4.2.4).
 
-use levitate_host::BlockModel;
+use levitate_host::{Behaviour, BlockModel};
 
 use crate::life::Step;
-use crate::table::Act::{After, Before, Skip};
+use crate::table::Act::{After, Before, Both, Skip, TooLate};
 use crate::table::{Seeded, assert_each_is_named};
 
 const FAULTS: &[Seeded<BlockModel>] = &[
-    // The device leaves the queue alone: without a page size it would look for it elsewhere.
-    Seeded::new("LMMIO-02", "no page size", Step::WritePageSize, Skip)
-        .legacy()
-        .on(|behaviour| behaviour.ignore_queue_setup = true),
+    Seeded::new(
+        "LMMIO-02",
+        "no page size",
+        Step::WritePageSize,
+        Both(|driver, run| {
+            if run.is_broken() {
+                // The device leaves the queue alone: without a page size it would look for it elsewhere.
+                let leave_alone = |behaviour: &mut Behaviour| behaviour.ignore_queue_setup = true;
+                driver.device.behave(leave_alone);
+            } else {
+                driver.act(Step::WritePageSize);
+            }
+        }),
+    )
+    .legacy(),
     Seeded::new(
         "LMMIO-02",
         "a page size that is no power of two",
         Step::WritePageSize,
-        Before(|driver| driver.write(0x028, 3000)),
+        Before(|driver, run| driver.write(0x028, run.either(3000, 4096))),
     )
     .legacy(),
     Seeded::new(
@@ -36,8 +47,8 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "LMMIO-04",
         "the maximum size read of a queue in use",
         Step::EnableQueue,
-        After(|driver| {
-            driver.read(0x034);
+        After(|driver, run| {
+            driver.read(run.either(0x034, 0x040));
         }),
     )
     .legacy(),
@@ -45,14 +56,14 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "LMMIO-04",
         "a queue that is not there",
         Step::SelectQueue,
-        After(|driver| driver.write(0x030, 7)),
+        After(|driver, run| driver.write(0x030, run.either(7, 0))),
     )
     .legacy(),
     Seeded::new(
         "LMMIO-05",
         "a size above the maximum",
         Step::WriteSize,
-        Before(|driver| driver.write(0x038, 2048)),
+        Before(|driver, run| driver.write(0x038, run.either(2048, 1024))),
     )
     .legacy(),
     Seeded::new("LMMIO-05", "no size", Step::WriteSize, Skip)
@@ -62,7 +73,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "LMMIO-06",
         "a used ring that is not zeroed",
         Step::EnableQueue,
-        Before(|driver| driver.rings[0].put(driver.rings[0].used + 8, 1)),
+        Before(|driver, run| driver.rings[0].put(driver.rings[0].used + 8, run.either(1, 0))),
     )
     .legacy(),
     Seeded::new("LMMIO-07", "no alignment", Step::WriteAlign, Skip).legacy(),
@@ -70,21 +81,21 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "LMMIO-07",
         "an alignment that is no power of two",
         Step::WriteAlign,
-        Before(|driver| driver.write(0x03c, 3000)),
+        Before(|driver, run| driver.write(0x03c, run.either(3000, 4096))),
     )
     .legacy(),
     Seeded::new(
         "LMMIO-08",
         "the size written after the page number",
         Step::EnableQueue,
-        After(|driver| driver.write(0x038, 512)),
+        TooLate(|driver| driver.write(0x038, 512)),
     )
     .legacy(),
     Seeded::new(
         "LMMIO-08",
         "the alignment written after the page number",
         Step::EnableQueue,
-        After(|driver| driver.write(0x03c, 4096)),
+        TooLate(|driver| driver.write(0x03c, 4096)),
     )
     .legacy(),
 ];

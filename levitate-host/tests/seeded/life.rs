@@ -1,11 +1,11 @@
 //! The life of a device under a driver, step by step: [`live`].
 
 use levitate_host::device::DeviceModel;
-use levitate_host::{Behaviour, BlockModel, GpuModel, Version};
+use levitate_host::{BlockModel, GpuModel, Version};
 
 use crate::driver::{Driver, EVENT_IDX, INDIRECT_DESC};
 use crate::message::Message;
-use crate::table::{Act, Seeded};
+use crate::table::{Run, Seeded};
 
 /// One step of the life, in the order of [`START`], [`QUEUE`] and [`REQUEST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,39 +94,41 @@ pub(crate) trait Plays: DeviceModel + Sized {
 }
 
 /// What became of a life.
+#[derive(Debug)]
 pub(crate) struct Outcome {
     /// The rules the device named, in order.
     pub(crate) ids: Vec<&'static str>,
+    /// What else device and memory had to complain of.
+    pub(crate) others: Vec<String>,
     /// How many messages there were to send, and how many were answered.
-    messages: usize,
-    answers: usize,
+    pub(crate) messages: usize,
+    pub(crate) answers: usize,
+    /// Whether the seeded step was come to.
+    pub(crate) is_reached: bool,
+    /// Whether the driver ended it before its time.
+    pub(crate) is_stopped: bool,
 }
 
-/// Lives once, with a fault or without.
-pub(crate) fn live<M: Plays>(version: Version, seeded: Option<&Seeded<M>>) -> Outcome {
-    let accepts = seeded.map_or(0, |seeded| seeded.accepts);
-    let plug: fn() -> M = seeded.map_or(M::plug, |seeded| seeded.plug);
-    let tune: fn(&mut Behaviour) = seeded.map_or(|_| (), |seeded| seeded.tune);
-    live_with(Driver::plug(plug(), version, accepts, tune), seeded)
+impl Outcome {
+    pub(crate) fn is_all_answered(&self) -> bool {
+        self.answers == self.messages
+    }
 }
 
-fn live_with<M: Plays>(mut driver: Driver<M>, mut seeded: Option<&Seeded<M>>) -> Outcome {
+/// Lives once as an entry has it.
+pub(crate) fn live<M: Plays>(version: Version, seeded: &Seeded<M>, run: Run) -> Outcome {
+    let driver = Driver::plug((seeded.plug)(), version, seeded.accepts, seeded.tune);
+    live_with(driver, Some((seeded, run)))
+}
+
+fn live_with<M: Plays>(mut driver: Driver<M>, mut seeded: Option<(&Seeded<M>, Run)>) -> Outcome {
     let mut go = |driver: &mut Driver<M>, step: Step| {
         if driver.is_stopped {
             return;
         }
-        match seeded.take_if(|seeded| seeded.at == step).map(|s| &s.act) {
+        match seeded.take_if(|(seeded, _)| seeded.at == step) {
             None => driver.act(step),
-            Some(Act::Skip) => {}
-            Some(Act::Instead(other)) => other(driver),
-            Some(Act::Before(more)) => {
-                more(driver);
-                driver.act(step);
-            }
-            Some(Act::After(more)) => {
-                driver.act(step);
-                more(driver);
-            }
+            Some((seeded, run)) => seeded.act.perform(driver, step, run),
         }
     };
     for step in START {
@@ -140,19 +142,13 @@ fn live_with<M: Plays>(mut driver: Driver<M>, mut seeded: Option<&Seeded<M>>) ->
     }
     go(&mut driver, Step::DriverOk);
     go(&mut driver, Step::Compose);
-    let messages = driver.messages.len();
-    for index in 0..messages {
-        driver.message = index;
+    while driver.message < driver.messages.len() {
         for step in REQUEST {
             go(&mut driver, step);
         }
+        driver.message += 1;
     }
-    let (ids, answers) = driver.end();
-    Outcome {
-        ids,
-        messages,
-        answers,
-    }
+    driver.end(seeded.is_none())
 }
 
 fn assert_unbroken<M: Plays>() {
@@ -161,7 +157,8 @@ fn assert_unbroken<M: Plays>() {
             let driver = Driver::plug(M::plug(), version, accepts, |_| ());
             let outcome = live_with(driver, None);
             assert_eq!(outcome.ids, [""; 0], "{version:?}, features {accepts:#x}");
-            assert_eq!(outcome.answers, outcome.messages);
+            assert_eq!(outcome.others, [""; 0]);
+            assert!(outcome.is_all_answered());
             assert!(outcome.messages >= 4);
         }
     }

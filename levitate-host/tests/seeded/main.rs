@@ -2,6 +2,7 @@
 //!
 //! The driver ([`driver`]) does one whole life of a device over bare registers and ring memory, by the specification alone.
 //! A [`Seeded`] fault breaks one of its steps; the device must report exactly the rule that step was about.
+//! Each has a control: the same device and the same life with that step done right, of which nothing is reported.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,

@@ -3,7 +3,7 @@
 use levitate_host::BlockModel;
 
 use crate::life::Step;
-use crate::table::Act::{After, Before, Instead, Skip};
+use crate::table::Act::{After, Before, Skip, TooLate};
 use crate::table::{Seeded, assert_each_is_named};
 
 const FAULTS: &[Seeded<BlockModel>] = &[
@@ -11,21 +11,21 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "MMIO-12",
         "a size above the maximum",
         Step::WriteSize,
-        Before(|driver| driver.write(0x038, 2048)),
+        Before(|driver, run| driver.write(0x038, run.either(2048, 1024))),
     )
     .modern(),
     Seeded::new(
         "MMIO-13",
         "a size written while the queue is ready",
         Step::EnableQueue,
-        After(|driver| driver.write(0x038, 8)),
+        TooLate(|driver| driver.write(0x038, 512)),
     )
     .modern(),
     Seeded::new(
         "MMIO-13",
         "an address written while the queue is ready",
         Step::EnableQueue,
-        After(|driver| driver.write(0x090, 0)),
+        TooLate(|driver| driver.write(0x090, driver.rings[0].areas()[1] as u32)),
     )
     .modern(),
     Seeded::new(
@@ -50,57 +50,54 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "MMIO-31",
         "a queue that is not there",
         Step::SelectQueue,
-        After(|driver| driver.write(0x030, 7)),
+        After(|driver, run| driver.write(0x030, run.either(7, 0))),
     )
     .modern(),
     Seeded::new(
         "MMIO-31",
         "a used ring that is not zeroed",
         Step::EnableQueue,
-        Before(|driver| driver.rings[0].put(driver.rings[0].used + 8, 1)),
+        Before(|driver, run| driver.rings[0].put(driver.rings[0].used + 8, run.either(1, 0))),
     )
     .modern(),
     Seeded::new(
         "SPLIT-01",
         "descriptors at an odd multiple of 8",
         Step::WriteAddresses,
-        Before(|driver| driver.rings[0].descriptors += 8),
+        Before(|driver, run| driver.rings[0].descriptors += run.either(8, 0)),
     )
     .modern(),
     Seeded::new(
         "SPLIT-01",
         "an available ring at an odd address",
         Step::WriteAddresses,
-        Before(|driver| driver.rings[0].available += 17),
+        Before(|driver, run| driver.rings[0].available += run.either(17, 18)),
     )
     .modern(),
     Seeded::new(
         "SPLIT-01",
         "a used ring at an odd multiple of 2",
         Step::WriteAddresses,
-        Before(|driver| driver.rings[0].used += 2),
+        Before(|driver, run| driver.rings[0].used += run.either(2, 4)),
     )
     .modern(),
     Seeded::new(
         "SPLIT-19",
         "used.flags is not zero",
         Step::EnableQueue,
-        Before(|driver| driver.rings[0].put(driver.rings[0].used, 2)),
+        Before(|driver, run| driver.rings[0].put(driver.rings[0].used, run.either(2, 0))),
     ),
     Seeded::new(
         "SPLIT-28",
         "a size that is no power of two",
         Step::WriteSize,
-        Before(|driver| driver.write(0x038, 24)),
+        Before(|driver, run| driver.write(0x038, run.either(24, 16))),
     ),
     Seeded::new(
         "SPLIT-28",
         "a size above 32768",
         Step::WriteSize,
-        Instead(|driver| {
-            driver.write(0x038, 65536);
-            driver.act(Step::WriteSize);
-        }),
+        Before(|driver, run| driver.write(0x038, run.either(65536, 32768))),
     )
     .on(|behaviour| behaviour.queue_size_max = 65536),
 ];

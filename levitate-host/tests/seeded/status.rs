@@ -3,7 +3,7 @@
 use levitate_host::{BlockModel, Completion};
 
 use crate::life::Step;
-use crate::table::Act::{After, Before, Instead, Skip};
+use crate::table::Act::{After, Before, Both, Instead, Skip, TooEarly, TooLate};
 use crate::table::{Seeded, assert_each_is_named};
 
 const FAULTS: &[Seeded<BlockModel>] = &[
@@ -35,28 +35,35 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "STATUS-03",
         "going on after FAILED",
         Step::Driver,
-        After(|driver| {
+        After(|driver, run| {
             driver.set_status(0x80);
-            driver.set_status(0);
+            if run.is_broken() {
+                driver.set_status(0);
+            }
             driver.stop();
         }),
-    ),
+    )
+    .ending(),
     Seeded::new(
         "STATUS-04",
         "a request after DEVICE_NEEDS_RESET was read",
         Step::Notify,
-        Before(|driver| {
+        Before(|driver, run| {
             driver.device.set_needs_reset();
             driver.read(0x070);
+            if !run.is_broken() {
+                driver.stop();
+            }
         }),
-    ),
+    )
+    .ending(),
     Seeded::new("INIT-01", "no reset first", Step::Reset, Skip),
     Seeded::new("INIT-01", "no DRIVER", Step::Driver, Skip),
     Seeded::new(
         "INIT-04",
         "more features after FEATURES_OK",
-        Step::ConfirmFeatures,
-        After(|driver| {
+        Step::FeaturesOk,
+        TooLate(|driver| {
             driver.write(0x024, 0);
             driver.write(0x020, driver.chosen() as u32);
         }),
@@ -79,14 +86,20 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         }),
     )
     .modern()
+    .ending()
     .on(|behaviour| behaviour.refuse_features = true),
     Seeded::new(
         "INIT-07",
         "a queue set up after the features were refused",
         Step::ConfirmFeatures,
-        After(|driver| driver.set_up_queue()),
+        After(|driver, run| {
+            if run.is_broken() {
+                driver.set_up_queue();
+            }
+        }),
     )
     .modern()
+    .ending()
     .on(|behaviour| behaviour.refuse_features = true),
     Seeded::new(
         "INIT-08",
@@ -104,13 +117,13 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "RESET-01",
         "a register written while the device is busy with its reset",
         Step::ConfirmReset,
-        Before(|driver| driver.write(0x030, 0)),
+        TooEarly(|driver| driver.write(0x030, 0)),
     ),
     Seeded::new(
         "CLEAN-01",
         "a descriptor changed while the device has it",
         Step::TakeUsed,
-        Before(|driver| {
+        TooEarly(|driver| {
             let mut descriptor = driver.chain[0];
             descriptor.len -= 1;
             driver.ring().write_descriptor(0, descriptor);
@@ -121,17 +134,22 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         "CLEAN-02",
         "buffers freed, and then the reset",
         Step::TakeUsed,
-        Instead(|driver| {
+        Both(|driver, run| {
+            if !run.is_broken() {
+                driver.act(Step::Reset);
+                driver.act(Step::ConfirmReset);
+            }
             driver.buffers.clear();
             driver.stop();
         }),
     )
+    .ending()
     .on(|behaviour| behaviour.completion = Completion::Never),
     Seeded::new(
         "CLEAN-02",
         "buffers freed before the answer",
         Step::TakeUsed,
-        Before(|driver| driver.buffers.clear()),
+        TooEarly(|driver| driver.buffers.clear()),
     )
     .on(|behaviour| behaviour.completion = Completion::Held),
 ];
