@@ -33,17 +33,20 @@ pub(super) struct Evidence {
 
 impl Evidence {
     pub(super) fn new(sources: Vec<Source>, root: &Path) -> Self {
-        let ids_under = |places: &[&str]| {
+        let under = |places: &'static [&str]| {
             sources
                 .iter()
                 .filter(|source| places.iter().any(|place| source.path.starts_with(place)))
-                .flat_map(|source| ids(&source.text))
-                .collect()
         };
+        let checks = under(&[CHECKS]).filter(|source| !is_test_file(&source.path));
+        // A table of faults stands beside its test: where one is ignored, none of them counts.
+        let seeded = under(&[SEEDED, SEEDED_PCI]).filter(|source| !has_ignored(&source.text));
         Self {
             root: root.to_owned(),
-            checks: ids_under(&[CHECKS]),
-            seeded: ids_under(&[SEEDED, SEEDED_PCI]),
+            checks: checks
+                .flat_map(|source| ids(&without_tests(&source.text)))
+                .collect(),
+            seeded: seeded.flat_map(|source| ids(&source.text)).collect(),
             texts: sources
                 .into_iter()
                 .map(|source| (source.path, source.text))
@@ -132,18 +135,57 @@ fn test_files(place: &str) -> Vec<String> {
     }
 }
 
-/// Says whether `text` has a function `name` under a `#[test]`.
+/// Says whether all of the file is compiled for tests only.
+fn is_test_file(path: &str) -> bool {
+    path.ends_with("/tests.rs") || path.contains("/tests/")
+}
+
+/// Says whether an attribute has a test left out wherever it is compiled; one that does so under Miri alone does not.
+fn is_ignored(attribute: &str) -> bool {
+    attribute.starts_with("#[ignore")
+}
+
+fn has_ignored(text: &str) -> bool {
+    text.lines().any(|line| is_ignored(line.trim()))
+}
+
+/// Returns `text` without what stands under a `#[cfg(test)]`, as rustfmt lays it out: to the bracket below its beginning.
+fn without_tests(text: &str) -> String {
+    let mut kept = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push_str(line);
+            kept.push('\n');
+            continue;
+        }
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let end = format!("{indent}}}");
+        let is_item = |line: &&str| !line.trim().starts_with("#[");
+        // One of a single line, such as `mod tests;`, has no bracket to look for.
+        if lines
+            .find(is_item)
+            .is_some_and(|item| !item.ends_with([';', '}']))
+        {
+            lines.find(|line| *line == end);
+        }
+    }
+    kept
+}
+
+/// Says whether `text` has a function `name` under a `#[test]` that is not ignored.
 fn has_test_function(text: &str, name: &str) -> bool {
     let head = format!("fn {name}(");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.iter().enumerate().any(|(index, line)| {
+        let attributes = lines
+            .iter()
+            .take(index)
+            .rev()
+            .take_while(|above| above.starts_with('#') || above.starts_with("//"));
         line.starts_with(&head)
-            && lines
-                .iter()
-                .take(index)
-                .rev()
-                .take_while(|above| above.starts_with('#') || above.starts_with("//"))
-                .any(|above| *above == "#[test]")
+            && attributes.clone().any(|above| *above == "#[test]")
+            && !attributes.clone().any(|above| is_ignored(above))
     })
 }
 
@@ -220,6 +262,8 @@ mod tests {
             "fn works() {}",
             "#[test]\nfn a() {}\nfn works() {}",
             "// fn works(",
+            "#[test]\n#[ignore]\nfn works() {}",
+            "#[ignore = \"slow\"]\n#[test]\nfn works() {}",
         ] {
             let files = [(files[0].0, text), files[1]];
             assert_eq!(
@@ -243,6 +287,32 @@ mod tests {
         assert!(unchecked.contains("no device in"), "{unchecked}");
         let unclaimed = complaints("", &[CHECK, FAULT]).concat();
         assert!(unclaimed.contains("no row claims"), "{unclaimed}");
+    }
+
+    #[test]
+    fn what_only_tests_have_is_no_check() {
+        let row = "check = true";
+        let code = "fn a() {}\n\n#[cfg(test)]\nmod tests {\n    fn b() {\n        is(\"RESET-01\")\n    }\n}\n";
+        for (path, text) in [
+            ("levitate-host/src/a.rs", code),
+            ("levitate-host/src/a/tests.rs", CHECK.1),
+            ("levitate-host/src/a/tests/b.rs", CHECK.1),
+        ] {
+            let lines = complaints(row, &[(path, text), FAULT]);
+            assert_eq!(lines.len(), 1, "{path}: {lines:?}");
+            assert!(lines[0].contains("no device in"), "{path}: {lines:?}");
+        }
+        let behind = format!("#[cfg(test)]\nmod tests;\n{code}{}", CHECK.1);
+        let behind = ("levitate-host/src/a.rs", behind.as_str());
+        assert!(complaints(row, &[behind, FAULT]).is_empty());
+    }
+
+    #[test]
+    fn a_fault_beside_an_ignored_test_shows_nothing() {
+        let ignored = format!("{}\n#[test]\n#[ignore]\nfn each_is_named() {{}}\n", FAULT.1);
+        let lines = complaints("check = true", &[CHECK, (FAULT.0, ignored.as_str())]);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("no fault in"), "{lines:?}");
     }
 
     #[test]
