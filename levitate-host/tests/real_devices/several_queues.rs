@@ -3,7 +3,7 @@
 use levitate_drivers_blk::{Blk, BlkStorage, Options};
 use levitate_host::Pool;
 
-use crate::storage::{Export, PATIENCE, PLAIN, Storage, patterned};
+use crate::storage::{Export, PATIENCE, PLAIN, Storage, patterned, wait_for};
 
 #[test]
 fn every_queue_of_a_disk_is_served() {
@@ -38,12 +38,9 @@ fn every_queue_of_a_disk_is_served() {
         }
         for mut queue in blk.queues() {
             let index = u64::from(queue.index().get());
-            let mut left = 8;
-            while left > 0 {
-                let Some(done) = queue.poll().unwrap() else {
-                    std::thread::yield_now();
-                    continue;
-                };
+            for number in 0..8 {
+                let what = format!("request {number} of round {round} in queue {index}");
+                let done = wait_for(&what, || queue.poll().unwrap());
                 done.result.unwrap();
                 assert_eq!(
                     done.sector % 4,
@@ -52,7 +49,6 @@ fn every_queue_of_a_disk_is_served() {
                 );
                 let start = done.sector as usize * 512;
                 assert_eq!(done.buffer.unwrap().as_slice(), &image[start..start + 512]);
-                left -= 1;
             }
         }
     }

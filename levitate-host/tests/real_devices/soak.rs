@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use levitate_drivers_blk::{RequestKind, Unmap};
 
-use crate::storage::{Driver, PLAIN, Slots, Storage, patterned};
+use crate::storage::{Driver, PLAIN, Slots, Storage, patterned, wait_for};
 
 const OPERATIONS: u32 = 10_000;
 const SECTORS: u64 = 4096;
@@ -71,21 +71,18 @@ fn batch(blk: &mut Driver<'_>, random: &mut Random, mirror: &mut [u8]) -> u32 {
         }
     }
     blk.notify();
-    let mut done = 0;
-    while blk.in_flight() > 0 {
-        while let Some(completion) = blk.poll().unwrap() {
-            completion.result.unwrap();
-            let buffer = completion.buffer.unwrap();
-            let start = completion.sector as usize * 512;
-            let expected = &mirror[start..start + buffer.len_bytes()];
-            assert_eq!(buffer.as_slice(), expected, "{:?}", completion.kind);
-            assert_ne!(completion.kind, RequestKind::Flush);
-            done += 1;
-        }
-        std::thread::yield_now();
+    for number in 0..count {
+        let what = format!("request {number} of a batch of {count}");
+        let completion = wait_for(&what, || blk.poll().unwrap());
+        completion.result.unwrap();
+        let buffer = completion.buffer.unwrap();
+        let start = completion.sector as usize * 512;
+        let expected = &mirror[start..start + buffer.len_bytes()];
+        assert_eq!(buffer.as_slice(), expected, "{:?}", completion.kind);
+        assert_ne!(completion.kind, RequestKind::Flush);
     }
-    assert_eq!(u64::from(done), count);
-    done
+    assert_eq!(blk.in_flight(), 0);
+    count as u32
 }
 
 #[test]

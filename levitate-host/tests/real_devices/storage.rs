@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use levitate_drivers_blk::{Blk, BlkStorage};
 use levitate_host::vhost_user::{Options, VhostUserTransport};
@@ -16,6 +16,21 @@ pub(crate) type Slots = BlkStorage<Pool, 16>;
 
 /// How long anything that is to succeed may take, also where many tests share few processors.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks until there is something; panics, with what was awaited, when it has taken too long.
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{what} is missing after {PATIENCE:?}"
+        );
+        std::thread::yield_now();
+    }
+}
 
 /// A front end with all that patience.
 pub(crate) fn patient() -> Options {

@@ -7,7 +7,7 @@ use levitate_host::SystemClock;
 use levitate_host::vhost_user::{self, ConnectError, MessageError, VhostUserTransport};
 use levitate_virtio::TimeoutCause;
 
-use crate::storage::{Driver, Export, PLAIN, Slots, Storage, patterned};
+use crate::storage::{Driver, Export, PLAIN, Slots, Storage, patterned, wait_for};
 
 /// What a driver and its messages may take: much for what is to succeed, little to wait for what is not.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -120,9 +120,7 @@ fn a_reset_waits_for_what_the_daemon_has_fetched() {
     let mut blk = storage.drive_with(&mut slots, options);
     // The throttle lets the first one through, and needs seconds for the rest.
     submit(&mut blk, 12);
-    while blk.poll().unwrap().is_none() {
-        std::thread::yield_now();
-    }
+    wait_for("the first of twelve reads", || blk.poll().unwrap());
     let in_flight = blk.in_flight();
     assert!(in_flight > 0, "the throttle does not hold requests back");
     let mut aborted = 0;
