@@ -8,6 +8,8 @@ pub enum Sabotage {
     None,
     /// Time stands still for the driver, so that its waits have no end.
     FrozenClock,
+    /// A register is read again and again, without a look at the clock.
+    BlindLoop,
     /// The driver's time passes at a sixteenth of the real pace, so that its waits are too long.
     SlowClock,
     /// Memory that is given back is kept.
@@ -21,12 +23,16 @@ pub enum Sabotage {
     /// A request's buffer is taken for returned when the device still has it.
     TakenEarly,
     /// A request is taken for returned twice.
+    ///
+    /// The program's account is what is wrong, not the driver: it owns the buffers it hands out, and nothing between
+    /// driver and device can make it hand out one that it has no more. The oracle is for a driver that comes to do so by `unsafe`.
     TakenTwice,
     /// Registers are read past their end.
     OutsideRegisters,
     /// One request more is counted than the device is done with.
     Miscounted,
-    /// The half of a number is read before a change of the configuration, the other half after it.
+    /// The driver sees the same generation whatever changes, and takes a configuration of which it has read one half before a change,
+    /// the other after it.
     TornConfig,
     /// A picture is larger than pictures are.
     HugePicture,

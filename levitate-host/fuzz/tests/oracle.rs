@@ -69,6 +69,13 @@ fn a_wait_without_an_end_is_found() {
 }
 
 #[test]
+fn a_loop_without_a_look_at_the_clock_is_found() {
+    for target in ["queue", "block", "gpu", "config"] {
+        finds(target, Sabotage::BlindLoop, "without a look at the clock");
+    }
+}
+
+#[test]
 fn a_missed_deadline_is_found() {
     finds("block", Sabotage::SlowClock, "waits");
     finds("gpu", Sabotage::SlowClock, "waits");
