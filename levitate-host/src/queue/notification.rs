@@ -80,6 +80,9 @@ impl DeviceQueue {
         let old = std::mem::replace(&mut self.signalled, new);
         // SeqCst: the used index is there before used_event or the flags are read; partner is the driver's
         // `before_suppression_read`, between its write of these and its read of the index (§2.7.7.2).
+        // No test can notice its absence where taking a lock waits for the stores before it, as on x86: each access to
+        // device memory takes the pool's, also between the store above and the load below. That such a barrier is needed
+        // where nothing else orders the two is shown by the model in `levitate-virtio/src/queue/split/model.rs`.
         fence(Ordering::SeqCst);
         if !features.event_index {
             return Ok(!self.is_interrupt_unwanted(memory)?);
