@@ -1,5 +1,9 @@
 //! The memory behind a pool, and which pages of it are free: [`Arena`].
 
+#[cfg(miri)]
+#[path = "arena/interpreted_mapping.rs"]
+mod mapping;
+#[cfg(not(miri))]
 mod mapping;
 
 use std::collections::VecDeque;

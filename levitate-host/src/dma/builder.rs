@@ -9,8 +9,8 @@ use super::state::{Addresses, State};
 
 /// Above 4 GiB, so that a driver that drops the high half of an address is found out.
 const DEFAULT_BASE: u64 = 0x12_8000_0000;
-/// Address space, not memory: what is not used takes none.
-const DEFAULT_LEN_BYTES: usize = 1 << 30;
+/// Address space, not memory: what is not used takes none, but under Miri, which keeps account of every byte.
+const DEFAULT_LEN_BYTES: usize = if cfg!(miri) { 1 << 24 } else { 1 << 30 };
 
 /// How a pool shall be; made by [`Pool::builder`].
 #[derive(Clone, Debug)]
@@ -52,7 +52,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Sets how much memory there is, rounded up to a power of two, instead of 1 GiB; only what is used is taken from the machine.
+    /// Sets how much memory there is, rounded up to a power of two, instead of 1 GiB (16 MiB under Miri); only what is used is
+    /// taken from the machine.
     pub const fn memory_len(mut self, len_bytes: usize) -> Self {
         self.len_bytes = len_bytes;
         self

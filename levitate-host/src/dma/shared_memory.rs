@@ -59,10 +59,7 @@ impl Pool {
             .linear_base()
             .ok_or(ShareError::NotLinear(state.policy))?;
         Ok(SharedMemory {
-            file: mapping
-                .file()
-                .try_clone_to_owned()
-                .map_err(ShareError::File)?,
+            file: mapping.duplicate_file().map_err(ShareError::File)?,
             offset_bytes: 0,
             len_bytes: mapping.len_bytes() as u64,
             cpu_base: mapping.base(),

@@ -1,7 +1,7 @@
 //! Memory that another process can map as well: [`Mapping`].
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::ptr::{NonNull, null_mut};
 
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
@@ -70,8 +70,9 @@ impl Mapping {
         self.len_bytes
     }
 
-    pub(crate) fn file(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+    /// Returns the file for someone else to map.
+    pub(crate) fn duplicate_file(&self) -> io::Result<OwnedFd> {
+        self.file.try_clone()
     }
 
     /// Leaves the memory mapped when this is dropped.

@@ -120,7 +120,6 @@ fn negotiated_barriers(offer: u64) -> Barriers {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "the test platform's memory is a file that is mapped")]
 fn barriers_are_the_platforms_exactly_with_order_platform() {
     // VIRTIO_F_ORDER_PLATFORM is bit 36 (§6).
     assert_eq!(negotiated_barriers(1 << 36), Barriers::Platform);
