@@ -1,11 +1,13 @@
 //! `cargo xtask sanitize`: the host tests under AddressSanitizer, and what can be interpreted under Miri.
 
+mod interpreted;
+
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::setup::{Prerequisite, Setup};
+use crate::setup::Setup;
 use crate::test::{Extent, Tally, counted};
 use crate::{exec, workspace};
 
@@ -20,26 +22,6 @@ const WITH_LEAKS: &[&str] = &[
     "levitate-drivers-blk",
 ];
 
-/// What Miri interprets: tests that call on nothing but the language, for it knows few system calls.
-const INTERPRETED: [&[&str]; 2] = [
-    &[
-        "--package",
-        "levitate-hal",
-        "--lib",
-        "--test",
-        "plain",
-        "--test",
-        "barriers",
-    ],
-    &["--package", "levitate-virtio", "--lib"],
-];
-
-/// What depends on the order of threads, and on how stale a value is: more time tries more of both.
-const THREADED: &[&str] = &["--package", "levitate-hal", "--test", "barriers"];
-
-/// How many orders are tried with more time.
-const SEEDS: u32 = 16;
-
 /// The toolchain with the sanitizer's runtime: cargo's own first, for it compiles the workspace in any case.
 const TOOLCHAINS: [Option<&str>; 2] = [None, Some("nightly")];
 
@@ -53,7 +35,7 @@ pub(crate) fn run(setup: &Setup) -> Result<u8> {
 /// Runs the tests under both, as far as `extent` says; what the machine cannot have is skipped.
 pub(crate) fn all(extent: Extent, setup: &Setup) -> Result<Tally> {
     let mut tally = address()?;
-    tally.add(interpreted(extent, setup)?);
+    tally.add(interpreted::run(extent, setup)?);
     Ok(tally)
 }
 
@@ -90,35 +72,6 @@ fn address() -> Result<Tally> {
         tally.add(counted::run(&mut command)?);
     }
     Ok(tally)
-}
-
-/// Runs under Miri what it can interpret.
-fn interpreted(extent: Extent, setup: &Setup) -> Result<Tally> {
-    if let Err(why) = setup.ensure(&[Prerequisite::Miri]) {
-        return Ok(skipped("miri", &format!("{why:#}")));
-    }
-    let mut tally = Tally::default();
-    for tests in INTERPRETED {
-        tally.add(miri(tests, 0)?);
-    }
-    if extent == Extent::Full {
-        for seed in 1..SEEDS {
-            tally.add(miri(THREADED, seed)?);
-        }
-    }
-    Ok(tally)
-}
-
-/// Runs some tests under Miri, which takes every choice it has as `seed` has it.
-fn miri(tests: &[&str], seed: u32) -> Result<Tally> {
-    let mut command = program("cargo", Some("nightly"));
-    command
-        .args(["miri", "test", "--no-fail-fast", "--all-features"])
-        .args(tests)
-        .arg("--target-dir")
-        .arg(workspace::target_dir().join("miri"))
-        .env("MIRIFLAGS", format!("-Zmiri-seed={seed}"));
-    counted::run(&mut command)
 }
 
 /// Returns the host of a toolchain that has AddressSanitizer's runtime.

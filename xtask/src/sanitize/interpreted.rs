@@ -1,0 +1,170 @@
+//! The half of `cargo xtask sanitize` that is run under Miri.
+
+use anyhow::Result;
+
+use super::{Extent, program, skipped};
+use crate::setup::{Prerequisite, Setup};
+use crate::test::{Tally, counted};
+use crate::workspace;
+
+/// Tests for Miri, named as cargo and the test program want it.
+struct Interpreted {
+    tests: &'static [&'static str],
+    /// What of them [`Extent::Short`] has time for; nothing named is everything.
+    short: &'static [&'static str],
+    /// What of them Miri cannot run, or not within minutes.
+    left_out: &'static [&'static str],
+    /// Whether they give back all they allocate.
+    detects_leaks: bool,
+}
+
+/// What Miri interprets; it knows few system calls, and takes a fifth of a second for a request over a queue.
+const INTERPRETED: &[Interpreted] = &[
+    Interpreted {
+        tests: &[
+            "--package",
+            "levitate-hal",
+            "--lib",
+            "--test",
+            "plain",
+            "--test",
+            "barriers",
+        ],
+        short: &[],
+        left_out: &[],
+        detects_leaks: true,
+    },
+    Interpreted {
+        tests: &["--package", "levitate-virtio", "--lib"],
+        short: &[],
+        left_out: &[],
+        detects_leaks: false,
+    },
+    Interpreted {
+        tests: &["--package", "levitate-virtio", "--test", "behaviour"],
+        short: &[
+            "probe::",
+            "hostile_device::a_chain_used_twice",
+            "hostile_device::memory_that_runs_out",
+            "split_queue::a_request_is_taken_once",
+            "split_queue::a_token_of_an_earlier_life",
+            "timeout_causes::an_answer_after_a_timeout",
+        ],
+        left_out: &[
+            // Requests by the thousand.
+            "notification::with_the_event_index",
+            "split_queue::the_rings_go_round",
+        ],
+        detects_leaks: false,
+    },
+    Interpreted {
+        tests: &["--package", "levitate-host", "--lib"],
+        short: &["dma::", "queue::"],
+        // Sockets.
+        left_out: &["vhost_user::"],
+        detects_leaks: false,
+    },
+    Interpreted {
+        tests: &["--package", "levitate-host", "--test", "models"],
+        short: &["faults::lengths_and_indices"],
+        left_out: &[
+            // Files.
+            "block_file::",
+            "gpu_screens::a_screen_can_be_saved_as_png",
+            // Requests, or accesses, by the thousand.
+            "block_zones::every_request_in_every_state",
+            "pci::no_access_breaks_the_device",
+            "ring::the_available_index_wraps",
+        ],
+        detects_leaks: false,
+    },
+];
+
+/// What depends on the order of threads, and on how stale a value is: more time tries more of both.
+const THREADED: Interpreted = Interpreted {
+    tests: &["--package", "levitate-hal", "--test", "barriers"],
+    short: &[],
+    left_out: &[],
+    detects_leaks: true,
+};
+
+/// How many orders are tried with more time.
+const SEEDS: u32 = 16;
+
+/// Runs under Miri what it can interpret.
+pub(super) fn run(extent: Extent, setup: &Setup) -> Result<Tally> {
+    if let Err(why) = setup.ensure(&[Prerequisite::Miri]) {
+        return Ok(skipped("miri", &format!("{why:#}")));
+    }
+    let mut tally = Tally::default();
+    for interpreted in INTERPRETED {
+        tally.add(miri(interpreted, extent, 0)?);
+    }
+    if extent == Extent::Full {
+        for seed in 1..SEEDS {
+            tally.add(miri(&THREADED, extent, seed)?);
+        }
+    }
+    Ok(tally)
+}
+
+/// Runs some tests under Miri, which takes every choice it has as `seed` has it.
+fn miri(interpreted: &Interpreted, extent: Extent, seed: u32) -> Result<Tally> {
+    let mut command = program("cargo", Some("nightly"));
+    let mut flags = format!("-Zmiri-seed={seed}");
+    if !interpreted.detects_leaks {
+        flags += " -Zmiri-ignore-leaks";
+    }
+    command
+        .args(["miri", "test", "--no-fail-fast", "--all-features"])
+        .args(interpreted.tests)
+        .arg("--target-dir")
+        .arg(workspace::target_dir().join("miri"))
+        .arg("--")
+        .args(interpreted.filters(extent))
+        .env("MIRIFLAGS", flags);
+    let mut tally = counted::run(&mut command)?;
+    if tally.passed + tally.failed == 0 {
+        println!(
+            "test miri ... FAILED: no test of {:?} goes by the names asked for",
+            interpreted.tests
+        );
+        tally.failed += 1;
+    }
+    Ok(tally)
+}
+
+impl Interpreted {
+    /// Returns what the test program is told of which tests to run.
+    fn filters(&self, extent: Extent) -> Vec<&'static str> {
+        let mut filters = match extent {
+            Extent::Short => self.short.to_vec(),
+            Extent::Full => Vec::new(),
+        };
+        for name in self.left_out {
+            filters.extend(["--skip", name]);
+        }
+        filters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_miri_cannot_run_is_left_out_of_both_forms() {
+        let tests = Interpreted {
+            tests: &[],
+            short: &["quick"],
+            left_out: &["files", "sockets"],
+            detects_leaks: true,
+        };
+        let left_out = ["--skip", "files", "--skip", "sockets"];
+        assert_eq!(tests.filters(Extent::Full), left_out);
+        assert_eq!(
+            tests.filters(Extent::Short),
+            [&["quick"], &left_out[..]].concat()
+        );
+    }
+}
