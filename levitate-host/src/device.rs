@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod complaint;
+mod control;
 mod core;
 mod fault;
 mod model;
@@ -10,6 +11,7 @@ mod violation;
 
 pub use behaviour::{Behaviour, Completion, Suppression};
 pub(crate) use complaint::{refuse, refuse_unless_panicking};
+pub(crate) use control::controls;
 pub use core::Family;
 pub(crate) use core::{Core, DRIVER_OK, Rules, Source, USED_BUFFER};
 pub use fault::Fault;

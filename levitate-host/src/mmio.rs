@@ -1,6 +1,7 @@
 //! The MMIO transport as its device has it, in both versions (§4.2): [`MmioDevice`].
 
 mod builder;
+mod control;
 mod handle;
 mod recorder;
 mod registers;

@@ -1,9 +1,9 @@
 //! What a test makes a device do, and what it learns of it: the same behind each transport.
 
 use super::AnyDevice;
-use crate::device::{Behaviour, DeviceModel, Fault, Violation};
+use crate::device::{Behaviour, Core, DeviceModel, Fault, Source, Violation, controls, refuse};
 use crate::mmio::{AccessLog, Operation};
-use crate::queue::Areas;
+use crate::queue::{Areas, RingError};
 
 /// Where MMIO has the device status.
 const MMIO_STATUS: usize = 0x070;
@@ -21,98 +21,49 @@ const PCI_CONFIG: usize = 0x2000;
 /// Where queues are notified there; nothing is behind that.
 const PCI_NOTIFY: usize = 0x3000;
 
-/// Calls the same method of the device behind whichever transport.
-macro_rules! same {
-    ($($(#[$meta:meta])* fn $name:ident $(<$type:ident>)? ($($arg:ident: $of:ty),*) $(-> $result:ty)?;)*) => {$(
-        $(#[$meta])*
-        pub fn $name $(<$type>)? (&self, $($arg: $of),*) $(-> $result)? {
-            match self {
-                Self::Mmio(device) => device.$name($($arg),*),
-                Self::Pci(device, _) => device.$name($($arg),*),
-            }
-        }
-    )*};
-}
+controls!(AnyDevice);
 
 impl<M: DeviceModel> AnyDevice<M> {
-    same! {
-        /// Changes switches at run time.
-        fn behave(change: impl FnOnce(&mut Behaviour));
-        /// Looks into the model, or changes it without the driver being told; the device is locked meanwhile.
-        fn model<R>(look: impl FnOnce(&mut M) -> R) -> R;
-        /// Changes the model's configuration as a device does: with a new generation and a notification.
-        fn change_config<R>(change: impl FnOnce(&mut M) -> R) -> R;
-        /// Does [`change_config`](Self::change_config) right after the driver has read configuration `reads` more times.
-        fn change_config_after_reads(reads: u32, change: impl FnOnce(&mut M) + Send + 'static);
-        /// Makes the device lie with its next answer that no earlier fault is for.
-        fn inject(fault: Fault);
-        /// Makes the device lie with every answer, or with none.
-        fn inject_always(fault: Option<Fault>);
-        /// Sets DEVICE_NEEDS_RESET.
-        fn set_needs_reset();
-        /// Returns queue and head of each request that waits for an answer, oldest first.
-        #[must_use]
-        fn waiting() -> Vec<(u16, u16)>;
-        /// Answers the oldest request that waits; false if none does.
-        fn release_one() -> bool;
-        /// Answers the request at `position` in [`waiting`](Self::waiting), out of order; false if there is none.
-        fn release_at(position: usize) -> bool;
-        /// Answers all requests that wait, oldest first, and returns how many.
-        fn release_all() -> usize;
-        /// Makes the device look at `queue` without a notification, as one that polls does.
-        fn look_at(queue: u16);
-        /// Writes `avail_event` of `queue`.
-        ///
-        /// # Panics
-        ///
-        /// If the queue is not enabled.
-        fn set_available_event(queue: u16, value: u16);
-        /// Writes `used.flags` of `queue`.
-        ///
-        /// # Panics
-        ///
-        /// If the queue is not enabled.
-        fn set_used_flags(queue: u16, value: u16);
-        /// Says whether the interrupt line is up; with MSI-X it never is.
-        #[must_use]
-        fn is_interrupting() -> bool;
-        /// Returns how often the device has interrupted, whether anybody heard of it or not.
-        #[must_use]
-        fn interrupts_raised() -> usize;
-        /// Returns the device status without the driver having read it.
-        #[must_use]
-        fn status() -> u8;
-        /// Returns the features that hold, 0 before they are agreed on.
-        #[must_use]
-        fn negotiated() -> u64;
-        /// Returns size and place of `queue`, if it is enabled.
-        #[must_use]
-        fn queue(queue: u16) -> Option<(u16, Areas)>;
-        /// Returns how many chains were made available in `queue` that the device has not looked at.
-        ///
-        /// # Panics
-        ///
-        /// If the available ring is out of reach.
-        #[must_use]
-        fn unseen(queue: u16) -> u16;
-        /// Returns what is wrong with how the driver uses the transport, and breaks no rule of VirtIO.
-        #[must_use]
-        fn guest_errors() -> Vec<String>;
-        /// Returns the rules the driver has broken.
-        #[must_use]
-        fn violations() -> Vec<Violation>;
-        /// Returns the rules the driver has broken, and forgets them.
-        #[must_use]
-        fn take_violations() -> Vec<Violation>;
-        /// Returns everything [`assert_clean`](Self::assert_clean) would complain of, and forgets it, for a test that means it.
-        #[must_use]
-        fn take_complaints() -> Vec<String>;
-        /// Checks that the driver did nothing wrong as far as the device can see.
-        ///
-        /// # Panics
-        ///
-        /// If there are violations, guest errors or ring errors; the message lists them, and they are forgotten.
-        fn assert_clean();
+    /// Makes the device look at `queue` without a notification, as one that polls does.
+    pub fn look_at(&self, queue: u16) {
+        match self {
+            Self::Mmio(device) => device.look_at(queue),
+            Self::Pci(device, _) => device.look_at(queue),
+        }
+    }
+
+    /// Says whether the interrupt line is up; with MSI-X it never is.
+    #[must_use]
+    pub fn is_interrupting(&self) -> bool {
+        match self {
+            Self::Mmio(device) => device.is_interrupting(),
+            Self::Pci(device, _) => device.is_interrupting(),
+        }
+    }
+
+    /// Returns what is wrong with how the driver uses the transport, and breaks no rule of VirtIO.
+    #[must_use]
+    pub fn guest_errors(&self) -> Vec<String> {
+        match self {
+            Self::Mmio(device) => device.guest_errors(),
+            Self::Pci(device, _) => device.guest_errors(),
+        }
+    }
+
+    /// Returns everything [`assert_clean`](Self::assert_clean) would complain of, and forgets it, for a test that means it.
+    #[must_use]
+    pub fn take_complaints(&self) -> Vec<String> {
+        match self {
+            Self::Mmio(device) => device.take_complaints(),
+            Self::Pci(device, _) => device.take_complaints(),
+        }
+    }
+
+    fn with_core<R>(&self, act: impl FnOnce(&mut Core<M>) -> R) -> R {
+        match self {
+            Self::Mmio(device) => device.with_core(act),
+            Self::Pci(device, _) => device.with_core(act),
+        }
     }
 
     /// Returns the accesses to the device's registers so far; those to configuration space of PCI are not among them.
