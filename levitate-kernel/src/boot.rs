@@ -5,10 +5,10 @@ use log::{LevelFilter, error, info, warn};
 use thiserror::Error;
 
 use crate::arch::interrupt_controller::{self, ControllerError};
-use crate::arch::{masking, power, uart};
-use crate::device_tree::{DeviceTree, DeviceTreeError, InterruptController};
+use crate::arch::{machine, masking, power};
 use crate::devices::Devices;
 use crate::interrupts::InterruptError;
+use crate::machine::{Machine, MachineError};
 use crate::memory::MemoryError;
 use crate::{cases, logger, memory, screen, serial, session, timer};
 
@@ -17,12 +17,13 @@ const STATUS_TESTS_FAILED: u8 = 1;
 /// The exit status of a kernel that could not come up.
 const STATUS_BOOT_FAILED: u8 = 2;
 
-/// Brings the kernel up; called by the entry point with the first GiB of memory mapped, caches on and interrupts masked.
-pub(crate) fn start(device_tree: usize) -> ! {
+/// Brings the kernel up; called by the entry point with [`crate::arch::BOOT_MEMORY`] mapped, caches on
+/// and interrupts masked; `boot_argument` is what it was given to find the description of the machine.
+pub(crate) fn start(boot_argument: usize) -> ! {
     serial::start();
     logger::start();
     screen::set_title(format_args!("Levitate {}", env!("CARGO_PKG_VERSION")));
-    match bring_up(device_tree) {
+    match bring_up(boot_argument) {
         Ok((options, mut devices)) => run(&options, &mut devices),
         Err(error) => {
             error!("{error}");
@@ -35,7 +36,7 @@ pub(crate) fn start(device_tree: usize) -> ! {
 #[derive(Debug, Error)]
 enum BootError {
     #[error(transparent)]
-    DeviceTree(#[from] DeviceTreeError),
+    Machine(#[from] MachineError),
     #[error(transparent)]
     Memory(#[from] MemoryError),
     #[error(transparent)]
@@ -44,45 +45,32 @@ enum BootError {
     Interrupt(#[from] InterruptError),
 }
 
-fn bring_up(device_tree: usize) -> Result<(Options, Devices), BootError> {
-    // SAFETY: the address is QEMU's; it lies in the first GiB of memory, which is mapped, and nobody writes there:
-    // the tree is taken out of the free pages.
-    let tree = unsafe { DeviceTree::at(device_tree) }?;
-    let options = read_command_line(&tree);
+fn bring_up(boot_argument: usize) -> Result<(Options, Devices), BootError> {
+    // SAFETY: the argument is the entry point's, passed on unchanged, and nobody has written to memory since.
+    let machine = unsafe { machine::describe(boot_argument) }?;
+    let options = read_command_line(&machine);
     info!("levitate {}", env!("CARGO_PKG_VERSION"));
-    info!("device tree at {device_tree:#x}");
-    info!("1 CPU in use of {}", tree.cpus());
-    // SAFETY: QEMU describes its own machine, and nothing ran on it before; called once.
-    unsafe { memory::start(&tree) }?;
+    info!("{}", machine.source);
+    info!("1 CPU in use of {}", machine.cpus);
+    // SAFETY: the machine describes itself, and nothing ran on it before; called once.
+    unsafe { memory::start(&machine) }?;
 
-    let controller = tree.interrupt_controller()?;
-    // SAFETY: the registers are the ones the device tree names; called once.
-    unsafe { interrupt_controller::start(&controller) }?;
-    info!(
-        "interrupt controller {}",
-        match controller {
-            InterruptController::GicV2 { .. } => "GICv2",
-            InterruptController::GicV3 { .. } => "GICv3",
-        }
-    );
-    timer::start(tree.timer_interrupt()?)?;
-    let port = tree.uart()?;
-    if port.registers.start != uart::BASE {
-        let named = port.registers.start;
-        warn!("the serial port is at {:#x}, not at {named:#x}", uart::BASE);
-    }
-    serial::enable_receiving(port.interrupt)?;
+    // SAFETY: the registers are the ones the machine names; called once.
+    unsafe { interrupt_controller::start(&machine.interrupt_controller) }?;
+    info!("interrupt controller {}", machine.interrupt_controller);
+    timer::start(machine.timer)?;
+    serial::enable_receiving(machine.serial)?;
     masking::unmask();
 
-    let mut devices = Devices::discover(&tree, &options);
+    let mut devices = Devices::discover(machine.virtio_mmio, &options);
     devices.update_screen();
     Ok((options, devices))
 }
 
-fn read_command_line(tree: &DeviceTree) -> Options {
+fn read_command_line(machine: &Machine) -> Options {
     // A word that is not understood is told whatever the level is: it may have been meant to be that.
     log::set_max_level(LevelFilter::Warn);
-    let options = command_line::parse(tree.command_line(), |word| warn!("{word}"));
+    let options = command_line::parse(machine.command_line, |word| warn!("{word}"));
     log::set_max_level(options.log);
     options
 }

@@ -1,4 +1,6 @@
-//! The kernel command line (`/chosen/bootargs`): words that choose what boot does, read into [`Options`].
+//! The kernel command line: words that choose what boot does, read into [`Options`].
+
+pub mod virtio_mmio;
 
 use core::fmt::{self, Display, Formatter};
 
@@ -71,7 +73,7 @@ impl Display for UnknownWord<'_> {
         let word = self.word.escape_ascii();
         write!(f, "unknown word on the kernel command line: \"{word}\"")?;
         match self.allowed {
-            Some((name, values)) => write!(f, "; {name}= takes one of {values}"),
+            Some((name, values)) => write!(f, "; what may follow {name}= is {values}"),
             None => Ok(()),
         }
     }
@@ -95,15 +97,19 @@ const LEVEL_NAMES: &str = "error, warn, info, debug, trace, off";
 /// Each word that means nothing is given to `report` and changes nothing.
 pub fn parse<'a>(command_line: &'a [u8], mut report: impl FnMut(UnknownWord<'a>)) -> Options {
     let mut options = Options::default();
-    let words = command_line
-        .split(|&byte| byte.is_ascii_whitespace() || byte == 0)
-        .filter(|word| !word.is_empty());
-    for word in words {
+    for word in words(command_line) {
         if let Err(allowed) = obey(word, &mut options) {
             report(UnknownWord { word, allowed });
         }
     }
     options
+}
+
+/// Returns the words of a command line.
+fn words(command_line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    command_line
+        .split(|&byte| byte.is_ascii_whitespace() || byte == 0)
+        .filter(|word| !word.is_empty())
 }
 
 /// Changes `options` as `word` says, or returns what the word's value may be (`None`: no such word).
@@ -119,6 +125,9 @@ fn obey(word: &[u8], options: &mut Options) -> Result<(), Option<(&'static str, 
         options.blk = value_of(value, CHOICES).ok_or(Some(("blk", CHOICE_NAMES)))?;
     } else if let Some(value) = word.strip_prefix(b"log=") {
         options.log = value_of(value, LEVELS).ok_or(Some(("log", LEVEL_NAMES)))?;
+    } else if let Some(value) = word.strip_prefix(virtio_mmio::WORD) {
+        // What it says is for the architecture to use.
+        virtio_mmio::parse(value).ok_or(Some(("virtio_mmio.device", "SIZE@ADDRESS:INTERRUPT")))?;
     } else {
         return Err(None);
     }
@@ -153,7 +162,8 @@ mod tests {
 
     #[test]
     fn every_word_is_obeyed() {
-        let (options, unknown) = parsed(b"selftest gpu=off  blk=off log=trace\0");
+        let (options, unknown) =
+            parsed(b"selftest gpu=off  blk=off log=trace virtio_mmio.device=512@0xfeb00e00:12\0");
         assert_eq!(
             options,
             Options {
@@ -179,16 +189,18 @@ mod tests {
 
     #[test]
     fn unknown_words_and_values_are_reported_in_order() {
-        let (options, unknown) = parsed(b"foo selftest=fast gpu= GPU=off log");
+        let (options, unknown) =
+            parsed(b"foo selftest=fast gpu= GPU=off log virtio_mmio.device=1@2");
         assert_eq!(options, Options::default());
         assert_eq!(
             unknown,
             [
                 "unknown word on the kernel command line: \"foo\"",
-                "unknown word on the kernel command line: \"selftest=fast\"; selftest= takes one of all, causes",
-                "unknown word on the kernel command line: \"gpu=\"; gpu= takes one of levitate, off",
+                "unknown word on the kernel command line: \"selftest=fast\"; what may follow selftest= is all, causes",
+                "unknown word on the kernel command line: \"gpu=\"; what may follow gpu= is levitate, off",
                 "unknown word on the kernel command line: \"GPU=off\"",
                 "unknown word on the kernel command line: \"log\"",
+                "unknown word on the kernel command line: \"virtio_mmio.device=1@2\"; what may follow virtio_mmio.device= is SIZE@ADDRESS:INTERRUPT",
             ]
         );
     }

@@ -84,11 +84,8 @@ pub(crate) fn count(number: u32) -> u64 {
     entry.map_or(0, |entry| entry.count)
 }
 
-/// Handles the interrupt that is pending; called by the vectors, with interrupts masked.
-pub(crate) fn dispatch() {
-    let Some(number) = interrupt_controller::acknowledge() else {
-        return;
-    };
+/// Handles an interrupt that the controller delivered; called with interrupts masked.
+pub(crate) fn dispatch(number: u32) {
     let is_handled = {
         let mut entries = ENTRIES.lock();
         let entry = entries.iter_mut().find(|entry| entry.number == number);

@@ -21,7 +21,7 @@ mod boot;
 mod cases;
 #[cfg(target_os = "none")]
 mod commands;
-#[cfg(target_os = "none")]
+#[cfg(all(target_os = "none", not(target_arch = "x86_64")))]
 mod device_tree;
 #[cfg(target_os = "none")]
 mod devices;
@@ -33,6 +33,8 @@ mod interrupts;
 mod lock;
 #[cfg(target_os = "none")]
 mod logger;
+#[cfg(target_os = "none")]
+mod machine;
 #[cfg(target_os = "none")]
 mod memory;
 #[cfg(target_os = "none")]

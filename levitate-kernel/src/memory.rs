@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::arch;
 use crate::arch::memory_map::MemoryMapError;
-use crate::device_tree::DeviceTree;
+use crate::machine::Machine;
 
 /// Why the kernel has no memory to work with.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -42,7 +42,7 @@ pub(crate) enum MemoryError {
     Map(#[from] MemoryMapError),
 }
 
-/// Takes stock of the memory `tree` names, sets up the heap, and maps it all.
+/// Takes stock of the memory `machine` names, sets up the heap, and maps it all.
 ///
 /// # Errors
 ///
@@ -50,19 +50,20 @@ pub(crate) enum MemoryError {
 ///
 /// # Safety
 ///
-/// `tree` describes this machine, and nothing but this kernel uses its memory; it is called once, before anything is allocated.
-pub(crate) unsafe fn start(tree: &DeviceTree) -> Result<(), MemoryError> {
+/// `machine` describes this machine, and nothing but this kernel uses its memory; it is called once, before anything is allocated.
+pub(crate) unsafe fn start(machine: &Machine) -> Result<(), MemoryError> {
     let image = arch::image();
-    tree.memory(|Range { start, end }| {
+    for Range { start, end } in machine.memory.iter().cloned() {
         // SAFETY: memory of this machine, says the caller; what is in use already is taken out below, before anybody allocates.
         let is_added = unsafe { frames::add(start..end) };
         if !is_added {
             warn!("memory {start:#x}..{end:#x} is left unused");
         }
-    });
-    frames::take_out(tree.place())?;
+    }
     frames::take_out(image.clone())?;
-    tree.reserved(frames::take_out)?;
+    for range in &machine.reserved {
+        frames::take_out(range.clone())?;
+    }
     // SAFETY: called once, before anything was allocated, says the caller.
     unsafe { heap::start() }?;
     frames::with_memory(arch::memory_map::activate)?;

@@ -55,8 +55,8 @@ pub(crate) fn interrupt_number() -> Option<u32> {
 }
 
 /// Says whether the port identifies itself as what the kernel takes it for.
-pub(crate) fn is_pl011() -> bool {
-    SERIAL.lock().uart.as_ref().is_some_and(Uart::is_pl011)
+pub(crate) fn answers() -> bool {
+    SERIAL.lock().uart.as_mut().is_some_and(Uart::answers)
 }
 
 impl Serial {

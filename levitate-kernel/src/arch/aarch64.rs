@@ -4,6 +4,7 @@ mod boot;
 pub(crate) mod clock;
 pub(crate) mod exceptions;
 pub(crate) mod interrupt_controller;
+pub(crate) mod machine;
 pub(crate) mod masking;
 pub(crate) mod memory_map;
 pub(crate) mod power;

@@ -8,8 +8,8 @@ use levitate_hal::{Clock, Deadline, Direction, DmaError, DmaRegion, Mapped};
 use levitate_kernel::selftest::{Case, Outcome};
 
 use super::{Result, ensure, wait_until};
-use crate::arch::{DEVICE_MEMORY, interrupt_controller, uart, vector_registers};
-use crate::interrupts::{InterruptError, Line, Trigger};
+use crate::arch::{DEVICE_MEMORY, interrupt_controller, vector_registers};
+use crate::interrupts::InterruptError;
 use crate::lock::Mutex;
 use crate::memory::frames::Frames;
 use crate::memory::{MemoryError, frames, heap};
@@ -89,19 +89,15 @@ fn lock_masks_interrupts() -> Result {
 }
 
 fn interrupts_keep_registers() -> Result {
-    /// A shared line that no device of `virt` has.
-    const LINE: Line = Line {
-        number: 200,
-        trigger: Trigger::Edge,
-    };
-    match interrupts::handle(LINE, vector_registers::overwrite) {
+    let line = interrupt_controller::UNUSED_LINE;
+    match interrupts::handle(line, vector_registers::overwrite) {
         // It has been there since the test ran before.
         Ok(()) | Err(InterruptError::Taken { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     for turn in 0..10 {
         ensure!(
-            vector_registers::survive_interrupt(LINE.number),
+            vector_registers::survive_interrupt(line.number),
             "interrupt {turn} changed vector registers of the code it interrupted, or did not come"
         );
     }
@@ -110,9 +106,8 @@ fn interrupts_keep_registers() -> Result {
 
 fn uart_answers() -> Result {
     ensure!(
-        serial::is_pl011(),
-        "no PL011 identification at {:#x}",
-        uart::BASE
+        serial::answers(),
+        "the serial port does not identify itself"
     );
     Ok(())
 }

@@ -10,17 +10,17 @@ use levitate_virtio::{Interrupt, InterruptStatus, MmioTransport, Transport};
 use log::{error, info, warn};
 
 use super::{Devices, Entry, KernelTransport, State, version};
-use crate::device_tree::{Device, DeviceTree};
 use crate::interrupts;
+use crate::machine::Device;
 use crate::platform::Registers;
 
 /// How often the handler acknowledges before it leaves the rest to the next interrupt: a device may raise it again meanwhile.
 const MAX_ACKNOWLEDGEMENTS: usize = 4;
 
 impl Devices {
-    /// Looks into every virtio-mmio slot of the device tree and starts the drivers that `options` chooses.
-    pub(crate) fn discover(tree: &DeviceTree, options: &Options) -> Self {
-        let mut slots: Vec<Device> = tree.virtio_mmio().collect();
+    /// Looks into every virtio-mmio slot and starts the drivers that `options` chooses.
+    pub(crate) fn discover(slots: impl IntoIterator<Item = Device>, options: &Options) -> Self {
+        let mut slots: Vec<Device> = slots.into_iter().collect();
         slots.sort_unstable_by_key(|slot| slot.registers.start);
         slots.dedup_by_key(|slot| slot.registers.start);
         let mut devices = Self {
@@ -61,7 +61,7 @@ impl Devices {
 fn probe(slot: &Device) -> Option<(Entry, KernelTransport)> {
     let address = slot.registers.start;
     let Some(registers) = Registers::new(slot.registers.clone()) else {
-        warn!("{address:#x}: the device tree has a virtio-mmio slot where there are no registers");
+        warn!("{address:#x}: there is said to be a virtio-mmio slot where there are no registers");
         return None;
     };
     let transport = match MmioTransport::probe(registers.clone()) {

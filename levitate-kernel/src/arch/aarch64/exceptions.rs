@@ -4,7 +4,7 @@ use core::arch::{asm, naked_asm};
 
 use aarch64_rt::{ExceptionHandlers, RegisterStateRef, exception_handlers};
 
-use super::{power, registers};
+use super::{interrupt_controller, power, registers};
 use crate::serial;
 
 /// The exit status after an exception that nothing handles.
@@ -97,7 +97,9 @@ impl ExceptionHandlers for Exceptions {
 }
 
 extern "C" fn handle_interrupt() {
-    crate::interrupts::dispatch();
+    if let Some(number) = interrupt_controller::acknowledge() {
+        crate::interrupts::dispatch(number);
+    }
 }
 
 /// Writes to address 0, where nothing is mapped: the machine ends as it does after any exception that nothing handles.

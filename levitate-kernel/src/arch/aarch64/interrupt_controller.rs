@@ -1,5 +1,6 @@
 //! The GIC, version 2 or 3, whichever the device tree names.
 
+use core::fmt;
 use core::ops::Range;
 use core::ptr::NonNull;
 
@@ -10,7 +11,6 @@ use levitate_hal::Mmio;
 use thiserror::Error;
 
 use super::DEVICE_MEMORY;
-use crate::device_tree::InterruptController as Description;
 use crate::interrupts::{Line, Trigger};
 use crate::lock::Mutex;
 use crate::platform::Registers;
@@ -19,6 +19,11 @@ use crate::platform::Registers;
 const CPU: usize = 0;
 /// Lets interrupts of every priority through.
 const ALL_PRIORITIES: u8 = 0xff;
+/// A shared line that no device of `virt` has.
+pub(crate) const UNUSED_LINE: Line = Line {
+    number: 200,
+    trigger: Trigger::Edge,
+};
 /// Numbers from here on are not interrupts but say why there is none.
 const FIRST_SPECIAL: u32 = 1020;
 
@@ -45,6 +50,34 @@ pub(crate) enum ControllerError {
         /// The line.
         number: u32,
     },
+}
+
+/// The interrupt controller the machine has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Description {
+    /// Arm's GIC, version 2.
+    GicV2 {
+        /// The part all CPUs share.
+        distributor: Range<usize>,
+        /// The part that is each CPU's own.
+        cpu_interface: Range<usize>,
+    },
+    /// Arm's GIC, version 3 or 4, with a CPU interface of system registers.
+    GicV3 {
+        /// The part all CPUs share.
+        distributor: Range<usize>,
+        /// A pair of frames for each CPU.
+        redistributors: Range<usize>,
+    },
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GicV2 { .. } => "GICv2",
+            Self::GicV3 { .. } => "GICv3",
+        })
+    }
 }
 
 enum Gic {
@@ -169,7 +202,7 @@ pub(crate) fn disable(number: u32) {
 }
 
 /// Takes the most urgent pending interrupt; it has to be [ended](end).
-pub(crate) fn acknowledge() -> Option<u32> {
+pub(super) fn acknowledge() -> Option<u32> {
     let id = match GIC.lock().as_mut()? {
         // Without security extensions all are in group 0, with them the register shows group 1 to a kernel: the same register.
         Gic::V2(gic) => gic.get_and_acknowledge_interrupt(InterruptGroup::Group0),

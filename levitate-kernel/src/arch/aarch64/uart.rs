@@ -11,7 +11,7 @@ use levitate_hal::Deadline;
 use crate::platform::KernelClock;
 
 /// Where `virt` has its first UART; used before the device tree can be read, and compared with it later.
-pub(crate) const BASE: usize = 0x0900_0000;
+pub(super) const BASE: usize = 0x0900_0000;
 
 /// The clock of the UART in hertz, `apb-pclk` of the device tree.
 const CLOCK_HZ: u32 = 24_000_000;
@@ -42,7 +42,7 @@ impl Uart {
     }
 
     /// Says whether a PL011 identifies itself.
-    pub(crate) fn is_pl011(&self) -> bool {
+    pub(crate) fn answers(&mut self) -> bool {
         self.pl011.read_identification().is_valid()
     }
 

@@ -1,0 +1,37 @@
+//! The time stamp counter as a clock.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use levitate_hal::Instant;
+
+use super::pit;
+
+/// Taken for the frequency where it cannot be measured; such a machine is refused as soon as that can be said.
+const UNKNOWN_HZ: u64 = 1_000_000_000;
+
+static FREQUENCY_HZ: AtomicU64 = AtomicU64::new(0);
+static START: AtomicU64 = AtomicU64::new(0);
+
+/// Measures the counter's frequency; called once, before the first line of the log.
+pub(super) fn start() {
+    // Relaxed, here and below: written once, before another CPU or a handler could read.
+    START.store(pit::time_stamp(), Ordering::Relaxed);
+    let frequency = pit::measure_time_stamp_counter().unwrap_or(0);
+    FREQUENCY_HZ.store(frequency, Ordering::Relaxed);
+}
+
+/// Says whether the frequency is known.
+pub(super) fn is_measured() -> bool {
+    FREQUENCY_HZ.load(Ordering::Relaxed) != 0
+}
+
+/// Returns the time since the kernel was entered.
+pub(crate) fn now() -> Instant {
+    let frequency = match FREQUENCY_HZ.load(Ordering::Relaxed) {
+        0 => UNKNOWN_HZ,
+        measured => measured,
+    };
+    let counts = pit::time_stamp().saturating_sub(START.load(Ordering::Relaxed));
+    let nanoseconds = u128::from(counts) * 1_000_000_000 / u128::from(frequency);
+    Instant::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,210 @@
+//! The local APIC of this CPU, and the I/O APIC that brings it the lines of the devices.
+//!
+//! An interrupt's number and its vector differ by a constant. The numbers begin with the inputs of the I/O APIC; those from
+//! [`FIRST_LOCAL`] on are this CPU's own.
+
+use core::fmt;
+use core::ops::Range;
+
+use levitate_hal::Mmio;
+use thiserror::Error;
+use x86_64::instructions::port::Port;
+
+use super::apic::{LocalApic, SPURIOUS_VECTOR};
+use super::exceptions::EXCEPTIONS;
+use crate::interrupts::{Line, Trigger};
+use crate::lock::Mutex;
+use crate::platform::Registers;
+
+/// Numbers from here on have no input of the I/O APIC.
+const FIRST_LOCAL: u32 = 192;
+/// The local APIC's timer.
+pub(super) const TIMER: Line = Line {
+    number: FIRST_LOCAL,
+    trigger: Trigger::Edge,
+};
+/// An interrupt that nothing raises but [`make_pending`].
+pub(crate) const UNUSED_LINE: Line = Line {
+    number: FIRST_LOCAL + 1,
+    trigger: Trigger::Edge,
+};
+
+/// What was asked of the controller and did not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum ControllerError {
+    /// A part of it is not where device registers are.
+    #[error("the interrupt controller's registers {start:#x}..{end:#x} cannot be used")]
+    Registers {
+        /// Where the part begins.
+        start: usize,
+        /// Where it ends.
+        end: usize,
+    },
+    /// It was not started.
+    #[error("the interrupt controller was not started")]
+    NotStarted,
+    /// There is no such line.
+    #[error("interrupt {number} cannot be switched on")]
+    Line {
+        /// The line.
+        number: u32,
+    },
+}
+
+/// The interrupt controller the machine has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Description {
+    /// Registers of this CPU's local APIC.
+    pub(super) local: Range<usize>,
+    /// Registers of the I/O APIC.
+    pub(super) io: Range<usize>,
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("local APIC and I/O APIC")
+    }
+}
+
+struct Controller {
+    local: LocalApic,
+    io: IoApic,
+}
+
+static CONTROLLER: Mutex<Option<Controller>> = Mutex::new(None);
+
+/// Masks every line of the two 8259s, whose vectors would be exceptions; they hear of every interrupt too.
+pub(super) fn silence_legacy() {
+    for data in [0x21, 0xa1] {
+        // SAFETY: the port is the mask of an 8259; where there is none, nothing is.
+        unsafe { Port::<u8>::new(data).write(0xff) };
+    }
+}
+
+/// Starts the controller, with every line off.
+///
+/// # Errors
+///
+/// [`ControllerError`] if its registers are not usable.
+///
+/// # Safety
+///
+/// The ranges are the registers of those two, which nothing else uses; it is called once.
+pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerError> {
+    let registers = |range: &Range<usize>| {
+        Registers::new(range.clone()).ok_or(ControllerError::Registers {
+            start: range.start,
+            end: range.end,
+        })
+    };
+    let io = IoApic(registers(&description.io)?);
+    for input in 0..io.inputs() {
+        io.set(input, IoApic::MASKED);
+    }
+    let local = LocalApic::start(registers(&description.local)?);
+    *CONTROLLER.lock() = Some(Controller { local, io });
+    Ok(())
+}
+
+/// Switches a line on.
+///
+/// # Errors
+///
+/// [`ControllerError`]; the line stays off.
+pub(crate) fn enable(line: Line) -> Result<(), ControllerError> {
+    let Line { number, trigger } = line;
+    let refused = ControllerError::Line { number };
+    let vector = vector_of(number).ok_or(refused)?;
+    let controller = CONTROLLER.lock();
+    let controller = controller.as_ref().ok_or(ControllerError::NotStarted)?;
+    if number < controller.io.inputs() {
+        let trigger = match trigger {
+            Trigger::Level => IoApic::LEVEL,
+            Trigger::Edge => 0,
+        };
+        controller.io.set(number, u32::from(vector) | trigger);
+        Ok(())
+    } else if number >= FIRST_LOCAL {
+        // Whoever raises it is told the vector, and that is all.
+        Ok(())
+    } else {
+        Err(refused)
+    }
+}
+
+/// Makes a line pending, as if its device had raised it.
+pub(crate) fn make_pending(number: u32) {
+    if let (Some(vector), Some(controller)) = (vector_of(number), &*CONTROLLER.lock()) {
+        controller.local.interrupt_itself(vector);
+    }
+}
+
+/// Switches a line off.
+pub(crate) fn disable(number: u32) {
+    if let Some(controller) = &*CONTROLLER.lock() {
+        if number < controller.io.inputs() {
+            controller.io.set(number, IoApic::MASKED);
+        } else if number == TIMER.number {
+            controller.local.mask_timer();
+        }
+    }
+}
+
+/// Says that the interrupt has been handled.
+pub(crate) fn end(_number: u32) {
+    if let Some(controller) = &*CONTROLLER.lock() {
+        controller.local.end();
+    }
+}
+
+/// Returns the number of the interrupt that a vector stands for; `None` if it is spurious.
+pub(super) fn number_of(vector: u8) -> Option<u32> {
+    let number = vector.checked_sub(EXCEPTIONS)?;
+    (vector != SPURIOUS_VECTOR).then_some(u32::from(number))
+}
+
+/// Returns the vector of the interrupt with this number, if it has one.
+pub(super) fn vector_of(number: u32) -> Option<u8> {
+    let vector = u8::try_from(number).ok()?.checked_add(EXCEPTIONS)?;
+    (vector != SPURIOUS_VECTOR).then_some(vector)
+}
+
+/// Calls `use_apic` with the local APIC, once there is one.
+pub(super) fn with_local<R>(use_apic: impl FnOnce(&LocalApic) -> R) -> Option<R> {
+    let controller = CONTROLLER.lock();
+    controller
+        .as_ref()
+        .map(|controller| use_apic(&controller.local))
+}
+
+/// The I/O APIC, whose registers are reached through two: one selects, the other reads and writes.
+///
+/// The line that is polled by nobody else: every access is under the controller's lock.
+struct IoApic(Registers);
+
+impl IoApic {
+    /// Bits of an input's entry: the device holds the line; the line is off. All go to the first CPU.
+    const LEVEL: u32 = 1 << 15;
+    const MASKED: u32 = 1 << 16;
+
+    const SELECT: usize = 0x00;
+    const WINDOW: usize = 0x10;
+    const VERSION: u32 = 0x01;
+    const FIRST_ENTRY: u32 = 0x10;
+
+    /// Returns the number of inputs.
+    fn inputs(&self) -> u32 {
+        self.0.write32(Self::SELECT, Self::VERSION);
+        let last = self.0.read32(Self::WINDOW) >> 16 & 0xff;
+        (last + 1).min(FIRST_LOCAL)
+    }
+
+    /// Writes an input's entry: the vector, and the bits above.
+    fn set(&self, input: u32, entry: u32) {
+        let low = Self::FIRST_ENTRY + 2 * input;
+        self.0.write32(Self::SELECT, low + 1);
+        self.0.write32(Self::WINDOW, 0);
+        self.0.write32(Self::SELECT, low);
+        self.0.write32(Self::WINDOW, entry);
+    }
+}

@@ -1,0 +1,113 @@
+//! What the machine has, whoever described it: [`Machine`].
+//!
+//! Each architecture fills one in, from a device tree or whatever its firmware leaves behind; the rest of the kernel reads it.
+
+use core::fmt;
+use core::ops::Range;
+
+use heapless::Vec;
+use thiserror::Error;
+
+use crate::arch::interrupt_controller::Description as InterruptController;
+use crate::interrupts::Line;
+
+/// Ranges of memory, or of reserved memory, that are noted.
+const MAX_RANGES: usize = 32;
+/// Slots for virtio-mmio devices that are noted; `virt` has 32.
+const MAX_SLOTS: usize = 64;
+
+/// A device's registers, and the interrupt it raises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Device {
+    /// Its registers.
+    pub(crate) registers: Range<usize>,
+    /// Its interrupt.
+    pub(crate) interrupt: Line,
+}
+
+/// Where a description comes from; its `Display` names it in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// What it is.
+    pub(crate) name: &'static str,
+    /// Where it is.
+    pub(crate) address: usize,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:#x}", self.name, self.address)
+    }
+}
+
+/// Why there is no description of a machine that this kernel can run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum MachineError {
+    /// There is none.
+    #[error("no {0}")]
+    Missing(Source),
+    /// There is one that contradicts itself, or says nothing of the memory.
+    #[error("the {0} is damaged")]
+    Damaged(Source),
+    /// Something the kernel needs is not in it, or lacks a property.
+    #[error("the {source_name} has no usable {what}")]
+    Incomplete {
+        /// What the description is.
+        source_name: &'static str,
+        /// What is needed.
+        what: &'static str,
+    },
+    /// There is more of something than can be noted.
+    #[error("the {source_name} has too many {what}")]
+    TooMany {
+        /// What the description is.
+        source_name: &'static str,
+        /// What there is too much of.
+        what: &'static str,
+    },
+}
+
+/// A machine, as whoever started the kernel describes it.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    /// Who says so.
+    pub(crate) source: Source,
+    /// The kernel command line. It is gone once the free memory has been used.
+    pub(crate) command_line: &'static [u8],
+    /// Memory.
+    pub(crate) memory: Vec<Range<usize>, MAX_RANGES>,
+    /// What of it is in use, the description itself included.
+    pub(crate) reserved: Vec<Range<usize>, MAX_RANGES>,
+    /// CPUs.
+    pub(crate) cpus: usize,
+    /// The interrupt controller.
+    pub(crate) interrupt_controller: InterruptController,
+    /// The interrupt of the timer that is this CPU's own.
+    pub(crate) timer: Line,
+    /// The interrupt of the serial port.
+    pub(crate) serial: Line,
+    /// The slots that may hold a virtio-mmio device, in no particular order.
+    pub(crate) virtio_mmio: Vec<Device, MAX_SLOTS>,
+}
+
+impl Machine {
+    /// Collects `items` into a list as long as the field it is for.
+    ///
+    /// # Errors
+    ///
+    /// [`MachineError::TooMany`] of `what`.
+    pub(crate) fn collect<T, const N: usize>(
+        source: Source,
+        what: &'static str,
+        items: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<T, N>, MachineError> {
+        let mut list = Vec::new();
+        for item in items {
+            list.push(item).map_err(|_| MachineError::TooMany {
+                source_name: source.name,
+                what,
+            })?;
+        }
+        Ok(list)
+    }
+}
