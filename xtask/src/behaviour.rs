@@ -29,6 +29,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{vm, workspace};
+pub(crate) use case::Programs;
 use case::{Case, Context};
 
 /// Machines that run at a time; a translated CPU keeps one of the host's busy.
@@ -36,10 +37,8 @@ const WORKERS: usize = 2;
 
 /// What to run, and with what.
 pub(crate) struct Options {
-    /// The kernel's ELF file.
-    pub(crate) kernel: PathBuf,
-    /// The `qemu-system-aarch64` to use.
-    pub(crate) qemu: PathBuf,
+    /// What is booted on each architecture.
+    pub(crate) programs: Vec<Programs>,
     /// Run only the cases whose name contains this.
     pub(crate) filter: Option<String>,
     /// Print the names of the cases, and run none.
@@ -75,11 +74,14 @@ pub(crate) fn run(options: &Options) -> Result<Summary> {
         }
         return Ok(Summary::default());
     }
-    ensure!(
-        options.kernel.is_file(),
-        "there is no kernel at {}",
-        options.kernel.display()
-    );
+    for programs in &options.programs {
+        let kernel = &programs.kernel;
+        ensure!(
+            kernel.is_file(),
+            "there is no kernel at {}",
+            kernel.display()
+        );
+    }
     let root = match &options.keep {
         Some(path) => std::path::absolute(path)?,
         None => workspace::target_dir().join("behaviour"),
@@ -146,8 +148,7 @@ fn run_one(case: &Case, options: &Options, root: &Path) -> Result<()> {
     }
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let context = Context {
-        kernel: options.kernel.clone(),
-        qemu: options.qemu.clone(),
+        programs: options.programs.clone(),
         dir,
         name: case.name,
         bless: options.bless,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 
 use crate::cli::BuildOptions;
+use crate::platform::Arch;
 use crate::progress::seconds;
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::{Compiler, Target};
@@ -26,8 +27,8 @@ pub(crate) const KERNEL: &str = "levitate-kernel";
 /// Builds what `options` say; prints the kernel's path on standard output.
 pub(crate) fn run(options: &BuildOptions, setup: &Setup) -> Result<u8> {
     if options.libraries.is_empty() {
-        setup.ensure(&[Prerequisite::Compiler(Target::Aarch64)])?;
-        let path = kernel(setup)?;
+        setup.ensure(&[Prerequisite::Compiler(options.arch.target())])?;
+        let path = kernel(options.arch, setup)?;
         println!("{}", path.display());
         return Ok(0);
     }
@@ -43,9 +44,9 @@ pub(crate) fn run(options: &BuildOptions, setup: &Setup) -> Result<u8> {
     Ok(0)
 }
 
-/// Builds the kernel; returns the path of its ELF file.
-pub(crate) fn kernel(setup: &Setup) -> Result<PathBuf> {
-    let target = Target::Aarch64;
+/// Builds the kernel for `arch`; returns the path of its ELF file.
+pub(crate) fn kernel(arch: Arch, setup: &Setup) -> Result<PathBuf> {
+    let target = arch.target();
     let compiler = setup.compiler(target)?;
     let mut command = compiler.cargo("build", target);
     command.args(["--release", "--package", KERNEL]);

@@ -32,7 +32,7 @@ enum Outcome {
 type Check = (&'static str, fn(&Setup) -> Result<Outcome>);
 
 /// Cheap ones first, so that a slip shows at once.
-const CHECKS: [Check; 10] = [
+const CHECKS: [Check; 12] = [
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
     ("tidiness", |_| Ok(listed(tidy::check(&sources::all()?)))),
     ("reasons for unsafe code", |_| {
@@ -46,8 +46,18 @@ const CHECKS: [Check; 10] = [
     ("lints on the host, all features", |_| {
         clippy(&["--all-features"])
     }),
-    ("lints on bare metal", bare_metal_clippy),
-    ("warnings on bare metal", bare_metal_warnings),
+    ("lints on aarch64", |setup| {
+        bare_metal_clippy(Target::Aarch64, setup)
+    }),
+    ("lints on x86_64", |setup| {
+        bare_metal_clippy(Target::X86_64, setup)
+    }),
+    ("warnings on aarch64", |setup| {
+        bare_metal_warnings(Target::Aarch64, setup)
+    }),
+    ("warnings on x86_64", |setup| {
+        bare_metal_warnings(Target::X86_64, setup)
+    }),
     ("documentation", |_| {
         let mut command = workspace::cargo();
         command
@@ -62,6 +72,7 @@ pub(crate) fn run(setup: &Setup) -> Result<u8> {
     setup.ensure(&[
         Prerequisite::Components,
         Prerequisite::Compiler(Target::Aarch64),
+        Prerequisite::Compiler(Target::X86_64),
     ])?;
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for (name, check) in CHECKS {
@@ -127,8 +138,7 @@ fn clippy(features: &[&str]) -> Result<Outcome> {
 }
 
 /// Lints the kernel as it is on bare metal, where most of it is.
-fn bare_metal_clippy(setup: &Setup) -> Result<Outcome> {
-    let target = Target::Aarch64;
+fn bare_metal_clippy(target: Target, setup: &Setup) -> Result<Outcome> {
     let compiler = setup.compiler(target)?;
     if let Compiler::Distribution(distribution) = &compiler {
         return Ok(Outcome::Skipped(format!(
@@ -143,8 +153,7 @@ fn bare_metal_clippy(setup: &Setup) -> Result<Outcome> {
 }
 
 /// Compiles the kernel as it is on bare metal, with every warning an error.
-fn bare_metal_warnings(setup: &Setup) -> Result<Outcome> {
-    let target = Target::Aarch64;
+fn bare_metal_warnings(target: Target, setup: &Setup) -> Result<Outcome> {
     let compiler = setup.compiler(target)?;
     for part in [["--lib"].as_slice(), &["--bin", KERNEL]] {
         let mut command = compiler.cargo("rustc", target);

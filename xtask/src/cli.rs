@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::platform::{Arch, Board};
 use crate::run::memory::Memory;
 use crate::run::resolution::Resolution;
 use crate::toolchain;
@@ -32,7 +33,7 @@ pub(crate) struct Global {
     /// Install nothing: stop if something is missing
     #[arg(long, global = true, conflicts_with = "yes")]
     pub(crate) no_install: bool,
-    /// The qemu-system-aarch64 to use [default: the one in PATH]
+    /// The QEMU of the machine's architecture [default: the one in PATH]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) qemu: Option<PathBuf>,
 }
@@ -65,13 +66,16 @@ pub(crate) enum Command {
 /// The machine to boot.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MachineOptions {
-    /// The machine's architecture; only aarch64 boots so far
-    #[arg(long, default_value = "aarch64")]
-    pub(crate) arch: String,
+    /// The machine's architecture
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) arch: Arch,
+    /// The machine [default: virt for aarch64, microvm for x86_64]
+    #[arg(long, value_enum)]
+    pub(crate) machine: Option<Board>,
     /// Register version of the VirtIO devices: version 2, or version 1 (legacy)
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,
-    /// Version of the interrupt controller
+    /// Version of the interrupt controller, on aarch64
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=3))]
     pub(crate) gic: u8,
     /// A raw disk image, once for each disk [default: target/disk.img, made if it is missing]
@@ -128,6 +132,9 @@ pub(crate) struct ScreenshotOptions {
 /// What to build.
 #[derive(Args, Debug)]
 pub(crate) struct BuildOptions {
+    /// Build the kernel for this architecture
+    #[arg(long, value_enum, default_value_t, conflicts_with = "libraries")]
+    pub(crate) arch: Arch,
     /// Build the four library crates for this target instead of the kernel; once for each target
     #[arg(long, value_enum, value_name = "TARGET")]
     pub(crate) libraries: Vec<toolchain::Target>,
@@ -284,7 +291,7 @@ pub(crate) enum Accel {
     /// By translation, on any host
     #[default]
     Tcg,
-    /// On the host's own CPUs, which must be aarch64
+    /// On the host's own CPUs, which must be of the same architecture
     Kvm,
 }
 
@@ -370,6 +377,8 @@ mod tests {
             ("run --gic 4", "4"),
             ("run --transport pci", "pci"),
             ("run --smp 0", "0"),
+            ("run --arch riscv64", "riscv64"),
+            ("run --machine pc", "pc"),
             ("fly", "fly"),
             ("", "no command"),
             ("run --yes --no-install", "--no-install"),

@@ -20,6 +20,7 @@ mod doctor;
 mod exec;
 mod fuzz;
 mod interrupt;
+mod platform;
 mod progress;
 mod run;
 mod sanitize;

@@ -20,7 +20,6 @@ use levitate_kernel::command_line;
 use crate::cli::{Accel, MachineOptions, Transport};
 use crate::setup::qemu::{self, Qemu};
 use crate::setup::{Prerequisite, Setup};
-use crate::toolchain::Target;
 use crate::vm::{self, Machine, PATIENCE, Vm};
 use crate::{build, disk, interrupt, screenshot, workspace};
 
@@ -80,9 +79,9 @@ fn window(qemu: &Qemu, setup: &Setup) -> Result<String, String> {
 pub(crate) fn prepare(options: &MachineOptions, setup: &Setup) -> Result<(Machine, Qemu)> {
     arguments::check(options)?;
     disk::validate_all(&options.disk, options.read_only)?;
-    let mut needed = vec![Prerequisite::Qemu];
+    let mut needed = vec![Prerequisite::Qemu(options.arch)];
     if options.kernel.is_none() {
-        needed.push(Prerequisite::Compiler(Target::Aarch64));
+        needed.push(Prerequisite::Compiler(options.arch.target()));
     }
     setup.ensure(&needed)?;
     let mut disks = options.disk.clone();
@@ -92,10 +91,11 @@ pub(crate) fn prepare(options: &MachineOptions, setup: &Setup) -> Result<(Machin
     }
     let kernel = match &options.kernel {
         Some(path) => path.clone(),
-        None => build::kernel(setup)?,
+        None => build::kernel(options.arch, setup)?,
     };
-    let qemu = setup.qemu().map_err(anyhow::Error::msg)?;
+    let qemu = setup.qemu(options.arch).map_err(anyhow::Error::msg)?;
     let mut machine = Machine::new(&qemu.path, kernel);
+    machine.board = options.machine.unwrap_or(options.arch.board());
     machine.gic = match options.gic {
         2 => vm::Gic::V2,
         _ => vm::Gic::V3,

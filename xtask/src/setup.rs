@@ -12,10 +12,12 @@ mod question;
 mod rustup;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
 use crate::cli::Global;
+use crate::platform::Arch;
 use crate::toolchain::host::HostProbe;
 use crate::toolchain::{Choice, Compiler, Probe as _, Target, choose};
 use action::Action;
@@ -34,8 +36,8 @@ pub(crate) enum Prerequisite {
     Compiler(Target),
     /// The distribution's compiler, which `test` tries whoever builds the rest.
     DistributionCompiler,
-    /// QEMU for aarch64.
-    Qemu,
+    /// QEMU for an architecture.
+    Qemu(Arch),
     /// A program of QEMU that plays a real device.
     BackEnd(BackEnd),
     /// Miri, of rustup's nightly.
@@ -52,14 +54,15 @@ pub(crate) enum Prerequisite {
 
 impl Prerequisite {
     /// Everything any command may need.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::HostLinker,
         Self::Components,
         Self::Compiler(Target::Aarch64),
         Self::Compiler(Target::X86_64),
         Self::Compiler(Target::Riscv64),
         Self::DistributionCompiler,
-        Self::Qemu,
+        Self::Qemu(Arch::Aarch64),
+        Self::Qemu(Arch::X86_64),
         Self::BackEnd(BackEnd::Storage),
         Self::BackEnd(BackEnd::Display),
         Self::Miri,
@@ -76,7 +79,7 @@ impl Prerequisite {
             Self::Components => "rustfmt and clippy".to_owned(),
             Self::Compiler(target) => format!("a compiler for {}", target.triple()),
             Self::DistributionCompiler => "the distribution's compiler with its source".to_owned(),
-            Self::Qemu => "QEMU".to_owned(),
+            Self::Qemu(arch) => format!("QEMU for {}", arch.name()),
             Self::BackEnd(kind) => format!("QEMU's {}", kind.program()),
             Self::Miri => "Miri".to_owned(),
             Self::Coverage => "cargo llvm-cov".to_owned(),
@@ -91,9 +94,9 @@ impl Prerequisite {
         match self {
             Self::HostLinker => "every command: cargo builds xtask with it",
             Self::Components => "check",
-            Self::Compiler(Target::Aarch64) => "run, screenshot, test, check",
+            Self::Compiler(Target::Aarch64 | Target::X86_64) => "run, screenshot, test, check",
             Self::Compiler(_) | Self::DistributionCompiler | Self::BackEnd(_) => "test",
-            Self::Qemu => "run, screenshot, test",
+            Self::Qemu(_) => "run, screenshot, test",
             Self::Miri => "sanitize, test",
             Self::Coverage => "coverage, test",
             Self::CxxCompiler | Self::CargoFuzz => "fuzz, test",
@@ -127,7 +130,7 @@ impl Prerequisite {
                 }
             }
             Self::DistributionCompiler => vec![Action::AptCompiler],
-            Self::Qemu => vec![Action::Apt("qemu-system-arm")],
+            Self::Qemu(arch) => vec![Action::Apt(arch.qemu_package())],
             Self::BackEnd(kind) => kind.packages().map(Action::Apt).to_vec(),
             Self::Miri => vec![Action::Miri],
             Self::Coverage => vec![Action::Coverage],
@@ -181,19 +184,26 @@ impl Setup {
             Prerequisite::DistributionCompiler => probe.distribution().map(|distribution| {
                 format!("{} {}", distribution.rustc.display(), distribution.version)
             }),
-            Prerequisite::Qemu => self.qemu().map(|qemu| qemu.describe()),
+            Prerequisite::Qemu(arch) => self.qemu(arch).map(|qemu| qemu.describe()),
             Prerequisite::BackEnd(kind) => kind.find().map(|path| path.display().to_string()),
             Prerequisite::Miri => rustup::miri(),
             Prerequisite::Coverage => coverage::Tools::find().map(|tools| tools.describe()),
             Prerequisite::CxxCompiler => in_path("c++"),
             Prerequisite::CargoFuzz => CARGO_FUZZ.find().map(|path| path.display().to_string()),
-            Prerequisite::Window => self.qemu()?.window().map(str::to_owned),
+            Prerequisite::Window => self.qemu(Arch::Aarch64)?.window().map(str::to_owned),
         }
     }
 
-    /// Returns the QEMU to use, or why there is none.
-    pub(crate) fn qemu(&self) -> Result<Qemu, String> {
-        Qemu::find(self.global.qemu.as_deref())
+    /// Returns the QEMU to use for `arch`, or why there is none.
+    pub(crate) fn qemu(&self, arch: Arch) -> Result<Qemu, String> {
+        // The tests boot every architecture: the path of one's QEMU is not the other's.
+        let is_others = |path: &&Path| {
+            let name = path.file_name();
+            let mut others = Arch::ALL.iter().filter(|other| **other != arch);
+            others.any(|other| name.is_some_and(|name| name == other.qemu()))
+        };
+        let given = self.global.qemu.as_deref();
+        Qemu::find(arch, given.filter(|path| !is_others(path)))
     }
 
     /// Returns the compiler for `target`; [`Setup::ensure`] comes first.
@@ -227,7 +237,7 @@ impl Setup {
         // A path given by hand is not ours to put something at.
         if let Some((_, why)) = missing
             .iter()
-            .find(|(what, _)| *what == Prerequisite::Qemu && self.global.qemu.is_some())
+            .find(|(what, _)| matches!(what, Prerequisite::Qemu(_)) && self.global.qemu.is_some())
         {
             bail!("{why}");
         }
@@ -372,7 +382,10 @@ mod tests {
             qemu: Some("/nonexistent/qemu".into()),
             ..Global::default()
         });
-        let error = setup.ensure(&[Prerequisite::Qemu]).unwrap_err().to_string();
+        let error = setup
+            .ensure(&[Prerequisite::Qemu(Arch::Aarch64)])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("/nonexistent/qemu"), "{error}");
         assert_eq!(error.lines().count(), 1);
     }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::cli::{Part, TestOptions};
+use crate::platform::Arch;
 use crate::progress::seconds;
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::Target;
@@ -119,8 +120,10 @@ fn needed(is_picked: impl Fn(Part) -> bool) -> Vec<Prerequisite> {
         needed.extend(Target::ALL.map(Prerequisite::Compiler));
     }
     if is_picked(Part::Behaviour) {
-        needed.push(Prerequisite::Qemu);
-        needed.push(Prerequisite::Compiler(Target::Aarch64));
+        for arch in Arch::ALL {
+            needed.push(Prerequisite::Qemu(arch));
+            needed.push(Prerequisite::Compiler(arch.target()));
+        }
     }
     needed.sort_by_key(|what| Prerequisite::ALL.iter().position(|other| other == what));
     needed.dedup();
@@ -143,8 +146,7 @@ fn get_if_wanted(setup: &Setup, what: Prerequisite) -> Result<()> {
 
 /// Runs the kernel's tests in QEMU.
 fn in_qemu(options: &TestOptions, setup: &Setup) -> Result<Tally> {
-    let kernel = build::kernel(setup)?;
-    let summary = behaviour::run(&behaviour_options(options, setup, kernel)?)?;
+    let summary = behaviour::run(&behaviour_options(options, setup)?)?;
     Ok(Tally {
         passed: summary.passed,
         failed: summary.failed,
@@ -155,27 +157,24 @@ fn in_qemu(options: &TestOptions, setup: &Setup) -> Result<Tally> {
 /// Prints the names of the tests in QEMU.
 fn list(options: &TestOptions, setup: &Setup) -> Result<u8> {
     // Nothing is booted, so nothing need be there.
-    behaviour::run(&behaviour_options(
-        options,
-        setup,
-        std::path::PathBuf::new(),
-    )?)?;
+    behaviour::run(&behaviour_options(options, setup)?)?;
     Ok(0)
 }
 
-fn behaviour_options(
-    options: &TestOptions,
-    setup: &Setup,
-    kernel: std::path::PathBuf,
-) -> Result<behaviour::Options> {
-    let qemu = match setup.qemu() {
-        Ok(qemu) => qemu.path,
-        Err(_) if options.list => std::path::PathBuf::new(),
-        Err(why) => bail!("{why}"),
-    };
+/// Builds what is to be booted, unless only names are asked for.
+fn behaviour_options(options: &TestOptions, setup: &Setup) -> Result<behaviour::Options> {
+    let mut programs = Vec::new();
+    if !options.list {
+        for arch in Arch::ALL {
+            programs.push(behaviour::Programs {
+                arch,
+                kernel: build::kernel(arch, setup)?,
+                qemu: setup.qemu(arch).map_err(anyhow::Error::msg)?.path,
+            });
+        }
+    }
     Ok(behaviour::Options {
-        kernel,
-        qemu,
+        programs,
         filter: options.filter.clone(),
         list: options.list,
         keep: options.keep.clone(),
@@ -190,8 +189,8 @@ mod tests {
     #[test]
     fn the_host_tests_need_nothing_but_cargo() {
         assert!(needed(|part| part == Part::Host).is_empty());
-        assert!(needed(|part| part == Part::Behaviour).contains(&Prerequisite::Qemu));
-        assert!(!needed(|part| part == Part::Targets).contains(&Prerequisite::Qemu));
+        assert!(needed(|part| part == Part::Behaviour).contains(&Prerequisite::Qemu(Arch::X86_64)));
+        assert!(!needed(|part| part == Part::Targets).contains(&Prerequisite::Qemu(Arch::X86_64)));
     }
 
     #[test]

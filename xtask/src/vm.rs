@@ -18,11 +18,14 @@ pub(crate) mod qmp;
 pub(crate) mod serial;
 pub(crate) mod vnc;
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+
+use crate::platform::Board;
 
 pub(crate) use image::Image;
 pub(crate) use machine::{Disk, Gic, Machine, Transport};
@@ -52,6 +55,7 @@ pub(crate) struct Vm {
     qmp: Option<Qmp>,
     vnc_socket: Option<PathBuf>,
     vnc: Option<Vnc>,
+    board: Board,
     gpu: bool,
     log_dir: PathBuf,
     guest_errors: PathBuf,
@@ -164,7 +168,7 @@ impl Vm {
         self.connect_vnc()?.frame(QEMU_DEADLINE)
     }
 
-    /// Waits until QEMU ends by itself; returns its exit status.
+    /// Waits until QEMU ends by itself; returns its exit status, or the kernel's if that set it.
     pub(crate) fn wait_exit(&mut self, deadline: Duration) -> Result<ExitStatus> {
         let due = Deadline::after(deadline);
         while !due.has_passed() {
@@ -172,7 +176,7 @@ impl Vm {
                 // What QEMU wrote last may still be on its way through the pipes.
                 self.serial.wait_closed(Duration::from_secs(5));
                 self.process.wait_stderr_closed(Duration::from_secs(5));
-                return Ok(status);
+                return Ok(self.kernels(status));
             }
             if self.serial.is_flooded() {
                 bail!(
@@ -188,6 +192,14 @@ impl Vm {
             deadline.as_secs(),
             self.serial.last_lines()
         )
+    }
+
+    /// Returns the exit status that the kernel asked for, of the one QEMU ended with.
+    fn kernels(&self, status: ExitStatus) -> ExitStatus {
+        match status.code() {
+            Some(code) => ExitStatus::from_raw(self.board.exit_code(code) << 8),
+            None => status,
+        }
     }
 
     /// Returns QEMU's process id.

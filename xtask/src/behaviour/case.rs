@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::platform::{Arch, Board};
 use crate::vm::{Machine, Vm};
 
 /// How long the kernel may take to its prompt; on an idle host it takes about 2 s.
@@ -22,10 +23,20 @@ pub(crate) struct Case {
     pub(crate) run: Box<Run>,
 }
 
+/// What is booted on an architecture, and by what.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    pub(crate) arch: Arch,
+    /// The kernel's ELF file.
+    pub(crate) kernel: PathBuf,
+    /// Its QEMU.
+    pub(crate) qemu: PathBuf,
+}
+
 /// What a case works with.
 pub(crate) struct Context {
-    pub(crate) kernel: PathBuf,
-    pub(crate) qemu: PathBuf,
+    /// What is booted on each architecture.
+    pub(crate) programs: Vec<Programs>,
     /// The case's own directory, for logs, images and pictures.
     pub(crate) dir: PathBuf,
     /// The case's name.
@@ -35,9 +46,22 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// A machine that boots the kernel, with neither display nor disk.
+    /// A `virt` machine that boots the kernel, with neither display nor disk.
     pub(crate) fn machine(&self) -> Machine {
-        Machine::new(&self.qemu, &self.kernel)
+        self.machine_of(Board::Virt)
+    }
+
+    /// A machine that boots the kernel, with neither display nor disk.
+    pub(crate) fn machine_of(&self, board: Board) -> Machine {
+        let programs = self.programs.iter();
+        let mut programs = programs.filter(|programs| programs.arch == board.arch());
+        let mut machine = match programs.next() {
+            Some(programs) => Machine::new(&programs.qemu, &programs.kernel),
+            // It does not start, and the case says so.
+            None => Machine::new(board.arch().qemu(), "no kernel"),
+        };
+        machine.board = board;
+        machine
     }
 
     /// Starts `machine`, and waits for the shell; returns the boot log too.

@@ -9,6 +9,7 @@ use super::blk::{check_read, number_of};
 use super::case::{Case, Context, command, ensure_exit, refused_command, shut_down};
 use super::disk_image::{SECTOR_BYTES, TestDisk};
 use super::pixels;
+use crate::platform::Board;
 use crate::vm::{Machine, Transport};
 
 /// How long the kernel may take to say that a device has changed.
@@ -20,21 +21,35 @@ const QMP_DEADLINE: Duration = Duration::from_secs(30);
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (disk, display, transport) in [
-        ("disk-resized", "display-resized", Transport::Mmio),
+    for (disk, display, board, transport) in [
+        (
+            "disk-resized",
+            "display-resized",
+            Board::Virt,
+            Transport::Mmio,
+        ),
         (
             "disk-resized-legacy",
             "display-resized-legacy",
+            Board::Virt,
             Transport::MmioLegacy,
+        ),
+        (
+            "disk-resized-x86-microvm",
+            "display-resized-x86-microvm",
+            Board::Microvm,
+            Transport::Mmio,
         ),
     ] {
         cases.push(Case {
             name: disk,
-            run: Box::new(move |context| resize_disk(context, machine(context, transport))),
+            run: Box::new(move |context| resize_disk(context, machine(context, board, transport))),
         });
         cases.push(Case {
             name: display,
-            run: Box::new(move |context| resize_display(context, machine(context, transport))),
+            run: Box::new(move |context| {
+                resize_display(context, machine(context, board, transport))
+            }),
         });
     }
     cases.push(Case {
@@ -44,8 +59,8 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-fn machine(context: &Context, transport: Transport) -> Machine {
-    let mut machine = context.machine();
+fn machine(context: &Context, board: Board, transport: Transport) -> Machine {
+    let mut machine = context.machine_of(board);
     machine.transport = transport;
     machine
 }

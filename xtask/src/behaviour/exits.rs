@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::case::{self, BOOT_DEADLINE, Case, Context};
 use super::disk_image::TestDisk;
+use crate::platform::Board;
 
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {
@@ -15,17 +16,40 @@ pub(crate) fn cases() -> Vec<Case> {
         },
         Case {
             name: "exit-no-memory",
-            run: Box::new(no_memory),
+            run: Box::new(|context| no_memory(context, Board::Virt)),
+        },
+        Case {
+            name: "exit-x86-microvm-no-memory",
+            run: Box::new(|context| no_memory(context, Board::Microvm)),
+        },
+        Case {
+            name: "exit-x86-microvm-panic",
+            run: Box::new(|context| {
+                crash(context, Board::Microvm, "crash panic", 101, &["panic: "])
+            }),
+        },
+        Case {
+            name: "exit-x86-microvm-fault",
+            run: Box::new(|context| {
+                let dump = [
+                    "unhandled exception 14",
+                    "  error code 0x",
+                    "  RIP 0x",
+                    "  rsp 0x",
+                    "  r15 0x",
+                ];
+                crash(context, Board::Microvm, "crash fault", 102, &dump)
+            }),
         },
         Case {
             name: "exit-panic",
-            run: Box::new(|context| crash(context, "crash panic", 101, &["panic: "])),
+            run: Box::new(|context| crash(context, Board::Virt, "crash panic", 101, &["panic: "])),
         },
         Case {
             name: "exit-fault",
             run: Box::new(|context| {
                 let dump = ["unhandled ", "  ESR 0x", "  ELR 0x", "  x0 ", "  x30 "];
-                crash(context, "crash fault", 102, &dump)
+                crash(context, Board::Virt, "crash fault", 102, &dump)
             }),
         },
     ]
@@ -63,8 +87,8 @@ fn failed_self_test(context: &Context) -> Result<()> {
 }
 
 /// A machine that is too small for the kernel is told so.
-fn no_memory(context: &Context) -> Result<()> {
-    let mut machine = context.machine();
+fn no_memory(context: &Context, board: Board) -> Result<()> {
+    let mut machine = context.machine_of(board);
     machine.memory = "34M".to_owned();
     let mut vm = machine.start(&context.dir)?;
     case::ensure_exit(&mut vm, BOOT_DEADLINE, 2)?;
@@ -79,8 +103,14 @@ fn no_memory(context: &Context) -> Result<()> {
 }
 
 /// A shell command that ends the kernel: its status, and lines that begin as `beginnings` do, in that order.
-fn crash(context: &Context, line: &str, status: i32, beginnings: &[&str]) -> Result<()> {
-    let (mut vm, _) = context.boot(&context.machine())?;
+fn crash(
+    context: &Context,
+    board: Board,
+    line: &str,
+    status: i32,
+    beginnings: &[&str],
+) -> Result<()> {
+    let (mut vm, _) = context.boot(&context.machine_of(board))?;
     vm.send(&format!("{line}\n"))?;
     case::ensure_exit(&mut vm, BOOT_DEADLINE, status)?;
     let log = vm.serial_log();

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::case::{self, Case, Context};
 use super::disk_image::TestDisk;
 use super::{blk, boot_log, pixels};
+use crate::platform::Board;
 use crate::vm::image::Rectangle;
 use crate::vm::{Gic, Machine, Transport, Vm};
 
@@ -20,6 +21,7 @@ const DAMAGE: Rectangle = Rectangle {
 /// One machine.
 struct Row {
     name: &'static str,
+    board: Board,
     transport: Transport,
     gic: Gic,
     memory: &'static str,
@@ -42,9 +44,23 @@ const ONE_DISK: &[DiskRow] = &[DiskRow {
     property: None,
 }];
 
+const TWO_DISKS: &[DiskRow] = &[
+    DiskRow {
+        serial: "first",
+        sectors: 4_099,
+        property: None,
+    },
+    DiskRow {
+        serial: "second",
+        sectors: 6_421,
+        property: None,
+    },
+];
+
 /// What most rows have; each row names what it changes.
 const USUAL: Row = Row {
     name: "",
+    board: Board::Virt,
     transport: Transport::Mmio,
     gic: Gic::V3,
     memory: "512M",
@@ -127,18 +143,23 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "boot-two-disks",
-        disks: &[
-            DiskRow {
-                serial: "first",
-                sectors: 4_099,
-                property: None,
-            },
-            DiskRow {
-                serial: "second",
-                sectors: 6_421,
-                property: None,
-            },
-        ],
+        disks: TWO_DISKS,
+        ..USUAL
+    },
+    Row {
+        name: "boot-x86-microvm-mmio",
+        board: Board::Microvm,
+        ..USUAL
+    },
+    Row {
+        // Memory below and above the device registers, and a second disk.
+        name: "boot-x86-microvm-legacy",
+        board: Board::Microvm,
+        transport: Transport::MmioLegacy,
+        memory: "4G",
+        smp: 2,
+        gpu: Some((1366, 768)),
+        disks: TWO_DISKS,
         ..USUAL
     },
     Row {
@@ -172,7 +193,7 @@ pub(crate) fn cases() -> Vec<Case> {
 
 impl Row {
     fn machine(&self, context: &Context, disks: &[TestDisk]) -> Machine {
-        let mut machine = context.machine();
+        let mut machine = context.machine_of(self.board);
         machine.transport = self.transport;
         machine.gic = self.gic;
         machine.memory = self.memory.to_owned();

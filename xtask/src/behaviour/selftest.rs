@@ -7,6 +7,7 @@ use anyhow::{Result, bail, ensure};
 use super::blk;
 use super::case::{self, Case, Context};
 use super::disk_image::TestDisk;
+use crate::platform::Board;
 use crate::vm::{Gic, Machine, Transport};
 
 /// How long all self-tests may take; some wait for deadlines of theirs.
@@ -65,26 +66,35 @@ const OTHER_VERSION: &str = "not on a ";
 
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {
+    use Board::{Microvm, Virt};
     use Gic::{V2, V3};
     use Transport::{Mmio, MmioLegacy};
+    // The interrupt controller's version is for `virt` only.
     let healthy = [
-        ("selftest-mmio-gicv2", Mmio, V2),
-        ("selftest-mmio-gicv3", Mmio, V3),
-        ("selftest-legacy-gicv2", MmioLegacy, V2),
-        ("selftest-legacy-gicv3", MmioLegacy, V3),
+        ("selftest-mmio-gicv2", Virt, Mmio, V2),
+        ("selftest-mmio-gicv3", Virt, Mmio, V3),
+        ("selftest-legacy-gicv2", Virt, MmioLegacy, V2),
+        ("selftest-legacy-gicv3", Virt, MmioLegacy, V3),
+        ("selftest-x86-microvm-mmio", Microvm, Mmio, V3),
+        ("selftest-x86-microvm-legacy", Microvm, MmioLegacy, V3),
     ];
-    let causes = [("causes-mmio", Mmio, V3), ("causes-legacy", MmioLegacy, V2)];
+    let causes = [
+        ("causes-mmio", Virt, Mmio, V3),
+        ("causes-legacy", Virt, MmioLegacy, V2),
+        ("causes-x86-microvm-mmio", Microvm, Mmio, V3),
+        ("causes-x86-microvm-legacy", Microvm, MmioLegacy, V3),
+    ];
     let mut cases = Vec::new();
-    for (name, transport, gic) in healthy {
+    for (name, board, transport, gic) in healthy {
         cases.push(Case {
             name,
-            run: Box::new(move |context| healthy_machine(context, transport, gic)),
+            run: Box::new(move |context| healthy_machine(context, board, transport, gic)),
         });
     }
-    for (name, transport, gic) in causes {
+    for (name, board, transport, gic) in causes {
         cases.push(Case {
             name,
-            run: Box::new(move |context| causes_of_silence(context, transport, gic)),
+            run: Box::new(move |context| causes_of_silence(context, board, transport, gic)),
         });
     }
     cases
@@ -92,10 +102,10 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// `selftest`: everything passes, on both disks; the device sees no request that should have been refused, and has no
 /// complaint; what was written was put back.
-fn healthy_machine(context: &Context, transport: Transport, gic: Gic) -> Result<()> {
+fn healthy_machine(context: &Context, board: Board, transport: Transport, gic: Gic) -> Result<()> {
     let writable = TestDisk::create(&context.dir, "writable", SECTORS)?;
     let fixed = TestDisk::create(&context.dir, "fixed", SECTORS)?;
-    let mut machine = machine(context, transport, gic, "selftest");
+    let mut machine = machine(context, board, transport, gic, "selftest");
     machine.disks = vec![writable.device(), fixed.device()];
     machine.disks[1].read_only = true;
     // With more than one CPU a GICv2 routes no shared interrupt by itself.
@@ -120,9 +130,14 @@ fn healthy_machine(context: &Context, transport: Transport, gic: Gic) -> Result<
 }
 
 /// `selftest=causes`: each cause of the GPU timeout is provoked, and named by an error of its own.
-fn causes_of_silence(context: &Context, transport: Transport, gic: Gic) -> Result<()> {
+fn causes_of_silence(
+    context: &Context,
+    board: Board,
+    transport: Transport,
+    gic: Gic,
+) -> Result<()> {
     let disk = TestDisk::create(&context.dir, "tested", SECTORS)?;
-    let mut machine = machine(context, transport, gic, "selftest=causes");
+    let mut machine = machine(context, board, transport, gic, "selftest=causes");
     machine.disks = vec![disk.device()];
     let mut vm = machine.start(&context.dir)?;
     case::ensure_exit(&mut vm, DEADLINE, 0)?;
@@ -168,8 +183,14 @@ fn is_named(log: &str, subject: &str, cause: &str, words: &str) -> bool {
 }
 
 /// A machine with a display.
-fn machine(context: &Context, transport: Transport, gic: Gic, append: &str) -> Machine {
-    let mut machine = context.machine();
+fn machine(
+    context: &Context,
+    board: Board,
+    transport: Transport,
+    gic: Gic,
+    append: &str,
+) -> Machine {
+    let mut machine = context.machine_of(board);
     machine.transport = transport;
     machine.gic = gic;
     machine.gpu = Some((1280, 800));

@@ -1,11 +1,15 @@
 //! The runner: it must be able to fail.
 
 use super::*;
+use crate::platform::Arch;
 
 fn options() -> Options {
     Options {
-        kernel: "/nonexistent/kernel".into(),
-        qemu: "/nonexistent/qemu".into(),
+        programs: vec![Programs {
+            arch: Arch::Aarch64,
+            kernel: "/nonexistent/kernel".into(),
+            qemu: "/nonexistent/qemu".into(),
+        }],
         filter: None,
         list: false,
         keep: None,
@@ -93,7 +97,7 @@ fn names_are_unique_and_fit_a_file_name() {
 fn a_filter_that_fits_nothing_runs_nothing() {
     let mut options = options();
     options.filter = Some("no such case".to_owned());
-    options.kernel = std::env::current_exe().unwrap();
+    options.programs[0].kernel = std::env::current_exe().unwrap();
     assert_eq!(run(&options).unwrap(), Summary::default());
 }
 

@@ -17,13 +17,16 @@ const SOCKET_PATH_BYTES: usize = 107;
 ///
 /// What the machine cannot be, or what is wrong with a path.
 pub(super) fn check(options: &MachineOptions) -> Result<()> {
-    ensure!(
-        options.arch == "aarch64",
-        "--arch {}: only aarch64 boots so far",
-        options.arch
-    );
+    let arch = options.arch.name();
+    if let Some(board) = options.machine {
+        let (name, of) = (board.name(), board.arch().name());
+        ensure!(
+            board.arch() == options.arch,
+            "--machine {name} is {of}, and --arch is {arch}"
+        );
+    }
     if options.accel == Accel::Kvm {
-        kvm(std::env::consts::ARCH, Path::new("/dev/kvm"))?;
+        kvm(arch, std::env::consts::ARCH, Path::new("/dev/kvm"))?;
     }
     if let Some(path) = &options.qmp_socket {
         qmp_socket(path)?;
@@ -38,10 +41,10 @@ pub(super) fn check(options: &MachineOptions) -> Result<()> {
 }
 
 /// Checks that the host's CPUs can run the guest.
-fn kvm(host: &str, device: &Path) -> Result<()> {
+fn kvm(guest: &str, host: &str, device: &Path) -> Result<()> {
     ensure!(
-        host == "aarch64",
-        "--accel kvm: this host is {host}, and only an aarch64 host runs an aarch64 guest on its own CPUs"
+        host == guest,
+        "--accel kvm: this host is {host}, and runs no {guest} guest on its own CPUs"
     );
     std::fs::File::options()
         .read(true)
@@ -179,10 +182,10 @@ mod tests {
 
     #[test]
     fn kvm_needs_the_guests_own_architecture() {
-        let error = kvm("x86_64", Path::new("/dev/null")).unwrap_err();
+        let error = kvm("aarch64", "x86_64", Path::new("/dev/null")).unwrap_err();
         assert!(error.to_string().contains("x86_64"), "{error}");
-        let error = kvm("aarch64", Path::new("/nonexistent/kvm")).unwrap_err();
+        let error = kvm("aarch64", "aarch64", Path::new("/nonexistent/kvm")).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/kvm"), "{error}");
-        kvm("aarch64", Path::new("/dev/null")).unwrap();
+        kvm("aarch64", "aarch64", Path::new("/dev/null")).unwrap();
     }
 }

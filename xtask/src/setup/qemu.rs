@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::exec;
-
-/// The program's name.
-const PROGRAM: &str = "qemu-system-aarch64";
+use crate::platform::Arch;
 
 /// The oldest version whose `screendump` writes PNG files.
 const OLDEST: (u32, u32) = (7, 1);
 
-/// A `qemu-system-aarch64` that answers.
+/// A `qemu-system-…` that answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Qemu {
     pub(crate) path: PathBuf,
@@ -19,17 +17,20 @@ pub(crate) struct Qemu {
 }
 
 impl Qemu {
-    /// Finds QEMU: at `given`, else in PATH.
+    /// Finds the QEMU of `arch`: at `given`, else in PATH.
     ///
     /// # Errors
     ///
     /// Why there is none.
-    pub(super) fn find(given: Option<&Path>) -> Result<Self, String> {
+    pub(super) fn find(arch: Arch, given: Option<&Path>) -> Result<Self, String> {
         let path = match given {
             Some(path) => {
                 which::which(path).map_err(|_| format!("there is no program {}", path.display()))?
             }
-            None => which::which(PROGRAM).map_err(|_| format!("no {PROGRAM} in PATH"))?,
+            None => {
+                let program = arch.qemu();
+                which::which(program).map_err(|_| format!("no {program} in PATH"))?
+            }
         };
         let answer = exec::probe(Command::new(&path).arg("--version"))
             .ok_or_else(|| format!("{} does not tell its version", path.display()))?;
@@ -109,7 +110,7 @@ mod tests {
     fn a_program_that_is_not_qemu_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = program(dir.path(), "hello");
-        let error = Qemu::find(Some(&path)).unwrap_err();
+        let error = Qemu::find(Arch::Aarch64, Some(&path)).unwrap_err();
         assert!(error.contains(path.to_str().unwrap()), "{error}");
     }
 
@@ -117,7 +118,7 @@ mod tests {
     fn an_old_qemu_is_refused_with_its_version() {
         let dir = tempfile::tempdir().unwrap();
         let path = program(dir.path(), "QEMU emulator version 5.2.0 (Debian 1:5.2)");
-        let error = Qemu::find(Some(&path)).unwrap_err();
+        let error = Qemu::find(Arch::Aarch64, Some(&path)).unwrap_err();
         assert!(error.contains("5.2.0") && error.contains("7.1"), "{error}");
     }
 
@@ -125,7 +126,10 @@ mod tests {
     fn a_qemu_that_is_new_enough_is_taken() {
         let dir = tempfile::tempdir().unwrap();
         let path = program(dir.path(), "QEMU emulator version 10.0.2 (Debian 1:10)");
-        assert_eq!(Qemu::find(Some(&path)).unwrap().version, "10.0.2");
+        assert_eq!(
+            Qemu::find(Arch::Aarch64, Some(&path)).unwrap().version,
+            "10.0.2"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::tally::{Tally, report};
+use crate::platform::Arch;
 use crate::setup::Setup;
 use crate::toolchain::{Compiler, Probe as _, Target, host::HostProbe};
 use crate::{build, exec, workspace};
@@ -29,10 +30,13 @@ pub(super) fn run(setup: &Setup) -> Result<Tally> {
         report(&name, result, &mut tally)?;
     }
     // Where the distribution's compiler is the only one, the tests in QEMU boot what it built.
-    if !matches!(setup.compiler(Target::Aarch64)?, Compiler::Distribution(_))
-        && HostProbe::default().distribution().is_ok()
-    {
-        report("kernel-by-distribution", by_distribution(&[]), &mut tally)?;
+    for arch in Arch::ALL {
+        if !matches!(setup.compiler(arch.target())?, Compiler::Distribution(_))
+            && HostProbe::default().distribution().is_ok()
+        {
+            let name = format!("kernel-{}-by-distribution", arch.name());
+            report(&name, by_distribution(&["--arch", arch.name()]), &mut tally)?;
+        }
     }
     Ok(tally)
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::Vm;
 use super::process::Process;
 use super::serial::Serial;
+use crate::platform::Board;
 
 /// The id of the display device, by which QMP's `screendump` names it.
 pub(crate) const GPU_ID: &str = "gpu0";
@@ -99,13 +100,15 @@ impl Disk {
     }
 }
 
-/// An aarch64 `virt` machine that boots our kernel.
+/// A machine that boots our kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
-    /// The `qemu-system-aarch64` to use.
+    /// The QEMU to use, of the board's architecture.
     pub(crate) qemu: PathBuf,
     /// The kernel's ELF file; without one the machine has nothing to run.
     pub(crate) kernel: Option<PathBuf>,
+    pub(crate) board: Board,
+    /// On `virt`.
     pub(crate) gic: Gic,
     pub(crate) transport: Transport,
     /// As QEMU's `-m` takes it: `512M`, `4G`.
@@ -132,11 +135,12 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A machine with 512 MiB, one CPU, GICv3, version-2 devices, and neither display nor disk.
+    /// A `virt` machine with 512 MiB, one CPU, GICv3, version-2 devices, and neither display nor disk.
     pub(crate) fn new(qemu: impl Into<PathBuf>, kernel: impl Into<PathBuf>) -> Self {
         Self {
             qemu: qemu.into(),
             kernel: Some(kernel.into()),
+            board: Board::Virt,
             gic: Gic::V3,
             transport: Transport::Mmio,
             memory: "512M".to_owned(),
@@ -197,6 +201,7 @@ impl Machine {
             qmp: None,
             vnc_socket: vnc,
             vnc: None,
+            board: self.board,
             gpu: self.gpu.is_some(),
             log_dir: log_dir.to_owned(),
             guest_errors,
@@ -208,16 +213,9 @@ impl Machine {
     /// Returns QEMU's arguments.
     fn arguments(&self, qmp: &Path, vnc: Option<&Path>, log: &Path) -> Result<Vec<OsString>> {
         let mut list: Vec<OsString> = Vec::new();
-        let gic = match self.gic {
-            Gic::V2 => 2,
-            Gic::V3 => 3,
-        };
+        list.extend(self.board.arguments(self.gic).map(OsString::from));
         let smp = self.smp.to_string();
         for argument in [
-            "-M",
-            &format!("virt,gic-version={gic}"),
-            "-cpu",
-            "cortex-a72",
             "-smp",
             &smp,
             "-m",
@@ -225,8 +223,6 @@ impl Machine {
             "-nic",
             "none",
             "-no-reboot",
-            "-semihosting-config",
-            "enable=on,target=native",
             "-serial",
             "stdio",
             "-monitor",

@@ -143,8 +143,8 @@ fn what_is_wrong_with_the_input_is_said_in_one_line() {
         ("--disk", &text(&other), "is a qcow2 image"),
         ("--disk", &text(&disk), "given twice"),
         ("--qmp-socket", &text(&disk), "is occupied"),
-        ("--arch", "x86_64", "only aarch64"),
-        ("--arch", "mips", "only aarch64"),
+        ("--arch", "riscv64", "riscv64"),
+        ("--machine", "microvm", "--machine microvm is x86_64"),
         ("--memory", "16M", "64M to 255G"),
         ("--frobnicate", "1", "--frobnicate"),
         ("--qemu-args", "'", "not closed"),
@@ -178,7 +178,10 @@ fn a_missing_qemu_is_named_with_the_command_that_gets_it() {
         .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr.starts_with("error: QEMU is missing"), "{stderr}");
+    assert!(
+        stderr.starts_with("error: QEMU for aarch64 is missing"),
+        "{stderr}"
+    );
     assert!(stderr.contains("to get it: "), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }

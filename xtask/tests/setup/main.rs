@@ -16,7 +16,7 @@ fn the_doctor_lists_what_is_missing_and_fails() {
     assert_eq!(output.status.code(), Some(1));
     let stdout = String::from_utf8(output.stdout).unwrap();
     for part in [
-        "missing  QEMU: no qemu-system-aarch64 in PATH",
+        "missing  QEMU for aarch64: no qemu-system-aarch64 in PATH",
         "missing  a linker for the host: no cc in PATH",
         "missing  a compiler for aarch64-unknown-none",
         "optional a C++ compiler: no c++ in PATH",

@@ -100,7 +100,10 @@ fn nothing_is_installed_against_the_users_will() {
     let output = bench.xtask(&arguments);
     assert_eq!(output.status.code(), Some(1));
     let stderr = stderr(&output);
-    assert!(stderr.starts_with("error: QEMU is missing"), "{stderr}");
+    assert!(
+        stderr.starts_with("error: QEMU for aarch64 is missing"),
+        "{stderr}"
+    );
     assert!(
         stderr.contains("install -y --no-install-recommends qemu-system-arm"),
         "{stderr}"

@@ -69,10 +69,12 @@ impl Xtask {
         command.args(["run", "--no-install"]);
         let names = |option: &str| arguments.contains(&option);
         if !names("--kernel") {
-            command.arg("--kernel").arg(&context.kernel);
+            command
+                .arg("--kernel")
+                .arg(context.machine().kernel.unwrap_or_default());
         }
         if !names("--qemu") {
-            command.arg("--qemu").arg(&context.qemu);
+            command.arg("--qemu").arg(context.machine().qemu);
         }
         command
             .args(arguments)
