@@ -230,6 +230,8 @@ pub enum Error {
 
 impl Error {
     /// Says whether [`Gpu::reset`](crate::Gpu::reset) is the only way out.
+    ///
+    /// Of [`Gpu::edid`](crate::Gpu::edid) it need not be: a monitor that is silent by itself leaves everything else in use.
     #[must_use]
     pub const fn needs_reset(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Device(_))

@@ -15,7 +15,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
     ///
     /// # Errors
     ///
-    /// - [`Error::ForeignFramebuffer`], [`Error::NoSuchScanout`], [`Error::InvalidSize`]: nothing has changed.
+    /// - [`Error::Gone`], [`Error::ForeignFramebuffer`], [`Error::NoSuchScanout`], [`Error::InvalidSize`]: nothing has changed.
     /// - Else as [`create_framebuffer`](Self::create_framebuffer). The framebuffer has a black picture of the size it had before, if the
     ///   device lets it; if not, it has none: drawing does nothing, [`Error::FramebufferLost`] says so, and
     ///   [`attach`](Self::attach) makes it again, after a [`reset`](Self::reset) if the error was [`Error::Timeout`] or [`Error::Device`].

@@ -131,10 +131,17 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
 
     /// Asks for the size that a monitor prefers; `None` if there is no EDID that tells.
     ///
-    /// There is a slot for the question: that of one that was answered.
+    /// With no time left it is not asked for: it would be said not even to have been fetched, and with that nobody could tell a slow
+    /// monitor from a device that is gone. Before the deadline there is a slot for the question: that of one that was answered in time.
     fn edid_mode(&mut self, scanout: u32, deadline: &Deadline) -> Result<Option<Mode>, Error> {
         let control = self.control()?;
         if !control.has_edid() || control.is_silent_about_edids() {
+            return Ok(None);
+        }
+        if deadline.is_missed(control.platform.clock()) {
+            log::warn!(
+                "scanout {scanout} is taken to have no EDID: those before it took all the time"
+            );
             return Ok(None);
         }
         let timing = match self.ask_edid(scanout, deadline) {

@@ -112,8 +112,8 @@ pub(crate) fn wait_for_byte<C>(
     loop {
         let before = masking::mask();
         // Both looks are masked: an interrupt that has come before them, during `on_wake` too, was handled, and they see what it
-        // left; one that comes after them stays pending, and a pending interrupt ends the wait though it is masked. It is
-        // handled at `restore`, before `on_wake`.
+        // left; one that comes after them stays pending and ends the wait. It is handled in the wait or at `restore`, as the
+        // architecture has it, and before `on_wake` either way.
         let byte = receive();
         if byte.is_none() && !is_due(context) {
             masking::wait_for_interrupt();

@@ -162,6 +162,35 @@ fn a_silent_monitor_takes_no_picture_away_with_the_fewest_slots() {
 }
 
 #[test]
+fn a_monitor_that_answers_too_late_leaves_no_time_to_ask_the_next() {
+    let rig = Rig::plug(screens(3), Version::Two, |behaviour| {
+        behaviour.completion = Completion::Held;
+    });
+    let mut storage = GpuStorage::<_>::new();
+    let (mut gpu, meddler) = meddled(&rig, &mut storage);
+    let mut notified = 0;
+    meddler.meddle(move |device, touch| {
+        // The first EDID is there when the driver looks for what is wrong; of the others it would not hear at all.
+        match touch {
+            Touch::Notified if notified == 0 => notified += device.release_all(),
+            Touch::Notified => {
+                device.behave(|behaviour| behaviour.completion = Completion::Deaf);
+            }
+            Touch::StatusRead => {
+                device.release_all();
+            }
+        }
+    });
+    let (waited, asked) = timed(&rig.clock, || gpu.screens());
+    assert!((TIMEOUT..TIMEOUT * 2).contains(&waited), "{waited:?}");
+    assert_eq!(asked.unwrap().as_slice().len(), 3);
+    assert_eq!(edids_asked_for(&rig), [0]);
+    speak_again(&rig, &meddler);
+    drop(gpu);
+    rig.assert_tidy();
+}
+
+#[test]
 fn a_monitor_is_asked_again_once_its_late_answer_is_there() {
     let rig = Rig::new(Version::Two, 64, 48);
     rig.device.model(|gpu| gpu.set_edid(&edid(800, 600)));

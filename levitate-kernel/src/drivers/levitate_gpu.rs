@@ -190,7 +190,12 @@ impl Display for LevitateGpu {
             return Err(self.recover(error));
         }
         error!("the display cannot have {size}, and keeps {before}: {error}");
-        Ok(Some(before))
+        // Refused before anything was changed, the picture is still what was drawn.
+        let is_untouched = matches!(
+            error,
+            Error::InvalidSize { .. } | Error::NoSuchScanout { .. }
+        );
+        Ok((!is_untouched).then_some(before))
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{Extent, program, skipped};
 use crate::setup::{Prerequisite, Setup};
 use crate::test::{Tally, counted};
-use crate::workspace;
+use crate::{interrupt, workspace};
 
 /// Tests for Miri, named as cargo and the test program want it.
 struct Interpreted {
@@ -93,8 +93,12 @@ const SEEDS: u32 = 16;
 
 /// Runs under Miri what it can interpret.
 pub(super) fn run(extent: Extent, setup: &Setup) -> Result<Tally> {
-    if let Err(why) = setup.ensure(&[Prerequisite::Miri]) {
-        return Ok(skipped("miri", &format!("{why:#}")));
+    match setup.ensure(&[Prerequisite::Miri]) {
+        Ok(()) => {}
+        Err(why) if interrupt::interrupted().is_none() => {
+            return Ok(skipped("miri", &format!("{why:#}")));
+        }
+        Err(error) => return Err(error),
     }
     let mut tally = Tally::default();
     for interpreted in INTERPRETED {
