@@ -180,17 +180,20 @@ pub(crate) enum FuzzTarget {
     Config,
     /// Display information and EDID
     Display,
+    /// Configuration space of a PCI function
+    Pci,
 }
 
 impl FuzzTarget {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Queue,
         Self::Block,
         Self::Gpu,
         Self::Probe,
         Self::Config,
         Self::Display,
+        Self::Pci,
     ];
 
     /// Returns the name of its program.
@@ -202,6 +205,7 @@ impl FuzzTarget {
             Self::Probe => "probe",
             Self::Config => "config",
             Self::Display => "display",
+            Self::Pci => "pci",
         }
     }
 }

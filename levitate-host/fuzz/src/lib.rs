@@ -16,7 +16,7 @@ mod spec;
 mod target;
 
 pub use sabotage::Sabotage;
-pub use target::{block, config, display, gpu, probe, queue};
+pub use target::{block, config, display, gpu, pci, probe, queue};
 
 /// What takes an input; it panics if something does not hold.
 pub type Run = fn(&[u8]);
@@ -25,13 +25,14 @@ pub type Run = fn(&[u8]);
 pub type SabotagedRun = fn(&[u8], Sabotage);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Run, SabotagedRun); 6] = [
+pub const TARGETS: [(&str, Run, SabotagedRun); 7] = [
     ("queue", queue, target::queue::run),
     ("block", block, target::block::run),
     ("gpu", gpu, target::gpu::run),
     ("probe", probe, target::probe::run),
     ("config", config, target::config::run),
     ("display", display, target::display::run),
+    ("pci", pci, target::pci::run),
 ];
 
 /// Runs each file that the command line names, and says so; for programs without a fuzzer in them.

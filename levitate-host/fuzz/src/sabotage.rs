@@ -36,4 +36,6 @@ pub enum Sabotage {
     TornConfig,
     /// A picture is larger than pictures are.
     HugePicture,
+    /// The driver takes every BAR for twice as large as it is.
+    WideBars,
 }

@@ -4,6 +4,7 @@ pub(crate) mod block;
 pub(crate) mod config;
 pub(crate) mod display;
 pub(crate) mod gpu;
+pub(crate) mod pci;
 pub(crate) mod probe;
 pub(crate) mod queue;
 
@@ -41,6 +42,11 @@ pub fn config(bytes: &[u8]) {
 /// Runs `bytes` against readers of display information and EDID.
 pub fn display(bytes: &[u8]) {
     display::run(bytes, Sabotage::None);
+}
+
+/// Runs `bytes` against the search for structures in configuration space of PCI.
+pub fn pci(bytes: &[u8]) {
+    pci::run(bytes, Sabotage::None);
 }
 
 /// How the device is set up before it begins to lie.

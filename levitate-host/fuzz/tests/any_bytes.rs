@@ -59,6 +59,11 @@ fn display_readers_take_random_bytes() {
 }
 
 #[test]
+fn the_search_for_structures_on_pci_takes_random_bytes() {
+    try_random(levitate_fuzz::pci);
+}
+
+#[test]
 fn what_once_found_something_finds_nothing_now() {
     let regressions = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
     let mut inputs = 0;

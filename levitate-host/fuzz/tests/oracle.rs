@@ -150,3 +150,8 @@ fn a_torn_configuration_is_found() {
 fn an_impossible_picture_is_found() {
     finds("display", Sabotage::HugePicture, "no picture can have");
 }
+
+#[test]
+fn a_range_outside_its_bar_is_found() {
+    finds("pci", Sabotage::WideBars, "reaches outside its BAR");
+}
