@@ -103,6 +103,11 @@ impl Screen {
         Ok(size)
     }
 
+    /// Says whether the display was reset since this was last asked.
+    pub(crate) fn take_reset(&mut self) -> bool {
+        self.display.take_reset()
+    }
+
     /// Shows the log again.
     ///
     /// # Errors

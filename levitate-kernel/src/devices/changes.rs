@@ -23,10 +23,13 @@ impl Devices {
     /// A look that fails is repeated the next time this is called, [`MAX_LOOKS`] times in all.
     pub(crate) fn follow_changes(&mut self) {
         for entry in &mut self.entries {
+            let address = entry.address;
+            let screen = self.screen.as_mut();
+            let mut screen = screen.filter(|screen| screen.address() == address);
+            let was_reset = screen.as_mut().is_some_and(|screen| screen.take_reset());
             // Relaxed: as where it is set.
             let has_changed = entry.has_changed.swap(false, Ordering::Relaxed);
-            let is_due = entry.follow_up.is_due(has_changed);
-            let address = entry.address;
+            let is_due = entry.follow_up.is_due(has_changed || was_reset);
             let mut looked = Ok(());
             let mut disks = self.disks.iter_mut().enumerate();
             if let Some((number, disk)) = disks.find(|(_, disk)| disk.address == address) {
@@ -36,11 +39,12 @@ impl Devices {
                 // Not only then: a disk that was reset in between may have come up with another length, and no word of it.
                 entry.follow_length(disk, number);
             }
-            let screen = self.screen.as_mut();
-            if let Some(screen) = screen.filter(|screen| screen.address() == address)
+            if let Some(screen) = screen
                 && is_due
             {
                 looked = entry.follow_display(screen);
+                // A reset by the look itself is no other reason to look, or there would be no end of looks that fail.
+                screen.take_reset();
             }
             match looked {
                 Ok(()) => entry.follow_up.succeeded(),

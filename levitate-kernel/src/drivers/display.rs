@@ -55,6 +55,9 @@ pub(crate) trait Display {
     /// Looks whether the display has changed, once it has said that it did; if it prefers another size, it gets a black picture of
     /// that size, or of the one it had if that fails. Returns the size of a new picture; one that was lost is made anew.
     fn process_events(&mut self) -> Result<Option<Size>, DriverError>;
+
+    /// Says whether the display was reset since this was last asked: what it changed about itself meanwhile, it says to nobody.
+    fn take_reset(&mut self) -> bool;
 }
 
 /// A display as a [`DrawTarget`].

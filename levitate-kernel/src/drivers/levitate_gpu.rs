@@ -31,6 +31,8 @@ pub(crate) struct LevitateGpu {
     gpu: Option<Gpu<'static, KernelTransport, Platform>>,
     /// `None` only while it is dropped.
     framebuffer: Option<Framebuffer<'static, KernelDma>>,
+    /// Whether it was reset, and nobody has been told.
+    was_reset: bool,
 }
 
 impl LevitateGpu {
@@ -48,6 +50,7 @@ impl LevitateGpu {
         Ok(Self {
             gpu: Some(gpu),
             framebuffer: Some(framebuffer),
+            was_reset: false,
         })
     }
 
@@ -72,6 +75,7 @@ impl LevitateGpu {
         let needs_reset = error.needs_reset();
         if needs_reset {
             warn!("{error}; the display is reset");
+            self.was_reset = true;
         }
         if (needs_reset || error == Error::FramebufferLost)
             && let Err(error) = self.restart(needs_reset)
@@ -196,6 +200,10 @@ impl Display for LevitateGpu {
             Error::InvalidSize { .. } | Error::NoSuchScanout { .. }
         );
         Ok((!is_untouched).then_some(before))
+    }
+
+    fn take_reset(&mut self) -> bool {
+        core::mem::take(&mut self.was_reset)
     }
 }
 
