@@ -108,6 +108,8 @@ impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
     /// Looks for a device in `function`, which is turned on and has `bars`.
     ///
     /// `map` gives access to a range of a BAR, at least as long as it is asked for: parts of structures, three or four of them.
+    /// That a BAR is aligned is all that is known of its address: `map` compares it with the windows of its host bridge, and
+    /// returns `None` for what is outside them.
     ///
     /// # Errors
     ///

@@ -14,6 +14,7 @@ mod handshake;
 mod hostile_device;
 mod linux_headers;
 mod notification;
+mod pci_addresses;
 mod pci_bars;
 mod pci_bus;
 mod pci_fake;

@@ -87,6 +87,7 @@ fn space() -> impl Strategy<Value = Bytes> {
                 space.allow(0x10, &[0; 24]);
                 for (index, bits, is_wide) in bars {
                     let at = 0x10 + 4 * index;
+                    space.put(at + 3, &[0x80]);
                     if is_wide && index < 5 {
                         space.put(at, &[4]);
                         space.put(at + 4, &[0; 4]);
@@ -95,7 +96,7 @@ fn space() -> impl Strategy<Value = Bytes> {
                     let mask = u32::MAX << bits & !0xf;
                     space.allow(at, &mask.to_le_bytes());
                 }
-                space.put(0x10, &[0; 4]);
+                space.put(0x10, &[0, 0, 0, 0x40]);
                 space.allow(0x10, &[0, 0, 0xff, 0xff]);
             }
             space

@@ -272,6 +272,7 @@ fn a_structure_in_ports_is_passed_over_for_one_in_memory() {
     // BAR 0 has 32 ports, BAR 1 has 64 KiB of memory.
     function.put(0x10, &[0x01]);
     function.allow(0x10, &[0xe0, 0xff]);
+    function.put(0x14, &[0, 0, 0, 0x40]);
     function.allow(0x14, &[0, 0, 0xff, 0xff]);
     function.put(0x06, &[0x10]);
     function.put(0x34, &[0x40]);

@@ -21,7 +21,7 @@ pub struct BarRange {
     pub offset: u64,
     /// Its length.
     pub len_bytes: u64,
-    /// Where it begins as the bus addresses it, if the BAR has an address.
+    /// Where it begins as the bus addresses it.
     pub address: u64,
 }
 
@@ -46,6 +46,22 @@ pub enum Refusal {
     IoBar {
         /// Which BAR.
         bar: u8,
+    },
+    /// It is about a BAR that was given no address.
+    #[error("BAR {bar} has no address")]
+    NoAddress {
+        /// Which BAR.
+        bar: u8,
+    },
+    /// It is about a BAR at an address where none of its length can be.
+    #[error("BAR {bar} is at {address:#x}, where its {bar_len_bytes:#x} bytes cannot be")]
+    Misplaced {
+        /// Which BAR.
+        bar: u8,
+        /// Its address.
+        address: u64,
+        /// Its length.
+        bar_len_bytes: u64,
     },
     /// Its range is not all in the BAR.
     #[error(
@@ -224,28 +240,40 @@ impl VirtioCapability {
 }
 
 impl Bars {
-    /// Takes a range of a BAR, if it is memory and has all of the range.
+    /// Takes a range of a BAR, if it is memory at an address and has all of the range.
     pub(super) fn range(&self, bar: u8, offset: u64, len_bytes: u64) -> Result<BarRange, Refusal> {
         let memory = match self.get(bar) {
             Some(Bar::Memory(memory)) => memory,
             Some(Bar::Io { .. }) => return Err(Refusal::IoBar { bar }),
             None => return Err(Refusal::NoBar { bar }),
         };
+        let (address, bar_len_bytes) = (memory.address, memory.len_bytes);
+        if address == 0 {
+            return Err(Refusal::NoAddress { bar });
+        }
+        let end = address.checked_add(bar_len_bytes);
+        if end.is_none() || !address.is_multiple_of(bar_len_bytes) {
+            return Err(Refusal::Misplaced {
+                bar,
+                address,
+                bar_len_bytes,
+            });
+        }
         let outside = Refusal::OutsideBar {
             bar,
             offset,
             len_bytes,
-            bar_len_bytes: memory.len_bytes,
+            bar_len_bytes,
         };
         let end = offset.checked_add(len_bytes).ok_or(outside)?;
-        if end > memory.len_bytes {
+        if end > bar_len_bytes {
             return Err(outside);
         }
         Ok(BarRange {
             bar,
             offset,
             len_bytes,
-            address: memory.address.checked_add(offset).ok_or(outside)?,
+            address: address.checked_add(offset).ok_or(outside)?,
         })
     }
 }

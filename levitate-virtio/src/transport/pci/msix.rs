@@ -97,7 +97,8 @@ pub struct MsixTable<M, A> {
 impl<A: ConfigRegionAccess + Clone> Function<A> {
     /// Looks for MSI-X and has `map` map its table; `None` if the function does not have it.
     ///
-    /// Each vector is masked then, and MSI-X as it was before.
+    /// Each vector is masked then, and MSI-X as it was before. As for [`probe`](super::PciTransport::probe), `map` compares the
+    /// address with the windows of the host bridge.
     ///
     /// # Errors
     ///
