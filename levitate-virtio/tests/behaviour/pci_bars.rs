@@ -60,12 +60,36 @@ fn each_kind_is_measured_and_left_as_it_was() {
     assert_eq!(all(&bars), expected);
     assert_eq!(bars.get(6), None);
     assert_eq!(function.content(), before);
-    // Nothing decodes the addresses a BAR has meanwhile.
-    let writes = function.writes.borrow();
-    assert_eq!(writes[0], (4, 0x0000));
-    assert_eq!(writes[writes.len() - 1], (4, 0x0003));
-    let others = &writes[1..writes.len() - 1];
-    assert!(others.iter().all(|(offset, _)| *offset >= 0x10));
+    assert!(is_decoding_off_meanwhile(&function.writes.take()));
+}
+
+/// Says whether nothing decodes the addresses that the BARs have in between.
+fn is_decoding_off_meanwhile(writes: &[(usize, u32)]) -> bool {
+    let [(4, 0x0000), others @ .., (4, 0x0003)] = writes else {
+        return false;
+    };
+    !others.is_empty() && others.iter().all(|(offset, _)| *offset >= 0x10)
+}
+
+#[test]
+fn nothing_is_written_to_a_bridge() {
+    for (header_type, found) in [(1, 1), (0x81, 1), (2, 2), (0xff, 0x7f)] {
+        let function = function(EACH);
+        let bars = function.as_function().measure_bars().unwrap();
+        function.put(0x0e, &[header_type]);
+        function.writes.take();
+        let error = Err(BarError::NotEndpoint { header_type: found });
+        assert_eq!(function.as_function().measure_bars(), error);
+        let mut low = MemoryWindow::new(0x4000_0000..0x5000_0000);
+        // SAFETY: the function is a few bytes of this test, and no bus has it.
+        let assigned = unsafe {
+            function
+                .as_function()
+                .assign_bars(&bars, &mut low.clone(), &mut low)
+        };
+        assert_eq!(assigned, error);
+        assert_eq!(function.writes.take(), []);
+    }
 }
 
 #[test]
@@ -91,6 +115,7 @@ fn a_register_that_makes_no_sense_is_an_error_and_leaves_the_function_as_it_was(
 fn addresses_are_given_by_width_and_aligned_to_the_length() {
     let function = function(EACH);
     let bars = function.as_function().measure_bars().unwrap();
+    function.writes.take();
     let mut low = MemoryWindow::new(0x4000_1000..0x5000_0000);
     let mut high = MemoryWindow::new(0x81_0000_0000..0x90_0000_0000);
     // SAFETY: the function is a few bytes of this test, and no bus has it.
@@ -104,6 +129,8 @@ fn addresses_are_given_by_width_and_aligned_to_the_length() {
     assert_eq!(assigned.get(2), memory(0x82_0000_0000, 0x2_0000_0000, true));
     assert_eq!(assigned.get(4), bars.get(4), "ports are left alone");
     assert_eq!(assigned.get(5), memory(0x4010_0000, 0x10_0000, false));
+    assert!(is_decoding_off_meanwhile(&function.writes.take()));
+    assert_eq!(function.content()[4], 0x03);
     assert_eq!(function.as_function().measure_bars(), Ok(assigned));
     assert_eq!(low, MemoryWindow::new(0x4020_0000..0x5000_0000));
 }
@@ -133,13 +160,15 @@ fn without_room_above_a_wide_register_is_put_below() {
 fn a_narrow_register_gets_no_address_it_cannot_hold() {
     let mut registers = [NONE; 6];
     registers[0] = (0, 0xffff_f000);
-    let function = function(registers).as_function();
+    let space = function(registers);
+    let function = space.as_function();
     let bars = function.measure_bars().unwrap();
     let mut low = MemoryWindow::new(0x1_0000_0000..0x2_0000_0000);
     // SAFETY: the function is a few bytes of this test, and no bus has it.
     let assigned = unsafe { function.assign_bars(&bars, &mut low.clone(), &mut low) };
     let (index, len_bytes) = (0, 0x1000);
     assert_eq!(assigned, Err(BarError::NoRoom { index, len_bytes }));
+    assert_eq!(space.content()[4], 0, "it does not answer where it was");
 }
 
 #[test]
@@ -147,7 +176,8 @@ fn a_register_that_does_not_take_its_address_is_an_error() {
     let mut registers = [NONE; 6];
     // Bit 30 cannot be set.
     registers[0] = (0, 0xbfff_f000);
-    let function = function(registers).as_function();
+    let space = function(registers);
+    let function = space.as_function();
     let bars = function.measure_bars().unwrap();
     let mut low = MemoryWindow::new(0x4000_0000..0x5000_0000);
     // SAFETY: the function is a few bytes of this test, and no bus has it.
@@ -158,6 +188,7 @@ fn a_register_that_does_not_take_its_address_is_an_error() {
         found: 0,
     };
     assert_eq!(assigned, Err(expected));
+    assert_eq!(space.content()[4], 0, "it does not answer there");
 }
 
 #[test]

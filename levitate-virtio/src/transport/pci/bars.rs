@@ -86,6 +86,12 @@ impl Bars {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BarError {
+    /// The function is a bridge, or something else whose header has other things where an endpoint has BARs.
+    #[error("the function is no endpoint: its header is of type {header_type:#x}")]
+    NotEndpoint {
+        /// Type of the header.
+        header_type: u8,
+    },
     /// It has a memory type that means nothing.
     #[error("BAR {index} reads {value:#010x}, which is of a reserved type")]
     Reserved {
@@ -158,38 +164,24 @@ impl<A: ConfigRegionAccess> Function<A> {
     ///
     /// # Errors
     ///
-    /// [`BarError`], for the first that makes no sense.
+    /// [`BarError::NotEndpoint`]: nothing was written. Others, for the first register that makes no sense.
     pub fn measure_bars(&self) -> Result<Bars, BarError> {
-        self.without_decoding(|| {
-            let mut bars = Bars::default();
-            let mut index = 0;
-            while index < BAR_COUNT {
-                let mut width = 1;
-                if let Some(bar) = self.measure_bar(index)? {
-                    bars.set(index, bar);
-                    if matches!(
-                        bar,
-                        Bar::Memory(MemoryBar {
-                            is_64_bit: true,
-                            ..
-                        })
-                    ) {
-                        width = 2;
-                    }
-                }
-                index = index.saturating_add(width);
-            }
-            Ok(bars)
-        })
+        self.check_endpoint()?;
+        let command = self.stop_decoding();
+        let bars = self.measure_each();
+        self.write_command(command);
+        bars
     }
 
     /// Gives each base address register for memory an address: 32-bit ones in `low`, others in `high` if there is room, else in `low`.
     ///
-    /// Returns the registers as they are then. The function does not answer at them meanwhile; [`turn_on`](Self::turn_on) follows.
+    /// Returns the registers as they are then. The function does not answer at them meanwhile, and not at all after an error;
+    /// [`turn_on`](Self::turn_on) follows.
     ///
     /// # Errors
     ///
-    /// [`BarError::NoRoom`] or [`BarError::NotTaken`], for the first that has no address then.
+    /// [`BarError::NotEndpoint`]: nothing was written. [`BarError::NoRoom`] or [`BarError::NotTaken`], for the first that has no
+    /// address then.
     ///
     /// # Safety
     ///
@@ -200,39 +192,68 @@ impl<A: ConfigRegionAccess> Function<A> {
         low: &mut MemoryWindow,
         high: &mut MemoryWindow,
     ) -> Result<Bars, BarError> {
-        self.without_decoding(|| {
-            let mut assigned = *bars;
-            for (index, bar) in bars.memory() {
-                let len_bytes = bar.len_bytes;
-                let address = match bar.is_64_bit {
-                    true => high.allocate(len_bytes).or_else(|| low.allocate(len_bytes)),
-                    false => low
-                        .allocate(len_bytes)
-                        .filter(|address| is_low(*address, len_bytes)),
-                };
-                let address = address.ok_or(BarError::NoRoom { index, len_bytes })?;
-                let found = self.write_address(index, bar.is_64_bit, address);
-                if found != address {
-                    return Err(BarError::NotTaken {
-                        index,
-                        address,
-                        found,
-                    });
-                }
-                assigned.set(index, Bar::Memory(MemoryBar { address, ..bar }));
+        self.check_endpoint()?;
+        let command = self.stop_decoding();
+        let mut assigned = *bars;
+        for (index, bar) in bars.memory() {
+            let len_bytes = bar.len_bytes;
+            let address = match bar.is_64_bit {
+                true => high.allocate(len_bytes).or_else(|| low.allocate(len_bytes)),
+                false => low
+                    .allocate(len_bytes)
+                    .filter(|address| is_low(*address, len_bytes)),
+            };
+            let address = address.ok_or(BarError::NoRoom { index, len_bytes })?;
+            let found = self.write_address(index, bar.is_64_bit, address);
+            if found != address {
+                return Err(BarError::NotTaken {
+                    index,
+                    address,
+                    found,
+                });
             }
-            Ok(assigned)
-        })
+            assigned.set(index, Bar::Memory(MemoryBar { address, ..bar }));
+        }
+        self.write_command(command);
+        Ok(assigned)
     }
 
-    /// Runs `act` while the function does not answer at its BARs, which have wrong addresses meanwhile.
-    fn without_decoding<T>(&self, act: impl FnOnce() -> T) -> T {
+    /// A bridge has two such registers, and behind them the numbers of its buses.
+    fn check_endpoint(&self) -> Result<(), BarError> {
+        match self.read_header_type() {
+            0 => Ok(()),
+            header_type => Err(BarError::NotEndpoint { header_type }),
+        }
+    }
+
+    /// Has the function answer at none of its BARs, which have wrong addresses from now on; returns the command register before.
+    fn stop_decoding(&self) -> CommandRegister {
         let command = self.read_command();
         let decoding = CommandRegister::IO_ENABLE | CommandRegister::MEMORY_ENABLE;
         self.write_command(command.difference(decoding));
-        let result = act();
-        self.write_command(command);
-        result
+        command
+    }
+
+    fn measure_each(&self) -> Result<Bars, BarError> {
+        let mut bars = Bars::default();
+        let mut index = 0;
+        while index < BAR_COUNT {
+            let mut width = 1;
+            if let Some(bar) = self.measure_bar(index)? {
+                bars.set(index, bar);
+                if matches!(
+                    bar,
+                    Bar::Memory(MemoryBar {
+                        is_64_bit: true,
+                        ..
+                    })
+                ) {
+                    width = 2;
+                }
+            }
+            index = index.saturating_add(width);
+        }
+        Ok(bars)
     }
 
     fn measure_bar(&self, index: u8) -> Result<Option<Bar>, BarError> {

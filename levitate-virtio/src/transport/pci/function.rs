@@ -75,7 +75,7 @@ impl<A: ConfigRegionAccess> Function<A> {
     /// Reads whether it is an endpoint, which has BARs and capabilities where a driver looks for them.
     #[must_use]
     pub fn is_endpoint(&self) -> bool {
-        self.read_header_type() & !MULTIFUNCTION == 0
+        self.read_header_type() == 0
     }
 
     /// Reads which VirtIO device its IDs tell of, modern or transitional, of any revision; `None` if they tell of none (§4.1.2).
@@ -135,11 +135,12 @@ impl<A: ConfigRegionAccess> Function<A> {
 
     /// Reads whether there may be functions besides the first.
     pub(super) fn is_multifunction(&self) -> bool {
-        self.read_header_type() & MULTIFUNCTION != 0
+        self.read_bytes(HEADER)[2] & MULTIFUNCTION != 0
     }
 
-    fn read_header_type(&self) -> u8 {
-        self.read_bytes(HEADER)[2]
+    /// Reads the type of the header: 0 is that of an endpoint.
+    pub(super) fn read_header_type(&self) -> u8 {
+        self.read_bytes(HEADER)[2] & !MULTIFUNCTION
     }
 
     fn read_halves(&self, offset: u8) -> [u16; 2] {
