@@ -62,8 +62,9 @@ impl<M: DeviceModel> PciDevice<M> {
             for vector in 0..table.vectors() {
                 // SAFETY: a modelled device's messages are noted, and written nowhere.
                 let message = unsafe { Message::new(MESSAGES, vector.into()) };
-                table.set(vector, message).expect("there is such a vector");
-                table.unmask(vector).expect("there is such a vector");
+                table
+                    .enable(vector, message)
+                    .expect("the table takes messages");
             }
             table.turn_on();
             let plan = VectorPlan::spread(table.vectors(), transport.read_queue_count())

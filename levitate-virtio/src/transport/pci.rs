@@ -169,7 +169,8 @@ impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
 
     /// Has the device send messages, from its next initialization on, instead of pulling its interrupt line.
     ///
-    /// `table` has messages in the vectors of `plan`, and is turned on.
+    /// `table` is turned on, and the vectors of `plan` are enabled in it: one that is masked keeps its messages back, which is not
+    /// looked at here.
     ///
     /// # Errors
     ///
@@ -183,6 +184,9 @@ impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
             return Err(PlanError::ForeignTable);
         }
         plan.check(table.vectors())?;
+        if !table.is_on() {
+            return Err(PlanError::TableOff);
+        }
         self.vectors = Some(plan);
         Ok(())
     }

@@ -20,6 +20,7 @@ mod pci_bus;
 mod pci_fake;
 mod pci_hostile;
 mod pci_interrupts;
+mod pci_line;
 mod pci_queues;
 mod pci_structures;
 mod probe;

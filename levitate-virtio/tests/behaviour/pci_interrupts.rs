@@ -1,12 +1,14 @@
-//! Interrupts of a device on PCI: messages by MSI-X, else the line and the ISR status (§4.1.4.5, §4.1.5.1.2).
+//! Interrupts of a device on PCI by MSI-X: messages, one a vector (§4.1.5.1.2).
 
 use levitate_hal::Mmio;
 use levitate_host::any::ModelledPci;
+use levitate_host::mmio::Operation;
 use levitate_host::pci::{Capability, PciBuilder};
 use levitate_host::{AnyDevice, PciDevice};
 use levitate_virtio::features::NoFeatures;
+use levitate_virtio::transport::pci::pci_types::{ConfigRegionAccess, PciAddress};
 use levitate_virtio::transport::pci::{
-    InterruptLine, Message, MsixError, PlanError, QueueVectors, Refusal, VectorPlan,
+    Function, InterruptLine, Message, MsixError, PlanError, QueueVectors, Refusal, VectorPlan,
 };
 use levitate_virtio::transport::{EnableQueueError, VectorRefused};
 use levitate_virtio::{
@@ -14,9 +16,12 @@ use levitate_virtio::{
     Wanted,
 };
 
+use crate::pci_fake::Bytes;
 use crate::rig::{CONFIG, Echo, Rig, TIMEOUT, echo, slots};
 
-fn rig(change: impl FnOnce(PciBuilder<Echo>) -> PciBuilder<Echo>) -> (Rig, PciDevice<Echo>) {
+pub(crate) fn rig(
+    change: impl FnOnce(PciBuilder<Echo>) -> PciBuilder<Echo>,
+) -> (Rig, PciDevice<Echo>) {
     let mut device = None;
     let rig = Rig::build(|pool, clock| {
         let pci = change(PciDevice::builder(Echo::default())).build(pool, clock);
@@ -108,37 +113,6 @@ fn tables_of_every_size_are_taken() {
 }
 
 #[test]
-fn the_line_is_acknowledged_by_reading_the_isr_status() {
-    // Without MSI-X there is nothing else.
-    for size in [0, 2] {
-        let (rig, pci) = rig(|builder| builder.vectors(size));
-        let (function, bars) = pci.turn_on(InterruptLine::Enabled);
-        let msix = function.msix(&bars, |range| pci.map(range)).unwrap();
-        assert_eq!(
-            msix.map(|table| table.vectors()),
-            Some(size).filter(|size| *size > 0)
-        );
-        let interrupt = pci.transport(false).interrupt();
-        assert_eq!(interrupt.acknowledge(), InterruptStatus::empty());
-        pci.interrupt_for_queue(1);
-        pci.interrupt_for_config();
-        assert!(pci.is_interrupting());
-        pci.clear_logs();
-        assert_eq!(
-            interrupt.acknowledge(),
-            InterruptStatus::all(),
-            "both at once"
-        );
-        assert_eq!(rig.device.log().all().len(), 1, "reading clears it");
-        assert!(!pci.is_interrupting());
-        pci.interrupt_for_config();
-        // There are no vectors, so that the ISR status counts.
-        let causes = interrupt.acknowledge_vector(7);
-        assert_eq!(causes, InterruptStatus::CONFIG_CHANGE);
-    }
-}
-
-#[test]
 fn a_refused_vector_is_an_error_that_names_queue_and_vector() {
     let (rig, pci) = rig(|builder| builder.refuse_vectors(&[1]));
     let error = set_up(&rig, pci.transport(true)).unwrap_err();
@@ -161,7 +135,9 @@ fn a_refused_vector_is_an_error_that_names_queue_and_vector() {
         let msix = function.msix(&bars, |range| pci.map(range));
         let queues = None;
         let plan = VectorPlan { config, queues };
-        transport.use_msix(&msix.unwrap().unwrap(), plan).unwrap();
+        let msix = msix.unwrap().unwrap();
+        msix.turn_on();
+        transport.use_msix(&msix, plan).unwrap();
         set_up(&rig, transport).unwrap();
     }
     drop(pci.take_complaints());
@@ -186,7 +162,6 @@ fn a_refused_vector_of_the_configuration_is_an_error_and_marks_the_device_failed
 #[test]
 fn a_plan_has_to_fit_the_table_and_the_table_the_function() {
     let (_rig, pci) = rig(|builder| builder.vectors(3));
-    let (_other_rig, other) = self::rig(|builder| builder);
     let (function, bars) = pci.turn_on(InterruptLine::Disabled);
     let table = function.msix(&bars, |range| pci.map(range));
     let table = table.unwrap().unwrap();
@@ -202,10 +177,40 @@ fn a_plan_has_to_fit_the_table_and_the_table_the_function() {
     let queues = Some(QueueVectors { first: 1, count });
     let config = Some(2);
     let plan = VectorPlan { config, queues };
+    let off = Err(PlanError::TableOff);
+    assert_eq!(transport.use_msix(&table, plan), off);
+    table.turn_on();
     assert_eq!(transport.use_msix(&table, plan), Ok(()));
+    // On, and all vectors masked.
+    pci.config_space().write16(msix_at(&pci) + 2, 0xc000);
+    assert_eq!(transport.use_msix(&table, plan), off);
     // It is a shared one, by which vector 2 can be about either.
     assert_eq!(plan.causes(2), InterruptStatus::all());
-    drop(other);
+
+    let (_other_rig, other) = self::rig(|builder| builder);
+    let (_, bars) = other.turn_on(InterruptLine::Disabled);
+    let next = PciAddress::new(0, 0, 1, 0);
+    // SAFETY: the access is that of a function which answers, whatever the address.
+    let function = unsafe { Function::new(Elsewhere(other.clone()), next) };
+    let table = function.msix(&bars, |range| other.map(range));
+    let table = table.unwrap().unwrap();
+    table.turn_on();
+    let foreign = Err(PlanError::ForeignTable);
+    assert_eq!(transport.use_msix(&table, plan), foreign);
+}
+
+/// Configuration space of a function, at all addresses.
+#[derive(Clone)]
+struct Elsewhere(PciDevice<Echo>);
+
+impl ConfigRegionAccess for Elsewhere {
+    unsafe fn read(&self, _address: PciAddress, offset: u16) -> u32 {
+        self.0.config_space().read32(offset.into())
+    }
+
+    unsafe fn write(&self, _address: PciAddress, offset: u16, value: u32) {
+        self.0.config_space().write32(offset.into(), value);
+    }
 }
 
 #[test]
@@ -234,18 +239,34 @@ fn a_vector_is_masked_until_it_is_let_go() {
     let message = unsafe { Message::new(0x12_3456_7890, 0xdead_beef) };
     // Reserved bits of the control are kept.
     pci.bar(1).write32(16 + 12, 0xffff_fffe);
-    table.set(1, message).unwrap();
+    pci.clear_logs();
+    table.enable(1, message).unwrap();
+    let log = pci.bar_log(1);
+    let written = log
+        .all()
+        .iter()
+        .filter(|access| access.operation == Operation::Write)
+        .map(|access| (access.offset - 16, access.value));
+    // It is masked while its message is not whole.
+    let expected = [
+        (12, 0xffff_ffff),
+        (0, 0x3456_7890),
+        (4, 0x12),
+        (8, 0xdead_beef),
+        (12, 0xffff_fffe),
+    ];
+    assert!(written.eq(expected), "{log:?}");
+    // Nothing that was written is still on its way.
+    let last = log.all().last().unwrap();
+    assert_eq!(last.operation, Operation::Read);
     let words = || [0, 4, 8, 12].map(|at| pci.bar(1).read32(16 + at));
-    assert_eq!(words(), [0x3456_7890, 0x12, 0xdead_beef, 0xffff_ffff]);
-    table.unmask(1).unwrap();
-    assert_eq!(words()[3], 0xffff_fffe);
+    assert_eq!(words(), [0x3456_7890, 0x12, 0xdead_beef, 0xffff_fffe]);
     table.mask(1).unwrap();
     assert_eq!(words()[3], 0xffff_ffff);
     let (vector, vectors) = (2, 2);
     let no_such = Err(MsixError::NoSuchVector { vector, vectors });
-    assert_eq!(table.set(2, message), no_such);
+    assert_eq!(table.enable(2, message), no_such);
     assert_eq!(table.mask(2), no_such);
-    assert_eq!(table.unmask(2), no_such);
 
     let control = || pci.config_space().read16(msix_at(&pci) + 2);
     pci.config_space().write16(msix_at(&pci) + 2, 0x4000);
@@ -255,13 +276,38 @@ fn a_vector_is_masked_until_it_is_let_go() {
     assert_eq!(control(), 0x0001);
 }
 
-fn msix_at(device: &PciDevice<Echo>) -> usize {
+pub(crate) fn msix_at(device: &PciDevice<Echo>) -> usize {
     let config = device.config_space();
     let mut at = usize::from(config.read8(0x34));
     while config.read8(at) != 0x11 {
         at = usize::from(config.read8(at + 1));
     }
     at
+}
+
+#[test]
+fn a_table_that_is_not_as_it_was_written_is_an_error() {
+    let (_rig, pci) = rig(|builder| builder.vectors(2));
+    let (function, bars) = pci.turn_on(InterruptLine::Disabled);
+    // One that does not answer, one that keeps nothing, and one whose vectors stay masked.
+    for (bytes, writable) in [
+        ([0xff; 16], [0; 16]),
+        ([0; 16], [0; 16]),
+        (
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+            [
+                0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
+            ],
+        ),
+    ] {
+        let content = Bytes::new(bytes.repeat(2), writable.repeat(2));
+        let table = function.msix(&bars, |_| Some(content.clone()));
+        let table = table.unwrap().unwrap();
+        // SAFETY: nothing sends the message.
+        let message = unsafe { Message::new(0xfee0_0000, 7) };
+        let not_taken = MsixError::NotTaken { vector: 1 };
+        assert_eq!(table.enable(1, message), Err(not_taken));
+    }
 }
 
 #[test]

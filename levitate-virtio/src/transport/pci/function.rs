@@ -102,8 +102,13 @@ impl<A: ConfigRegionAccess> Function<A> {
 
     /// Lets the function answer at its BARs and reach memory, and says whether it may pull its interrupt line.
     ///
-    /// Its BARs have addresses by then, given by firmware or by [`assign_bars`](Self::assign_bars).
+    /// From then on its BARs decode and it may write to memory, so this comes after [`measure_bars`](Self::measure_bars), and after
+    /// [`assign_bars`](Self::assign_bars) unless firmware has given them addresses. With the line enabled, MSI-X is turned off, which
+    /// firmware may have left on, and with which the line would stay down.
     pub fn turn_on(&self, line: InterruptLine) {
+        if line == InterruptLine::Enabled {
+            self.turn_msix_off();
+        }
         let mut command = self.read_command();
         command |= CommandRegister::MEMORY_ENABLE | CommandRegister::BUS_MASTER_ENABLE;
         command.set(

@@ -34,8 +34,10 @@ impl<M: Mmio> Interrupt for PciInterrupt<M> {
         match self.vectors {
             // With MSI-X the ISR status says nothing of queues, and is not to be read for them (§4.1.4.5.2).
             Some(vectors) => vectors.all_causes(),
-            // Reading acknowledges; undefined bits are not looked at.
-            None => InterruptStatus::from_bits_truncate(self.isr.read8(0)),
+            // Reading acknowledges. Reserved bits are set where no device answers any more, and then it has nothing to say.
+            None => {
+                InterruptStatus::from_bits(self.isr.read8(0)).unwrap_or(InterruptStatus::empty())
+            }
         }
     }
 

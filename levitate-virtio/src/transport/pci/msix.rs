@@ -83,6 +83,12 @@ pub enum MsixError {
         /// Vectors of the table.
         vectors: u16,
     },
+    /// The table does not read as it was written; it may not answer at all.
+    #[error("the MSI-X table does not take the message of vector {vector}")]
+    NotTaken {
+        /// The vector.
+        vector: u16,
+    },
 }
 
 /// The vectors of one function.
@@ -92,6 +98,24 @@ pub struct MsixTable<M, A> {
     capability: Capability,
     vectors: u16,
     table: M,
+}
+
+impl<A: ConfigRegionAccess> Function<A> {
+    /// Turns MSI-X off, if the function has it.
+    pub(super) fn turn_msix_off(&self) {
+        if let Some(capability) = self.find_msix() {
+            self.change_msix(capability, |control| control & !ENABLE);
+        }
+    }
+
+    fn find_msix(&self) -> Option<Capability> {
+        self.capabilities().find(|entry| entry.id == MSIX)
+    }
+
+    fn change_msix(&self, capability: Capability, change: impl FnOnce(u32) -> u32) {
+        let control = self.read32(capability.at);
+        self.write32(capability.at, change(control));
+    }
 }
 
 impl<A: ConfigRegionAccess + Clone> Function<A> {
@@ -108,7 +132,7 @@ impl<A: ConfigRegionAccess + Clone> Function<A> {
         bars: &Bars,
         map: impl FnOnce(BarRange) -> Option<M>,
     ) -> Result<Option<MsixTable<M, A>>, MsixError> {
-        let Some(capability) = self.capabilities().find(|entry| entry.id == MSIX) else {
+        let Some(capability) = self.find_msix() else {
             return Ok(None);
         };
         let (vectors, range) =
@@ -165,60 +189,72 @@ impl<M: Mmio, A: ConfigRegionAccess> MsixTable<M, A> {
         self.function.address()
     }
 
-    /// Sets the message of a vector, and masks it.
+    /// Sets the message of a vector, and lets it go; a message that was kept back goes to the new place.
     ///
     /// # Errors
     ///
-    /// [`MsixError::NoSuchVector`].
-    pub fn set(&self, vector: u16, message: Message) -> Result<(), MsixError> {
-        self.mask(vector)?;
+    /// [`MsixError::NoSuchVector`]; [`MsixError::NotTaken`], after which the vector is of no use.
+    pub fn enable(&self, vector: u16, message: Message) -> Result<(), MsixError> {
         let entry = self.entry(vector)?;
+        // Nothing is sent to a place of which half has been written.
+        self.write_mask(entry, true);
         let [low, high] = crate::transport::halves(message.address);
-        self.write(entry, ADDRESS, low);
-        self.write(entry, ADDRESS_HIGH, high);
-        self.write(entry, DATA, message.data);
-        Ok(())
+        let parts = [(ADDRESS, low), (ADDRESS_HIGH, high), (DATA, message.data)];
+        for (part, value) in parts {
+            self.write(entry, part, value);
+        }
+        // Reading also has the writes arrive before the vector is let go.
+        let is_taken = parts
+            .iter()
+            .all(|(part, value)| self.read(entry, *part) == *value);
+        if !is_taken {
+            return Err(MsixError::NotTaken { vector });
+        }
+        self.write_mask(entry, false);
+        match self.read(entry, CONTROL) & MASKED {
+            0 => Ok(()),
+            _ => Err(MsixError::NotTaken { vector }),
+        }
     }
 
-    /// Keeps the message of a vector back, until it is unmasked.
+    /// Keeps the message of a vector back, until it is [enabled](Self::enable).
     ///
     /// # Errors
     ///
     /// [`MsixError::NoSuchVector`].
     pub fn mask(&self, vector: u16) -> Result<(), MsixError> {
         let entry = self.entry(vector)?;
-        // The other bits are reserved, and to be kept.
-        let control = self.read(entry, CONTROL);
-        self.write(entry, CONTROL, control | MASKED);
+        self.write_mask(entry, true);
         Ok(())
     }
 
-    /// Lets the message of a vector go, also one that was kept back.
-    ///
-    /// # Errors
-    ///
-    /// [`MsixError::NoSuchVector`].
-    pub fn unmask(&self, vector: u16) -> Result<(), MsixError> {
-        let entry = self.entry(vector)?;
+    /// Changes whether a vector is masked; the other bits are reserved, and to be kept.
+    fn write_mask(&self, entry: usize, is_masked: bool) {
         let control = self.read(entry, CONTROL);
-        self.write(entry, CONTROL, control & !MASKED);
-        Ok(())
+        let control = match is_masked {
+            true => control | MASKED,
+            false => control & !MASKED,
+        };
+        self.write(entry, CONTROL, control);
+    }
+
+    /// Reads whether MSI-X is on, and not masked as a whole.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.function.read32(self.capability.at) & (ENABLE | FUNCTION_MASK) == ENABLE
     }
 
     /// Turns MSI-X on: from now on the function interrupts by messages alone.
     pub fn turn_on(&self) {
-        self.write_control(|control| (control | ENABLE) & !FUNCTION_MASK);
+        self.function.change_msix(self.capability, |control| {
+            (control | ENABLE) & !FUNCTION_MASK
+        });
     }
 
     /// Turns MSI-X off: from now on the function interrupts by its line, if it may.
     pub fn turn_off(&self) {
-        self.write_control(|control| control & !ENABLE);
-    }
-
-    fn write_control(&self, change: impl FnOnce(u32) -> u32) {
-        let at = self.capability.at;
-        let control = self.function.read32(at);
-        self.function.write32(at, change(control));
+        self.function
+            .change_msix(self.capability, |control| control & !ENABLE);
     }
 
     /// Returns where the entry of a vector is in the table.

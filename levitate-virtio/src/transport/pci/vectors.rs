@@ -120,6 +120,9 @@ pub enum PlanError {
         /// Vectors of the table.
         vectors: u16,
     },
+    /// The function sends no messages: MSI-X is off, or masked as a whole.
+    #[error("MSI-X is off, or all of its vectors are masked")]
+    TableOff,
     /// The table is that of another function.
     #[error("the MSI-X table is that of another function")]
     ForeignTable,
