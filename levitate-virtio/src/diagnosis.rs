@@ -96,17 +96,24 @@ impl<T: Transport> Device<T, stage::Live> {
         F: FromBytes + IntoBytes + Immutable,
     {
         let status = self.transport().read_status();
-        if !status.contains(Status::DRIVER_OK) || queue.identity() != self.identity() {
+        // A device that vanished from its bus reads all ones.
+        if status.bits() == u8::MAX || queue.identity() != self.identity() {
             return TimeoutCause::NotLive { status };
         }
-        // A device that vanished from its bus reads all ones.
-        if status.bits() == u8::MAX {
-            return TimeoutCause::NotLive { status };
+        let index = queue.index();
+        if !status.contains(Status::DRIVER_OK) {
+            return match self.transport_mut().read_queue_state(index) {
+                // QEMU takes DRIVER_OK back along with it.
+                QueueState::CutOff(cut_off @ CutOff::NoBusMastering) => TimeoutCause::CutOff {
+                    queue: index,
+                    cut_off,
+                },
+                _ => TimeoutCause::NotLive { status },
+            };
         }
         if status.contains(Status::DEVICE_NEEDS_RESET) {
             return TimeoutCause::NeedsReset { status };
         }
-        let index = queue.index();
         match self.transport_mut().read_queue_state(index) {
             QueueState::Enabled => {}
             QueueState::Disabled => {

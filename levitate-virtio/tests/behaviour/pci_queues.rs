@@ -141,8 +141,8 @@ fn a_queue_is_described_before_it_is_enabled() {
     drop(rig.device.take_complaints());
 }
 
-/// Lets a request time out after `cut` has come between the device and its queue.
-fn time_out(plug: Plug, cut: impl FnOnce(&Rig)) -> TimeoutCause {
+/// Lets a request time out after `cut` has come between the device and its queue, of which the device complains as expected.
+fn time_out(plug: Plug, expected: &[&str], cut: impl FnOnce(&Rig)) -> TimeoutCause {
     let rig = Rig::new(plug);
     let mut slots = slots::<4>();
     let (mut device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
@@ -153,16 +153,19 @@ fn time_out(plug: Plug, cut: impl FnOnce(&Rig)) -> TimeoutCause {
     pci(&rig).config_space().write16(4, 6);
     let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
     queue.release(&quiesced, |_, _| {}).unwrap();
-    // What was done behind the driver's back.
-    drop(rig.device.take_complaints());
+    // What was done behind the driver's back, and nothing else.
+    let complaints = rig.device.take_complaints();
+    assert_eq!(complaints, expected);
     rig.pool.assert_no_leaks();
     cause
 }
 
 #[test]
 fn a_device_without_bus_mastering_is_named() {
-    let cause = time_out(Plug::PciLine, |rig| {
+    let complaints = &["guest error: queue 0 was notified while bus mastering is off"];
+    let cause = time_out(Plug::PciLine, complaints, |rig| {
         pci(rig).config_space().write16(4, 2);
+        assert_eq!(pci(rig).status(), 0x0b, "it takes DRIVER_OK back");
     });
     let cut_off = CutOff::NoBusMastering;
     assert_eq!(
@@ -180,7 +183,8 @@ fn a_device_without_bus_mastering_is_named() {
 
 #[test]
 fn a_queue_that_lost_its_vector_is_named() {
-    let cause = time_out(Plug::PciMsix, |rig| {
+    let complaints = &["PCI-18: offset 26 was written after queue 0 was enabled"];
+    let cause = time_out(Plug::PciMsix, complaints, |rig| {
         let common = pci(rig).bar(4);
         reg::QUEUE_SELECT.write(&common, 0);
         reg::QUEUE_MSIX_VECTOR.write(&common, reg::NO_VECTOR);
@@ -200,7 +204,11 @@ fn a_queue_that_lost_its_vector_is_named() {
 
 #[test]
 fn a_device_that_is_gone_is_named() {
-    let cause = time_out(Plug::PciMsix, |rig| {
+    let complaints = &[
+        "guest error: Write of 2 bytes at 0x3000 of BAR 4, while memory decoding is off",
+        "guest error: Read of 1 bytes at 0x14 of BAR 4, while memory decoding is off",
+    ];
+    let cause = time_out(Plug::PciMsix, complaints, |rig| {
         // Decoding is off, and all registers read as all ones.
         pci(rig).config_space().write16(4, 0);
     });

@@ -3,6 +3,7 @@
 use super::super::capability::{BAR, LENGTH, OFFSET, PCI_CFG, VENDOR_CFG, VENDOR_SPECIFIC};
 use super::super::space::CONFIG_SPACE_BYTES;
 use super::*;
+use crate::device::DRIVER_OK;
 
 /// Where `pci_cfg_data` is in its capability.
 const DATA: usize = 16;
@@ -48,6 +49,10 @@ impl<M: DeviceModel> Function<M> {
         }
         self.check_capability_write(offset, width_bytes);
         self.space.write(offset, width_bytes, value);
+        // As in QEMU, which takes the device for stopped then.
+        if offset == header::COMMAND && self.command() & header::BUS_MASTER == 0 {
+            self.core.status &= !DRIVER_OK;
+        }
         let window = self.window(offset, width_bytes)?;
         self.write_through(window)
     }
