@@ -63,12 +63,12 @@ pub enum PciError {
         /// The device ID.
         device: u16,
     },
-    /// It has none of the structures: it has the legacy interface alone, which is not supported.
+    /// It has the ID of a transitional device and none of the structures: it has the legacy interface alone, which is not supported.
     #[error(
         "device has no VirtIO capability, so it has the legacy interface alone, which is not supported over PCI"
     )]
     Legacy,
-    /// It lacks a structure it cannot be driven without.
+    /// It lacks a structure it cannot be driven without, or has one for its type's configuration that is of no use.
     #[error("device has no {structure} structure that is of use: {refused}")]
     NoStructure {
         /// What is missing.
@@ -100,8 +100,8 @@ pub struct PciTransport<M, A> {
     /// The device type's configuration.
     device: Option<MmioPart<M>>,
     vectors: Option<VectorPlan>,
-    /// `queue_notify_off` of each queue since it was enabled.
-    notify_offs: [u16; QUEUES_MAX],
+    /// Where each queue that was enabled since the last reset is notified.
+    notified_at: [Option<usize>; QUEUES_MAX],
 }
 
 impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
@@ -163,7 +163,7 @@ impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
             isr,
             device,
             vectors: None,
-            notify_offs: [0; QUEUES_MAX],
+            notified_at: [None; QUEUES_MAX],
         })
     }
 
@@ -236,6 +236,9 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
     }
 
     fn write_status(&mut self, status: Status) {
+        if status.is_empty() {
+            self.notified_at = [None; QUEUES_MAX];
+        }
         reg::DEVICE_STATUS.write(&self.common, status.bits());
     }
 
@@ -263,11 +266,12 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
         queue: QueueIndex,
         areas: &QueueAreas,
     ) -> Result<(), EnableQueueError> {
-        let limit = self.notify_offs.len();
-        let Some(notify_off) = self.notify_offs.get_mut(usize::from(queue.get())) else {
+        let limit = self.notified_at.len();
+        let Some(notified_at) = self.notified_at.get_mut(usize::from(queue.get())) else {
             return Err(EnableQueueError::BeyondTransport { queue, limit });
         };
-        *notify_off = enable::enable(&self.common, self.places, self.vectors, queue, areas)?;
+        let place = enable::enable(&self.common, self.places, self.vectors, queue, areas)?;
+        *notified_at = Some(place);
         Ok(())
     }
 
@@ -291,12 +295,10 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
     }
 
     fn notifier(&self, queue: QueueIndex) -> PciNotifier<M> {
-        let off = self.notify_offs.get(usize::from(queue.get())).copied();
-        // That of an enabled queue was checked; another is never notified, and has its place where nothing answers.
-        let place = off.and_then(|off| self.places.place(queue, off).ok());
+        let notified_at = self.notified_at.get(usize::from(queue.get()));
         PciNotifier {
             notify: self.notify.clone(),
-            offset: place.unwrap_or(usize::MAX),
+            offset: notified_at.copied().flatten(),
             queue,
         }
     }

@@ -31,14 +31,14 @@ impl NotifyPlaces {
     }
 }
 
-/// Size, vector, place of notification, addresses, then `queue_enable`, which is read back; returns `queue_notify_off`.
+/// Size, vector, place of notification, addresses, then `queue_enable`, which is read back; returns where the queue is notified.
 pub(super) fn enable<M: Mmio>(
     common: &M,
     places: NotifyPlaces,
     vectors: Option<VectorPlan>,
     queue: QueueIndex,
     areas: &QueueAreas,
-) -> Result<u16, EnableQueueError> {
+) -> Result<usize, EnableQueueError> {
     areas.check_separate(queue)?;
     let max = read_max_size(common, queue)?;
     let size = areas.size;
@@ -46,7 +46,7 @@ pub(super) fn enable<M: Mmio>(
         return Err(EnableQueueError::TooLarge { queue, size, max });
     }
     let notify_off = reg::QUEUE_NOTIFY_OFF.read(common);
-    places.place(queue, notify_off)?;
+    let place = places.place(queue, notify_off)?;
     reg::QUEUE_SIZE.write(common, size.get());
     if let Some(vector) = vectors
         .and_then(|plan| plan.queues)
@@ -75,7 +75,7 @@ pub(super) fn enable<M: Mmio>(
     Barriers::Platform.before_notify();
     reg::QUEUE_ENABLE.write(common, 1);
     match reg::QUEUE_ENABLE.read(common) {
-        1 => Ok(notify_off),
+        1 => Ok(place),
         found => Err(EnableQueueError::ReadBack {
             queue,
             register: "queue_enable",

@@ -10,15 +10,17 @@ use crate::transport::{Interrupt, InterruptStatus, Notify};
 #[derive(Clone, Debug)]
 pub struct PciNotifier<M> {
     pub(super) notify: M,
-    /// Where in the notification structure the queue has its place.
-    pub(super) offset: usize,
+    /// Where in the notification structure the queue has its place; nowhere if it was not enabled.
+    pub(super) offset: Option<usize>,
     pub(super) queue: QueueIndex,
 }
 
 impl<M: Mmio> Notify for PciNotifier<M> {
     fn notify(&self, _available_index: u16) {
-        Barriers::Platform.before_notify();
-        self.notify.write16(self.offset, self.queue.get());
+        if let Some(offset) = self.offset {
+            Barriers::Platform.before_notify();
+            self.notify.write16(offset, self.queue.get());
+        }
     }
 }
 
