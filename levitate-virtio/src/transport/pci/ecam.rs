@@ -23,7 +23,10 @@ pub struct EcamAccess<M> {
 }
 
 impl<M: Mmio> EcamAccess<M> {
-    /// Takes the region in which the first of `buses` begins, as the ACPI table MCFG or a device tree describes it.
+    /// Takes the region that begins with the first of `buses`.
+    ///
+    /// So does the `reg` of a device tree. The base address in the ACPI table MCFG is that of bus 0, whatever the first bus is that
+    /// it tells of, whose region begins 1 MiB times its number behind that.
     pub const fn new(region: M, segment: u16, buses: RangeInclusive<u8>) -> Self {
         Self {
             region,
