@@ -21,6 +21,7 @@ mod pci_fake;
 mod pci_hostile;
 mod pci_interrupts;
 mod pci_line;
+mod pci_list;
 mod pci_queues;
 mod pci_structures;
 mod probe;

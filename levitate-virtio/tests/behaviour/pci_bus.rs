@@ -2,7 +2,9 @@
 
 use levitate_virtio::DeviceType;
 use levitate_virtio::transport::pci::pci_types::PciAddress;
-use levitate_virtio::transport::pci::{EcamAccess, InterruptLine, PciError};
+use levitate_virtio::transport::pci::{
+    EcamAccess, InterruptLine, PciError, Refused, StructureKind,
+};
 
 use levitate_virtio::PciTransport;
 
@@ -126,6 +128,12 @@ fn what_is_no_device_has_a_reason() {
     legacy.put(0x06, &[0x10]);
     legacy.put(0x40, &[5, 0, 0, 0]);
     assert_eq!(probe(&legacy), PciError::Legacy);
+    // A modern device has no other interface.
+    let (structure, refused) = (StructureKind::Notify, Refused::default());
+    let lacking = PciError::NoStructure { structure, refused };
+    for device in [0x1040 + 1, 0x107f] {
+        assert_eq!(probe(&Bytes::function(0x1af4, device)), lacking);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The capability list of a function, walked with a limit: [`Capability`] (§4.1.4).
+//! The capability list of a function, walked once: [`Capability`] (§4.1.4).
 
 use pci_types::ConfigRegionAccess;
 
@@ -7,8 +7,6 @@ use super::function::Function;
 
 /// Where the first capability can be: behind the header.
 const FIRST: u8 = 0x40;
-/// As many as have room behind the header, 4 bytes each; a list with more of them runs in a circle.
-const VISITS_MAX: u8 = 48;
 /// The capability ID that says "vendor-specific", and so VirtIO.
 const VENDOR_SPECIFIC: u8 = 0x09;
 
@@ -108,12 +106,13 @@ pub(super) struct Capability {
     pub(super) head: [u8; 2],
 }
 
-/// The entries of the list, each at most once as far as they do not overlap.
+/// The entries of the list, each once: one that comes again ends it.
 #[derive(Debug)]
 pub(super) struct Capabilities<'f, A> {
     function: &'f Function<A>,
     next: u8,
-    visits: u8,
+    /// Which of the 64 words of configuration space an entry began at, a bit each.
+    visited: u64,
 }
 
 impl<A: ConfigRegionAccess> Iterator for Capabilities<'_, A> {
@@ -122,10 +121,11 @@ impl<A: ConfigRegionAccess> Iterator for Capabilities<'_, A> {
     fn next(&mut self) -> Option<Capability> {
         // The lower two bits are reserved, and to be masked.
         let at = self.next & !3;
-        if at < FIRST || self.visits >= VISITS_MAX {
+        let word = 1_u64.wrapping_shl(u32::from(at).wrapping_shr(2));
+        if at < FIRST || self.visited & word != 0 {
             return None;
         }
-        self.visits = self.visits.saturating_add(1);
+        self.visited |= word;
         let [id, next, head @ ..] = self.function.read_bytes(at);
         self.next = next;
         Some(Capability { at, id, head })
@@ -138,7 +138,7 @@ impl<A: ConfigRegionAccess> Function<A> {
         Capabilities {
             function: self,
             next: self.read_capabilities_pointer(),
-            visits: 0,
+            visited: 0,
         }
     }
 

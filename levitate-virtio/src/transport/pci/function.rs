@@ -100,6 +100,12 @@ impl<A: ConfigRegionAccess> Function<A> {
         DeviceType::new(id.into())
     }
 
+    /// Reads whether its IDs are those of a transitional device, which may have the legacy interface alone.
+    pub(super) fn is_transitional(&self) -> bool {
+        let [vendor, device] = self.read_halves(IDS);
+        vendor == VENDOR && (TRANSITIONAL..MODERN).contains(&device)
+    }
+
     /// Lets the function answer at its BARs and reach memory, and says whether it may pull its interrupt line.
     ///
     /// From then on its BARs decode and it may write to memory, so this comes after [`measure_bars`](Self::measure_bars), and after

@@ -93,6 +93,7 @@ pub(super) struct Structures {
     pub(super) notify: BarRange,
     pub(super) notify_off_multiplier: u32,
     pub(super) isr: BarRange,
+    /// One without bytes is none.
     pub(super) device: Option<BarRange>,
 }
 
@@ -125,6 +126,14 @@ impl<T> Search<T> {
                 log::debug!("PCI capability at {at:#04x} for the {kind} structure: {refusal}");
                 self.refused.add(at, refusal);
             }
+        }
+    }
+
+    /// What was found; `None` only if there was nothing to refuse.
+    fn found_if_any(self, structure: StructureKind) -> Result<Option<T>, PciError> {
+        match self.refused.count {
+            0 => Ok(self.found),
+            _ => self.found(structure).map(Some),
         }
     }
 
@@ -170,7 +179,7 @@ impl Structures {
             }
             is_modern = true;
         }
-        if !is_modern {
+        if !is_modern && function.is_transitional() {
             return Err(PciError::Legacy);
         }
         let (notify, notify_off_multiplier) = notify.found(StructureKind::Notify)?;
@@ -179,7 +188,9 @@ impl Structures {
             notify,
             notify_off_multiplier,
             isr: isr.found(StructureKind::Isr)?,
-            device: device.found,
+            device: device
+                .found_if_any(StructureKind::Device)?
+                .filter(|range| range.len_bytes != 0),
         })
     }
 }
