@@ -81,6 +81,41 @@ fn a_used_ring_that_lies_breaks_the_queue_until_recovery() {
     }
 }
 
+/// No driver can tell it from the truth: what comes back is for its user to keep until the device is reset (TEAM_107).
+#[test]
+fn an_index_that_jumps_may_call_a_read_done_that_is_not() {
+    let bench = Bench::new(BlockModel::patterned(8));
+    let mut storage = Storage::<4>::new();
+    let mut blk = bench.drive(&mut storage);
+    bench
+        .disk
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    for sector in 0..2 {
+        let buffer = filled(&blk, 512, 0);
+        blk.submit_read(sector, buffer).unwrap();
+    }
+    blk.notify();
+    // The one whose chain does not begin with descriptor 0, and then an element that was never written: it names descriptor 0.
+    let heads = bench.disk.waiting();
+    let answered = heads.iter().position(|(_, head)| *head != 0).unwrap();
+    assert!(heads.contains(&(0, 0)), "{heads:?}");
+    bench.disk.inject(Fault::UsedIndexJump(1));
+    assert!(bench.disk.release_at(answered));
+    let mut returned = Vec::new();
+    while let Some(completion) = blk.poll().unwrap() {
+        returned.push(completion);
+    }
+    assert_eq!(returned.len(), 2);
+    assert_eq!(
+        bench.disk.waiting(),
+        [(0, 0)],
+        "the device still has a read"
+    );
+    drop(blk);
+    drop(returned);
+    bench.finish();
+}
+
 #[test]
 fn a_used_length_beyond_the_buffer_is_a_fault() {
     let bench = Bench::new(BlockModel::patterned(8));

@@ -124,18 +124,15 @@ impl Space {
             Some(len_bytes) if offset.saturating_add(N) <= len_bytes => {
                 [(); N].map(|()| state.script.byte())
             }
-            Some(len_bytes) => panic!("{N} bytes at {offset:#x} of {len_bytes} in a BAR"),
+            // As on a bus where nothing answers; a field beyond the device's configuration is asked for there.
+            Some(_) => [0xff; N],
         }
     }
 
     fn write<const N: usize>(&self, offset: usize, value: [u8; N]) {
         let state = &mut *self.state.borrow_mut();
-        match self.bar_bytes {
-            None => state.write_config(offset, &value),
-            Some(len_bytes) => assert!(
-                offset.saturating_add(N) <= len_bytes,
-                "{N} bytes at {offset:#x} of {len_bytes} in a BAR"
-            ),
+        if self.bar_bytes.is_none() {
+            state.write_config(offset, &value);
         }
     }
 }
