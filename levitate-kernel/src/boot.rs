@@ -62,7 +62,7 @@ fn bring_up(boot_argument: usize) -> Result<(Options, Devices), BootError> {
     serial::enable_receiving(machine.serial)?;
     masking::unmask();
 
-    let mut devices = Devices::discover(machine.virtio_mmio, &options);
+    let mut devices = Devices::discover(machine.virtio_mmio, machine.pci.as_ref(), &options);
     devices.update_screen();
     Ok((options, devices))
 }

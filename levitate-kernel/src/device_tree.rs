@@ -2,6 +2,8 @@
 //!
 //! The tree comes from outside: a node that lacks what it needs is an error or left out, never a panic.
 
+pub(crate) mod pci;
+
 use core::ops::Range;
 
 use dtoolkit::fdt::{Fdt, FdtNode};

@@ -3,6 +3,7 @@
 mod changes;
 mod discovery;
 mod start;
+mod way;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -13,16 +14,13 @@ use core::sync::atomic::AtomicBool;
 
 use levitate_kernel::changes::{FollowUp, Told};
 use levitate_kernel::command_line::Options;
-use levitate_virtio::{DeviceType, Interface, MmioTransport};
 use log::error;
 
 use crate::drivers::block::BlockDevice;
-use crate::interrupts::{self, Line};
-use crate::platform::Registers;
+use crate::interrupts;
 use crate::screen::Screen;
 
-/// The way to every device of this machine.
-pub(crate) type KernelTransport = MmioTransport<Registers>;
+pub(crate) use self::way::{KernelTransport, Location, Way};
 
 /// What has become of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,19 +47,13 @@ pub(crate) enum State {
     },
 }
 
-/// A slot with a device in it; its `Display` is its line in the list of devices.
+/// A device; its `Display` is its line in the list of devices.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// Where its registers are.
-    pub(crate) address: usize,
-    /// Its registers.
-    pub(crate) registers: Registers,
-    /// Its interrupt.
-    pub(crate) interrupt: Line,
-    /// Its register version.
-    pub(crate) interface: Interface,
-    /// Its type.
-    pub(crate) device_type: DeviceType,
+    /// Where it is.
+    pub(crate) location: Location,
+    /// How to get to it.
+    pub(crate) way: Way,
     /// Whether it has said that its configuration changed, and nobody has looked yet.
     pub(crate) has_changed: Arc<AtomicBool>,
     /// Whether it has to be looked at because of that.
@@ -75,18 +67,18 @@ pub(crate) struct Entry {
 pub(crate) struct Devices {
     /// Who is to drive what.
     options: Options,
-    /// One for each slot with a device, in ascending order of addresses.
+    /// One for each device, in ascending order of their locations.
     pub(crate) entries: Vec<Entry>,
     /// The display, if there is one.
     pub(crate) screen: Option<Screen>,
-    /// The disks, in ascending order of addresses.
+    /// The disks, in ascending order of their locations.
     pub(crate) disks: Vec<Disk>,
 }
 
 /// A disk and where it was found.
 pub(crate) struct Disk {
-    /// Where its registers are.
-    pub(crate) address: usize,
+    /// Where it is.
+    pub(crate) location: Location,
     /// The length in sectors that the log has of it.
     told_sectors: Told<u64>,
     /// The disk.
@@ -104,27 +96,17 @@ impl Devices {
     }
 }
 
-/// Returns the number of the register version.
-pub(crate) const fn version(interface: Interface) -> u32 {
-    match interface {
-        Interface::Legacy => 1,
-        Interface::Modern => 2,
-    }
-}
-
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let device_type = self.way.device_type();
         write!(
             f,
-            "{:#x}  version {}  {:<8}  {}",
-            self.address,
-            version(self.interface),
-            self.device_type,
-            self.state
+            "{}  {}  {device_type:<8}  {}",
+            self.location, self.way, self.state
         )?;
         match self.state {
             State::Driven { .. } => {
-                let count = interrupts::count(self.interrupt.number);
+                let count = interrupts::count(&self.way.lines());
                 write!(f, "; interrupts: {count}")
             }
             _ => Ok(()),

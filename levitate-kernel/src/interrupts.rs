@@ -1,6 +1,7 @@
 //! Which interrupt leads to which handler, and how often it did.
 
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use log::warn;
@@ -31,7 +32,7 @@ pub(crate) struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum InterruptError {
     /// The line has a handler already.
-    #[error("interrupt {number} has a handler already")]
+    #[error("interrupt {number} has a handler already, and cannot be shared")]
     Taken {
         /// The line.
         number: u32,
@@ -41,57 +42,68 @@ pub(crate) enum InterruptError {
     Controller(#[from] ControllerError),
 }
 
+type Handler = Box<dyn FnMut() + Send>;
+
 struct Entry {
-    number: u32,
+    line: Line,
     count: u64,
-    handler: Box<dyn FnMut() + Send>,
+    /// Of several devices, if they share the line.
+    handlers: Vec<Handler>,
 }
 
 static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
 /// Has `handler` called whenever `line` interrupts; it runs with interrupts masked and must quiet the device.
 ///
+/// Devices may share a line that they hold: each handler is called then.
+///
 /// # Errors
 ///
-/// [`InterruptError`]; the line stays off.
+/// [`InterruptError`]; the line stays as it was.
 pub(crate) fn handle(
     line: Line,
     handler: impl FnMut() + Send + 'static,
 ) -> Result<(), InterruptError> {
-    let Line { number, .. } = line;
-    let entry = Entry {
-        number,
-        count: 0,
-        handler: Box::new(handler),
-    };
+    let Line { number, trigger } = line;
+    let handler: Handler = Box::new(handler);
     {
         let mut entries = ENTRIES.lock();
-        if entries.iter().any(|entry| entry.number == number) {
-            return Err(InterruptError::Taken { number });
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.line.number == number) {
+            if entry.line != line || trigger == Trigger::Edge {
+                return Err(InterruptError::Taken { number });
+            }
+            entry.handlers.push(handler);
+            return Ok(());
         }
-        entries.push(entry);
+        entries.push(Entry {
+            line,
+            count: 0,
+            handlers: vec![handler],
+        });
     }
     interrupt_controller::enable(line).inspect_err(|_| {
-        ENTRIES.lock().retain(|entry| entry.number != number);
+        ENTRIES.lock().retain(|entry| entry.line.number != number);
     })?;
     Ok(())
 }
 
-/// Returns how often the line numbered `number` has interrupted.
-pub(crate) fn count(number: u32) -> u64 {
+/// Returns how often `lines` have interrupted, all together.
+pub(crate) fn count(lines: &[Line]) -> u64 {
     let entries = ENTRIES.lock();
-    let entry = entries.iter().find(|entry| entry.number == number);
-    entry.map_or(0, |entry| entry.count)
+    let counted = entries.iter().filter(|entry| lines.contains(&entry.line));
+    counted.map(|entry| entry.count).sum()
 }
 
 /// Handles an interrupt that the controller delivered; called with interrupts masked.
 pub(crate) fn dispatch(number: u32) {
     let is_handled = {
         let mut entries = ENTRIES.lock();
-        let entry = entries.iter_mut().find(|entry| entry.number == number);
+        let entry = entries.iter_mut().find(|entry| entry.line.number == number);
         entry.map(|entry| {
             entry.count += 1;
-            (entry.handler)();
+            for handler in &mut entry.handlers {
+                handler();
+            }
         })
     };
     interrupt_controller::end(number);

@@ -3,7 +3,7 @@
 //! Each architecture fills one in, from a device tree or whatever its firmware leaves behind; the rest of the kernel reads it.
 
 use core::fmt;
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 
 use heapless::Vec;
 use thiserror::Error;
@@ -15,6 +15,10 @@ use crate::interrupts::Line;
 const MAX_RANGES: usize = 32;
 /// Slots for virtio-mmio devices that are noted; `virt` has 32.
 const MAX_SLOTS: usize = 64;
+/// Windows of a host bridge that are noted.
+const MAX_WINDOWS: usize = 8;
+/// Interrupt lines of a host bridge that are noted; `virt` has 16.
+const MAX_LINES: usize = 64;
 
 /// A device's registers, and the interrupt it raises.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +27,46 @@ pub(crate) struct Device {
     pub(crate) registers: Range<usize>,
     /// Its interrupt.
     pub(crate) interrupt: Line,
+}
+
+/// A host bridge of PCI, whose bus addresses are the CPU's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PciHost {
+    /// Configuration space of all its buses (ECAM), 1 MiB each.
+    pub(crate) ecam: Range<usize>,
+    /// Its segment.
+    pub(crate) segment: u16,
+    /// Its buses.
+    pub(crate) buses: RangeInclusive<u8>,
+    /// What it forwards to its bus; nothing else is there.
+    pub(crate) windows: Vec<Range<u64>, MAX_WINDOWS>,
+    /// Who gives the functions their addresses.
+    pub(crate) assigned_by: AssignedBy,
+    /// Where interrupt lines lead to.
+    pub(crate) lines: PciLines,
+}
+
+/// Who gives the functions of a bus their addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AssignedBy {
+    /// Firmware did, before the kernel was started.
+    Firmware,
+    /// The kernel does, and nobody has before.
+    Kernel,
+}
+
+/// Where the interrupt lines of a bus lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PciLines {
+    /// By device and pin.
+    Map {
+        /// Which bits of bus, device and function count.
+        mask: u16,
+        /// Bus, device and function under the mask; the pin, INTA being 1; and the line.
+        entries: Vec<(u16, u8, Line), MAX_LINES>,
+    },
+    /// Firmware has written the number into each function's Interrupt Line register; the lines are held.
+    Register,
 }
 
 /// Where a description comes from; its `Display` names it in the log.
@@ -88,6 +132,8 @@ pub(crate) struct Machine {
     pub(crate) serial: Line,
     /// The slots that may hold a virtio-mmio device, in no particular order.
     pub(crate) virtio_mmio: Vec<Device, MAX_SLOTS>,
+    /// The host bridge of PCI, if it has one.
+    pub(crate) pci: Option<PciHost>,
 }
 
 impl Machine {

@@ -40,6 +40,8 @@ mod memory;
 #[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
+mod pci;
+#[cfg(target_os = "none")]
 mod platform;
 #[cfg(target_os = "none")]
 mod screen;

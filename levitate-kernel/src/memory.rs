@@ -2,6 +2,7 @@
 
 pub(crate) mod frames;
 pub(crate) mod heap;
+pub(crate) mod registers;
 
 use core::ops::Range;
 

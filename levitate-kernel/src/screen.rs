@@ -8,6 +8,7 @@ use embedded_graphics::geometry::Size;
 use levitate_kernel::console::Console;
 use levitate_kernel::log_format::Line;
 
+use crate::devices::Location;
 use crate::drivers::DriverError;
 use crate::drivers::display::{Canvas, Display};
 use crate::lock::Mutex;
@@ -41,27 +42,27 @@ enum Shows {
 
 /// A display and what is on it.
 pub(crate) struct Screen {
-    address: usize,
+    location: Location,
     display: Box<dyn Display>,
     shows: Shows,
 }
 
 impl Screen {
-    /// Takes the display whose registers are at `address`, to show the log on it.
-    pub(crate) fn new(address: usize, display: Box<dyn Display>) -> Self {
+    /// Takes the display at `location`, to show the log on it.
+    pub(crate) fn new(location: Location, display: Box<dyn Display>) -> Self {
         // Another display may have shown some of the log.
         CONSOLE.lock().invalidate();
         HAS_NEWS.store(true, Ordering::Relaxed);
         Self {
-            address,
+            location,
             display,
             shows: Shows::Log,
         }
     }
 
     /// Returns where the display's registers are.
-    pub(crate) const fn address(&self) -> usize {
-        self.address
+    pub(crate) const fn location(&self) -> Location {
+        self.location
     }
 
     /// Brings the log up to date, if it is what the display shows.

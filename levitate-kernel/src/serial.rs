@@ -12,7 +12,7 @@ const RECEIVE_BYTES: usize = 1024;
 
 struct Serial {
     uart: Option<Uart>,
-    interrupt: Option<u32>,
+    line: Option<Line>,
     received: [u8; RECEIVE_BYTES],
     first: usize,
     count: usize,
@@ -20,7 +20,7 @@ struct Serial {
 
 static SERIAL: Mutex<Serial> = Mutex::new(Serial {
     uart: None,
-    interrupt: None,
+    line: None,
     received: [0; RECEIVE_BYTES],
     first: 0,
     count: 0,
@@ -44,14 +44,14 @@ pub(crate) fn start() {
 pub(crate) fn enable_receiving(line: Line) -> Result<(), InterruptError> {
     interrupts::handle(line, handle_interrupt)?;
     let serial = &mut *SERIAL.lock();
-    serial.interrupt = Some(line.number);
+    serial.line = Some(line);
     serial.take_in();
     Ok(())
 }
 
 /// Returns the port's interrupt, once it is in use.
-pub(crate) fn interrupt_number() -> Option<u32> {
-    SERIAL.lock().interrupt
+pub(crate) fn line() -> Option<Line> {
+    SERIAL.lock().line
 }
 
 /// Says whether the port identifies itself as what the kernel takes it for.

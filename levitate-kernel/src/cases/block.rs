@@ -10,7 +10,7 @@ use levitate_kernel::selftest::{Outcome, Run};
 use super::{Result, driver, ensure, wait_until};
 use crate::devices::Devices;
 use crate::drivers::block::{BlockDevice, Read, SECTOR_BYTES};
-use crate::interrupts;
+use crate::interrupts::{self, Line};
 
 /// Sectors that are written and put back, at the end of the disk.
 const SCRATCH_SECTORS: u64 = 8;
@@ -50,9 +50,9 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
             run.record(&format!("disk{number}-{name}"), &outcome, out)?;
         }
         let mut entries = devices.entries.iter();
-        let entry = entries.find(|entry| entry.address == disk.address);
-        let line = entry.map_or(u32::MAX, |entry| entry.interrupt.number);
-        let outcome = Outcome::of(interrupts_when_asked_to(&mut *disk.device, line));
+        let entry = entries.find(|entry| entry.location == disk.location);
+        let lines = entry.map_or_else(Vec::new, |entry| entry.way.lines());
+        let outcome = Outcome::of(interrupts_when_asked_to(&mut *disk.device, &lines));
         run.record(&format!("disk{number}-interrupts"), &outcome, out)?;
     }
     Ok(())
@@ -331,20 +331,20 @@ fn flushes(disk: &mut dyn BlockDevice) -> Result {
 }
 
 /// Interrupts arrive when they are wanted, as many as are needed, and no storm of them.
-fn interrupts_when_asked_to(disk: &mut dyn BlockDevice, line: u32) -> Result {
+fn interrupts_when_asked_to(disk: &mut dyn BlockDevice, lines: &[Line]) -> Result {
     const READS: u64 = 20;
     let mut block = sectors(disk.info().block_sectors);
-    let before = interrupts::count(line);
+    let before = interrupts::count(lines);
     disk.set_interrupts(true);
     let outcome = (|| {
         for _ in 0..READS {
             disk.read(0, &mut block).map_err(driver)?;
         }
-        wait_until(|| interrupts::count(line) > before)
+        wait_until(|| interrupts::count(lines) > before)
     })();
     disk.set_interrupts(false);
     outcome?;
-    let count = interrupts::count(line) - before;
+    let count = interrupts::count(lines) - before;
     ensure!(count <= READS, "{READS} reads made {count} interrupts");
     Ok(())
 }

@@ -23,7 +23,7 @@ use log::info;
 use self::subject::{Failure, Subject};
 use self::tampered::{Access, Tampered};
 use super::{Result, ensure};
-use crate::devices::{Devices, Entry, State};
+use crate::devices::{Devices, Entry, State, Way};
 use crate::memory::frames::PAGE_BYTES;
 use crate::platform::{KernelDma, Registers};
 
@@ -181,20 +181,29 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
         let name = subject.name();
         let device_type = subject.device_type();
         let mut entries = devices.entries.iter();
-        let Some(index) = entries.position(|entry| entry.device_type == device_type) else {
+        let Some(index) = entries.position(|entry| entry.way.device_type() == device_type) else {
             let why = Outcome::skipped(format_args!("no {name}"));
             run.record(name, &why, out)?;
             continue;
         };
+        let Way::Mmio {
+            registers,
+            interface,
+            ..
+        } = devices.entries[index].way.clone()
+        else {
+            let why = format_args!("not behind registers of virtio-mmio");
+            run.record(name, &Outcome::skipped(why), out)?;
+            continue;
+        };
         let was_driven = matches!(devices.entries[index].state, State::Driven { .. });
         devices.stop(index);
-        let entry = devices.entries[index].clone();
-        let probing = Outcome::of(probing_names_what_it_finds(&entry.registers));
+        let probing = Outcome::of(probing_names_what_it_finds(&registers));
         run.record(&format!("{name}-not-virtio"), &probing, out)?;
-        let misplaced = Outcome::of(misplaced_queues_are_refused(&entry.registers));
+        let misplaced = Outcome::of(misplaced_queues_are_refused(&registers));
         run.record(&format!("{name}-queue-misplaced"), &misplaced, out)?;
         for cause in CAUSES {
-            let outcome = Outcome::of(bring_about(subject, cause, &entry));
+            let outcome = Outcome::of(bring_about(subject, cause, &registers, interface));
             run.record(&format!("{name}-{}", cause.name), &outcome, out)?;
         }
         devices.start(index);
@@ -206,15 +215,19 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
     Ok(())
 }
 
-fn bring_about(subject: Subject, cause: &Cause, entry: &Entry) -> Result {
-    if cause.only.is_some_and(|only| only != entry.interface) {
+fn bring_about(
+    subject: Subject,
+    cause: &Cause,
+    registers: &Registers,
+    interface: Interface,
+) -> Result {
+    if cause.only.is_some_and(|only| only != interface) {
         return Err(Outcome::skipped(format_args!(
-            "not on a {} device",
-            entry.interface
+            "not on a {interface} device"
         )));
     }
-    let registers = Tampered::new(entry.registers.clone(), cause.tamper);
-    match subject.attempt(registers, SHORT) {
+    let tampered = Tampered::new(registers.clone(), cause.tamper);
+    match subject.attempt(tampered, SHORT) {
         Ok(()) => {
             return Err(Outcome::failed(format_args!(
                 "the device answered all the same"
@@ -225,7 +238,7 @@ fn bring_about(subject: Subject, cause: &Cause, entry: &Entry) -> Result {
             info!("{} {}: {failure}", subject.name(), cause.name);
         }
     }
-    let untouched = Tampered::new(entry.registers.clone(), Access::UNTOUCHED);
+    let untouched = Tampered::new(registers.clone(), Access::UNTOUCHED);
     let again = subject.attempt(untouched, LONG);
     again.map_err(|failure| Outcome::failed(format_args!("afterwards, untouched: {failure}")))
 }

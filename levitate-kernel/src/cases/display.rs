@@ -1,5 +1,6 @@
 //! The display, as far as the machine itself can see it; what shows on it is looked at from outside.
 
+use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use embedded_graphics::geometry::{Point, Size};
@@ -11,7 +12,7 @@ use levitate_kernel::selftest::{Outcome, Run};
 use super::{Result, driver, ensure, wait_until};
 use crate::devices::Devices;
 use crate::drivers::display::{Canvas, Display};
-use crate::interrupts;
+use crate::interrupts::{self, Line};
 use crate::memory::frames;
 
 type Test = fn(&mut dyn Display) -> Result;
@@ -41,11 +42,11 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
         let outcome = Outcome::of(test(screen.picture()));
         run.record(name, &outcome, out)?;
     }
-    let address = screen.address();
+    let location = screen.location();
     let mut entries = devices.entries.iter();
-    let entry = entries.find(|entry| entry.address == address);
-    let line = entry.map_or(u32::MAX, |entry| entry.interrupt.number);
-    let outcome = Outcome::of(interrupts_when_asked_to(screen.picture(), line));
+    let entry = entries.find(|entry| entry.location == location);
+    let lines = entry.map_or_else(Vec::new, |entry| entry.way.lines());
+    let outcome = Outcome::of(interrupts_when_asked_to(screen.picture(), &lines));
     run.record("display-interrupts", &outcome, out)?;
     let shown = screen.show_log().map_err(driver);
     run.record("display-shows-the-log-again", &Outcome::of(shown), out)
@@ -145,15 +146,15 @@ fn makes_its_picture_anew(display: &mut dyn Display) -> Result {
     presents_a_picture(display)
 }
 
-fn interrupts_when_asked_to(display: &mut dyn Display, line: u32) -> Result {
-    let before = interrupts::count(line);
+fn interrupts_when_asked_to(display: &mut dyn Display, lines: &[Line]) -> Result {
+    let before = interrupts::count(lines);
     display.set_interrupts(true).map_err(driver)?;
     let presented = display.present_all().map_err(driver);
-    let arrived = presented.and_then(|_| wait_until(|| interrupts::count(line) > before));
+    let arrived = presented.and_then(|_| wait_until(|| interrupts::count(lines) > before));
     display.set_interrupts(false).map_err(driver)?;
     arrived?;
     // A command for each of a transfer and a flush.
-    let count = interrupts::count(line) - before;
+    let count = interrupts::count(lines) - before;
     ensure!(count <= 2, "2 commands made {count} interrupts");
     Ok(())
 }

@@ -113,11 +113,11 @@ fn uart_answers() -> Result {
 }
 
 fn uart_interrupts() -> Result {
-    let number = serial::interrupt_number()
+    let line = serial::line()
         .ok_or_else(|| Outcome::failed(format_args!("the serial port has no interrupt")))?;
-    let before = interrupts::count(number);
-    interrupt_controller::make_pending(number);
-    wait_until(|| interrupts::count(number) > before)
+    let before = interrupts::count(&[line]);
+    interrupt_controller::make_pending(line.number);
+    wait_until(|| interrupts::count(&[line]) > before)
 }
 
 fn heap_allocates_and_frees() -> Result {

@@ -25,7 +25,7 @@ pub(super) fn info(
         let id = disk.device.id()?;
         writeln!(
             out,
-            "disk {number}: \"{}\", {} sectors ({} bytes), {}, requests up to {} bytes, {} at {:#x}",
+            "disk {number}: \"{}\", {} sectors ({} bytes), {}, requests up to {} bytes, {} at {}",
             id,
             info.capacity_sectors,
             info.capacity_bytes(),
@@ -36,7 +36,7 @@ pub(super) fn info(
             },
             info.max_request_bytes,
             info.driver,
-            disk.address,
+            disk.location,
         )?;
     }
     Ok(())

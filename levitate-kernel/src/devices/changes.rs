@@ -23,16 +23,16 @@ impl Devices {
     /// A look that fails is repeated the next time this is called, [`MAX_LOOKS`] times in all.
     pub(crate) fn follow_changes(&mut self) {
         for entry in &mut self.entries {
-            let address = entry.address;
+            let location = entry.location;
             let screen = self.screen.as_mut();
-            let mut screen = screen.filter(|screen| screen.address() == address);
+            let mut screen = screen.filter(|screen| screen.location() == location);
             let was_reset = screen.as_mut().is_some_and(|screen| screen.take_reset());
             // Relaxed: as where it is set.
             let has_changed = entry.has_changed.swap(false, Ordering::Relaxed);
             let is_due = entry.follow_up.is_due(has_changed || was_reset);
             let mut looked = Ok(());
             let mut disks = self.disks.iter_mut().enumerate();
-            if let Some((number, disk)) = disks.find(|(_, disk)| disk.address == address) {
+            if let Some((number, disk)) = disks.find(|(_, disk)| disk.location == location) {
                 if is_due {
                     looked = disk.device.process_config_change();
                 }
@@ -60,26 +60,26 @@ impl Entry {
         let now = disk.device.info().capacity_sectors;
         if let Some(before) = disk.told_sectors.update(now) {
             self.state.set_role(disk.role(number));
-            let address = self.address;
-            info!("{address:#x}: disk {number} has {now} sectors now, it had {before}");
+            let location = self.location;
+            info!("{location}: disk {number} has {now} sectors now, it had {before}");
         }
     }
 
     fn follow_display(&mut self, screen: &mut Screen) -> Result<(), DriverError> {
         if let Some(size) = screen.process_events()? {
             let role = display_role(size);
-            info!("{:#x}: {role} now", self.address);
+            info!("{}: {role} now", self.location);
             self.state.set_role(role);
         }
         Ok(())
     }
 
     fn look_failed(&mut self, error: &DriverError) {
-        let address = self.address;
-        error!("{address:#x}: its change is not followed: {error}");
+        let location = self.location;
+        error!("{location}: its change is not followed: {error}");
         if self.follow_up.failed() == Next::GiveUp {
             warn!(
-                "{address:#x}: {MAX_LOOKS} looks have failed; its change is given up until it changes again"
+                "{location}: {MAX_LOOKS} looks have failed; its change is given up until it changes again"
             );
         }
     }

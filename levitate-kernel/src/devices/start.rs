@@ -11,7 +11,7 @@ use levitate_kernel::command_line::Choice;
 use levitate_virtio::{DeviceType, Transport};
 use log::warn;
 
-use super::{Devices, Disk, KernelTransport, State};
+use super::{Devices, Disk, KernelTransport, Location, State};
 use crate::drivers::block::BlockDevice as _;
 use crate::drivers::display::Display;
 use crate::drivers::levitate_blk::LevitateBlk;
@@ -36,17 +36,17 @@ impl State {
 }
 
 impl Devices {
-    /// Gives the device at `address` to the driver the command line chose.
-    pub(super) fn drive(&mut self, address: usize, transport: KernelTransport) -> State {
+    /// Gives the device at `location` to the driver the command line chose.
+    pub(super) fn drive(&mut self, location: Location, transport: KernelTransport) -> State {
         let (driver, role) = match (transport.device_type(), self.options.gpu, self.options.blk) {
             (DeviceType::GPU, Choice::Off, _) | (DeviceType::BLOCK, _, Choice::Off) => {
                 return State::Off;
             }
             (DeviceType::GPU, Choice::Levitate, _) => {
-                (levitate_gpu::NAME, self.start_gpu(address, transport))
+                (levitate_gpu::NAME, self.start_gpu(location, transport))
             }
             (DeviceType::BLOCK, _, Choice::Levitate) => {
-                (levitate_blk::NAME, self.start_blk(address, transport))
+                (levitate_blk::NAME, self.start_blk(location, transport))
             }
             _ => return State::Unknown,
         };
@@ -61,15 +61,15 @@ impl Devices {
         let Some(entry) = self.entries.get_mut(index) else {
             return;
         };
-        let address = entry.address;
+        let location = entry.location;
         entry.state = State::Stopped;
-        self.screen.take_if(|screen| screen.address() == address);
-        self.disks.retain(|disk| disk.address != address);
+        self.screen.take_if(|screen| screen.location() == location);
+        self.disks.retain(|disk| disk.location != location);
     }
 
     fn start_gpu(
         &mut self,
-        address: usize,
+        location: Location,
         transport: KernelTransport,
     ) -> Result<String, DriverError> {
         if self.screen.is_some() {
@@ -77,19 +77,19 @@ impl Devices {
         }
         let display = LevitateGpu::new(transport)?;
         let size = display.size();
-        self.screen = Some(Screen::new(address, Box::new(display)));
+        self.screen = Some(Screen::new(location, Box::new(display)));
         Ok(display_role(size))
     }
 
     fn start_blk(
         &mut self,
-        address: usize,
+        location: Location,
         transport: KernelTransport,
     ) -> Result<String, DriverError> {
         let device = LevitateBlk::new(transport)?;
-        let number = self.disks.partition_point(|disk| disk.address < address);
+        let number = self.disks.partition_point(|disk| disk.location < location);
         let mut disk = Disk {
-            address,
+            location,
             told_sectors: Told::new(device.info().capacity_sectors),
             device: Box::new(device),
         };
@@ -104,7 +104,7 @@ impl Disk {
     pub(super) fn role(&mut self, number: usize) -> String {
         let info = self.device.info();
         let id = self.device.id().unwrap_or_else(|error| {
-            warn!("{:#x}: no serial number: {error}", self.address);
+            warn!("{}: no serial number: {error}", self.location);
             String::new()
         });
         format!(

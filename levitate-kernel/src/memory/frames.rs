@@ -189,6 +189,13 @@ pub(crate) fn is_memory(range: Range<usize>) -> bool {
     memory.any(|memory| memory.start <= range.start && range.end <= memory.end)
 }
 
+/// Says whether any address of `range` is memory.
+pub(crate) fn overlaps_memory(range: &Range<usize>) -> bool {
+    let frames = FRAMES.lock();
+    let mut memory = frames.memory().iter();
+    memory.any(|memory| memory.start < range.end && range.start < memory.end)
+}
+
 /// Returns the number of bytes that are free.
 pub(crate) fn free_bytes() -> usize {
     FRAMES.lock().free_bytes()

@@ -8,11 +8,11 @@ use levitate_hal::Mmio;
 use safe_mmio::UniqueMmioPointer;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::arch::DEVICE_MEMORY;
+use crate::memory::registers;
 
 /// A device's registers; every access is checked against their length.
 ///
-/// INVARIANT: `start..start + len_bytes` lies inside [`DEVICE_MEMORY`].
+/// INVARIANT: registers are mapped at every address of `start..start + len_bytes`.
 #[derive(Clone, Debug)]
 pub(crate) struct Registers {
     start: usize,
@@ -22,11 +22,15 @@ pub(crate) struct Registers {
 impl Registers {
     /// Names the registers in `range`; `None` if no device registers are mapped there.
     pub(crate) fn new(range: Range<usize>) -> Option<Self> {
-        let is_mapped = DEVICE_MEMORY.start <= range.start && range.end <= DEVICE_MEMORY.end;
-        (is_mapped && range.start < range.end).then_some(Self {
+        registers::is_mapped(&range).then_some(Self {
             start: range.start,
             len_bytes: range.end - range.start,
         })
+    }
+
+    /// Returns where they begin.
+    pub(crate) const fn start(&self) -> usize {
+        self.start
     }
 
     /// Returns a pointer to the register at `offset`, if it is inside and aligned.
@@ -37,8 +41,7 @@ impl Registers {
             return None;
         }
         let pointer = NonNull::new(address as *mut T)?;
-        // SAFETY: the address is aligned and inside `DEVICE_MEMORY`, which is mapped as device memory for as long as the
-        // kernel runs. The pointer is used for one access and dropped, and an access is one instruction: no other comes between.
+        // SAFETY: the address is aligned, and mapped as device memory for as long as the kernel runs (invariant). The pointer is used for one access and dropped, and an access is one instruction: no other comes between.
         Some(unsafe { UniqueMmioPointer::new(pointer) })
     }
 

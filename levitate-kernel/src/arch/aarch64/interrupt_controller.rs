@@ -41,6 +41,9 @@ pub(crate) enum ControllerError {
     /// Its redistributors could not be made out.
     #[error("the interrupt controller's redistributors could not be made out")]
     Redistributors,
+    /// It takes no messages, or has none left.
+    #[error("no message interrupt is left")]
+    NoMessages,
     /// It was not started.
     #[error("the interrupt controller was not started")]
     NotStarted,
@@ -278,4 +281,25 @@ fn configure_v2(distributor: &Range<usize>, cpu_interface: &Range<usize>) {
     }
     cpu_interface.write32(PRIORITY_MASK, u32::from(ALL_PRIORITIES));
     cpu_interface.write32(CONTROL, 1);
+}
+
+/// What a device writes, and where, to raise an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageTarget {
+    /// Where.
+    pub(crate) address: u64,
+    /// What.
+    pub(crate) data: u32,
+}
+
+/// Sets an interrupt aside for message `event` of the PCI function that calls itself `requester`.
+///
+/// # Errors
+///
+/// [`ControllerError::NoMessages`].
+pub(crate) fn message(
+    _requester: u16,
+    _event: u16,
+) -> Result<(Line, MessageTarget), ControllerError> {
+    Err(ControllerError::NoMessages)
 }

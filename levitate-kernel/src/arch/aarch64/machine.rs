@@ -6,7 +6,7 @@ use log::warn;
 
 use super::interrupt_controller::Description;
 use super::uart;
-use crate::device_tree::{CELL, DeviceTree, property, registers};
+use crate::device_tree::{CELL, DeviceTree, pci, property, registers};
 use crate::interrupts::{Line, Trigger};
 use crate::machine::{Device, Machine, MachineError};
 
@@ -40,6 +40,7 @@ pub(crate) unsafe fn describe(boot_argument: usize) -> Result<Machine, MachineEr
         timer: timer(&tree)?,
         serial: port.interrupt,
         virtio_mmio: Machine::collect(source, "virtio-mmio slots", device(&tree, "virtio,mmio"))?,
+        pci: pci::host(&tree, INTERRUPT_CELLS, line)?,
     })
 }
 
@@ -98,8 +99,22 @@ fn timer(tree: &DeviceTree) -> Result<Line, MachineError> {
         .ok_or_else(|| incomplete(tree, "timer"))
 }
 
-/// Returns the interrupt at `index`, in the GIC's three cells: kind, number within the kind, flags.
+/// Cells that name an interrupt to a GIC: kind, number within the kind, flags.
+const INTERRUPT_CELLS: usize = 3;
+
+/// Returns the interrupt at `index` of a node.
 fn interrupt(node: FdtNode<'static>, index: usize) -> Option<Line> {
+    let cells = property(node, "interrupts")?;
+    let mut chunks = cells.chunks_exact(INTERRUPT_CELLS * CELL);
+    let mut cells = chunks.nth(index)?.chunks_exact(CELL).map(|cell| {
+        let bytes = cell.try_into().unwrap_or_default();
+        u32::from_be_bytes(bytes)
+    });
+    line(&[cells.next()?, cells.next()?, cells.next()?])
+}
+
+/// Returns the interrupt that the cells name to a GIC.
+fn line(cells: &[u32]) -> Option<Line> {
     const SHARED: u32 = 0;
     const PRIVATE: u32 = 1;
     /// The first shared one, and how many there are.
@@ -109,14 +124,9 @@ fn interrupt(node: FdtNode<'static>, index: usize) -> Option<Line> {
     /// Rising or falling edge.
     const EDGE: u32 = 0b0011;
 
-    let cells = property(node, "interrupts")?;
-    let [kind, number, flags] = cells.chunks_exact(3 * CELL).nth(index).and_then(|chunk| {
-        let mut cells = chunk.chunks_exact(CELL).map(|cell| {
-            let bytes = cell.try_into().unwrap_or_default();
-            u32::from_be_bytes(bytes)
-        });
-        Some([cells.next()?, cells.next()?, cells.next()?])
-    })?;
+    let &[kind, number, flags] = cells else {
+        return None;
+    };
     let (first, count) = match kind {
         SHARED => SHARED_NUMBERS,
         PRIVATE => PRIVATE_NUMBERS,

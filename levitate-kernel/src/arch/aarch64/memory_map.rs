@@ -1,6 +1,5 @@
 //! The page table the kernel runs on once it knows its memory: what is there, and nothing that may be both written and executed.
 
-use alloc::boxed::Box;
 use core::arch::asm;
 use core::ops::Range;
 
@@ -10,11 +9,15 @@ use aarch64_paging::paging::{El1And0, MemoryRegion};
 use thiserror::Error;
 
 use super::boot::{DEVICE, DEVICE_MEMORY, MEMORY};
+use crate::lock::Mutex;
 
 /// Not the one of the first table: as no entry is global, what the TLB has of that is not used any more.
 const ADDRESS_SPACE: usize = 1;
 /// 512 GiB, as the first table has them.
 const ROOT_LEVEL: usize = 1;
+
+/// The page table in use, once there is one; it is never dropped, which would switch it off.
+static MAP: Mutex<Option<IdMap<El1And0>>> = Mutex::new(None);
 
 /// The page table could not be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -39,12 +42,28 @@ pub(crate) fn activate(memory: &[Range<usize>]) -> Result<(), MemoryMapError> {
     let [code, constants] = read_only();
     add(&mut map, &code, MEMORY | El1Attributes::READ_ONLY)?;
     add(&mut map, &constants, data | El1Attributes::READ_ONLY)?;
-    // The map must outlive everything: dropping it would switch it off.
-    let map = Box::leak(Box::new(map));
+    let mut in_use = MAP.lock();
+    let map = in_use.insert(map);
     // SAFETY: all memory, the kernel's image and stack in it, and all registers are mapped at the addresses they had before;
     // only what nobody writes became read-only.
     unsafe { map.activate() };
     forget_translations();
+    Ok(())
+}
+
+/// Maps device registers, each at its own address, where nothing is mapped yet.
+///
+/// # Errors
+///
+/// [`MemoryMapError`]; a part may be mapped then.
+pub(crate) fn add_registers(range: &Range<usize>) -> Result<(), MemoryMapError> {
+    let refused = MemoryMapError {
+        start: range.start,
+        end: range.end,
+    };
+    add(MAP.lock().as_mut().ok_or(refused)?, range, DEVICE)?;
+    // SAFETY: nothing but a wait. No TLB remembers that something is not mapped, but the table has to be written before it is read.
+    unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) };
     Ok(())
 }
 

@@ -40,6 +40,9 @@ pub(crate) enum ControllerError {
         /// Where it ends.
         end: usize,
     },
+    /// It takes no messages, or has none left.
+    #[error("no message interrupt is left")]
+    NoMessages,
     /// It was not started.
     #[error("the interrupt controller was not started")]
     NotStarted,
@@ -207,4 +210,25 @@ impl IoApic {
         self.0.write32(Self::SELECT, low);
         self.0.write32(Self::WINDOW, entry);
     }
+}
+
+/// What a device writes, and where, to raise an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageTarget {
+    /// Where.
+    pub(crate) address: u64,
+    /// What.
+    pub(crate) data: u32,
+}
+
+/// Sets an interrupt aside for message `event` of the PCI function that calls itself `requester`.
+///
+/// # Errors
+///
+/// [`ControllerError::NoMessages`].
+pub(crate) fn message(
+    _requester: u16,
+    _event: u16,
+) -> Result<(Line, MessageTarget), ControllerError> {
+    Err(ControllerError::NoMessages)
 }

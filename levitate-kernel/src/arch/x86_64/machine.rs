@@ -84,6 +84,7 @@ pub(crate) unsafe fn describe(boot_argument: usize) -> Result<Machine, MachineEr
         timer: TIMER,
         serial: SERIAL,
         virtio_mmio: Machine::collect(source, "virtio-mmio slots", slots)?,
+        pci: None,
     })
 }
 

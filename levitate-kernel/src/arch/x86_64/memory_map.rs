@@ -13,6 +13,7 @@ use x86_64::structures::paging::{
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::boot::{DEVICE_MEMORY, LOW_MEMORY};
+use crate::lock::Mutex;
 
 const CODE: PageTableFlags = PageTableFlags::PRESENT;
 const CONSTANTS: PageTableFlags = CODE.union(PageTableFlags::NO_EXECUTE);
@@ -23,6 +24,9 @@ const DEVICE: PageTableFlags = DATA
 
 /// The first page is left out, so that a null pointer leads nowhere.
 const NULL_BYTES: usize = Size4KiB::SIZE as usize;
+
+/// The page table in use, once there is one.
+static MAP: Mutex<Option<OffsetPageTable<'static>>> = Mutex::new(None);
 
 /// The page table could not be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -57,7 +61,22 @@ pub(crate) fn activate(memory: &[Range<usize>]) -> Result<(), MemoryMapError> {
     // SAFETY: all memory, the kernel's image and stack in it, and all registers are mapped at the addresses they had before;
     // only what nobody writes became read-only. No entry is global, so that nothing of the first table stays in the TLB.
     unsafe { Cr3::write(root_frame, Cr3Flags::empty()) };
+    *MAP.lock() = Some(map);
     Ok(())
+}
+
+/// Maps device registers, each at its own address, where nothing is mapped yet.
+///
+/// # Errors
+///
+/// [`MemoryMapError`]; a part may be mapped then.
+pub(crate) fn add_registers(range: &Range<usize>) -> Result<(), MemoryMapError> {
+    let refused = MemoryMapError {
+        start: range.start,
+        end: range.end,
+    };
+    // No TLB remembers that something is not mapped.
+    add(MAP.lock().as_mut().ok_or(refused)?, range, DEVICE)
 }
 
 /// Maps whole pages, as large as fit.
@@ -93,10 +112,10 @@ where
     for<'a> OffsetPageTable<'a>: Mapper<S>,
 {
     let frame = PhysFrame::<S>::from_start_address(PhysAddr::try_new(start as u64).ok()?).ok()?;
-    // SAFETY: the table is not in use yet, and maps every address to itself.
+    // SAFETY: the table maps every address to itself, and one that is mapped already is refused.
     let mapped: Result<_, MapToError<S>> =
         unsafe { map.identity_map(frame, flags, &mut HeapTables) };
-    // Nothing to flush: the table is not in use.
+    // Nothing to flush: no TLB remembers that something is not mapped.
     mapped.ok().map(|flush| flush.ignore())?;
     usize::try_from(S::SIZE).ok()
 }
