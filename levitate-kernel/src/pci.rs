@@ -1,6 +1,7 @@
 //! VirtIO devices on PCI: [`find`], [`PciDevice`].
 
 mod host;
+mod slots;
 
 use alloc::vec::Vec;
 
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use self::host::Windows;
 pub(crate) use self::host::find;
+pub(crate) use self::slots::obey_requests;
 use crate::arch::interrupt_controller::{self, MessageTarget};
 use crate::interrupts::Line;
 use crate::memory::registers;

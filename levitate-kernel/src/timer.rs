@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::arch::timer;
 use crate::interrupts::{self, InterruptError, Line};
+use crate::pci;
 
 /// How often it comes: a shell that sleeps looks for news of the log this often.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -21,6 +22,7 @@ pub(crate) fn start(line: Line) -> Result<(), InterruptError> {
         // Relaxed: a count, which orders nothing.
         TICKS.fetch_add(1, Ordering::Relaxed);
         timer::set(TICK);
+        pci::obey_requests();
     })?;
     timer::set(TICK);
     Ok(())

@@ -10,7 +10,7 @@ use levitate_virtio::transport::pci::pci_types::{
 use levitate_virtio::transport::pci::{BarError, Bars, EcamAccess, Function, MemoryWindow};
 use log::{info, warn};
 
-use super::{Access, PciDevice, requester};
+use super::{Access, PciDevice, requester, slots};
 use crate::interrupts::{Line, Trigger};
 use crate::machine::{AssignedBy, PciHost, PciLines};
 use crate::memory::registers;
@@ -87,6 +87,7 @@ fn last_bus(host: &PciHost) -> u8 {
             if header.header_type(&access) != HeaderType::PciPciBridge {
                 continue;
             }
+            slots::watch(&access, function.address());
             if let Some(bridge) = PciPciBridgeHeader::from_header(header, &access) {
                 let behind = bridge.subordinate_bus_number(&access);
                 last = last.max(behind.min(*host.buses.end()));
