@@ -24,7 +24,7 @@ pub(crate) fn start(boot_argument: usize) -> ! {
     logger::start();
     screen::set_title(format_args!("Levitate {}", env!("CARGO_PKG_VERSION")));
     match bring_up(boot_argument) {
-        Ok((options, mut devices)) => run(&options, &mut devices),
+        Ok((options, devices)) => run(&options, devices),
         Err(error) => {
             error!("{error}");
             power::exit(STATUS_BOOT_FAILED)
@@ -75,11 +75,11 @@ fn read_command_line(machine: &Machine) -> Options {
     options
 }
 
-fn run(options: &Options, devices: &mut Devices) -> ! {
+fn run(options: &Options, mut devices: Devices) -> ! {
     let Some(suite) = options.selftest else {
         session::run(devices)
     };
-    match cases::run(suite, devices, &mut serial::writer()) {
+    match cases::run(suite, &mut devices, &mut serial::writer()) {
         Ok(totals) => power::exit(u8::try_from(totals.exit_status()).unwrap_or(u8::MAX)),
         Err(error) => {
             error!("{error}");

@@ -28,6 +28,8 @@ mod devices;
 #[cfg(target_os = "none")]
 mod drivers;
 #[cfg(target_os = "none")]
+mod executor;
+#[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
 mod lock;
@@ -37,6 +39,8 @@ mod logger;
 mod machine;
 #[cfg(target_os = "none")]
 mod memory;
+#[cfg(target_os = "none")]
+mod news;
 #[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]

@@ -1,6 +1,10 @@
 //! The serial line: what is written to it, and what has been received.
 
 use core::fmt::{self, Write};
+use core::future::poll_fn;
+use core::task::Poll;
+
+use atomic_waker::AtomicWaker;
 
 use crate::arch::masking;
 use crate::arch::uart::Uart;
@@ -25,6 +29,9 @@ static SERIAL: Mutex<Serial> = Mutex::new(Serial {
     first: 0,
     count: 0,
 });
+
+/// Of the task that waits for a byte.
+static RECEIVED: AtomicWaker = AtomicWaker::new();
 
 /// Switches the serial port on.
 pub(crate) fn start() {
@@ -85,10 +92,11 @@ fn handle_interrupt() {
         uart.acknowledge();
     }
     serial.take_in();
+    RECEIVED.wake();
 }
 
 /// Takes the next byte received, if there is one.
-pub(crate) fn receive() -> Option<u8> {
+fn receive() -> Option<u8> {
     let serial = &mut *SERIAL.lock();
     if serial.count == 0 {
         return None;
@@ -103,27 +111,13 @@ pub(crate) fn receive() -> Option<u8> {
     Some(byte)
 }
 
-/// Waits for the next byte, asleep; `on_wake` is called after every interrupt, and must do what `is_due` says that there is to do.
-pub(crate) fn wait_for_byte<C>(
-    context: &mut C,
-    is_due: impl Fn(&C) -> bool,
-    mut on_wake: impl FnMut(&mut C),
-) -> u8 {
-    loop {
-        let before = masking::mask();
-        // Both looks are masked: an interrupt that has come before them, during `on_wake` too, was handled, and they see what it
-        // left; one that comes after them stays pending and ends the wait. It is handled in the wait or at `restore`, as the
-        // architecture has it, and before `on_wake` either way.
-        let byte = receive();
-        if byte.is_none() && !is_due(context) {
-            masking::wait_for_interrupt();
-        }
-        masking::restore(before);
-        if let Some(byte) = byte {
-            return byte;
-        }
-        on_wake(context);
-    }
+/// Waits for the next byte; one task at a time.
+pub(crate) async fn next_byte() -> u8 {
+    poll_fn(|context| {
+        RECEIVED.register(context.waker());
+        receive().map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }
 
 /// Returns the serial line as a place to write to, `\n` as `\r\n`.

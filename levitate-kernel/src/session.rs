@@ -1,35 +1,62 @@
-//! The shell on the serial line.
+//! The shell on the serial line, and who follows what changes while it waits.
 
+use alloc::boxed::Box;
+use core::cell::RefCell;
 use core::fmt::Write;
 
 use levitate_kernel::line_editor::{Event, LineEditor};
 use levitate_kernel::shell;
 
-use crate::commands;
 use crate::devices::Devices;
-use crate::serial;
+use crate::{commands, executor, serial, timer};
 
 /// Reads lines and obeys them; `shutdown` is one, so it never returns.
-pub(crate) fn run(devices: &mut Devices) -> ! {
+pub(crate) fn run(devices: Devices) -> ! {
+    // The tasks never end.
+    let devices: &'static RefCell<Devices> = Box::leak(Box::new(RefCell::new(devices)));
+    executor::run(|spawner| {
+        // Each is spawned once, so its place is free.
+        let _ = read_commands(devices).map(|task| spawner.spawn(task));
+        let _ = follow(devices).map(|task| spawner.spawn(task));
+    })
+}
+
+/// Obeys what is typed.
+///
+/// While a command is obeyed, no other task runs: the devices are its own.
+#[embassy_executor::task]
+async fn read_commands(devices: &'static RefCell<Devices>) {
     let mut editor = LineEditor::<160, 8>::new();
     let mut out = serial::writer();
-    // Writing to the serial line does not fail.
-    let _ = out.write_str(shell::PROMPT);
     loop {
-        let byte = serial::wait_for_byte(devices, Devices::have_changed, |devices| {
-            devices.follow_changes();
-            devices.update_screen();
-        });
-        let echo = |text: &str| {
-            let _ = serial::writer().write_str(text);
+        // Writing to the serial line does not fail.
+        let _ = out.write_str(shell::PROMPT);
+        let line = loop {
+            let echo = |text: &str| {
+                let _ = serial::writer().write_str(text);
+            };
+            match editor.feed(serial::next_byte().await, echo) {
+                Event::Pending => {}
+                Event::Cancelled => break None,
+                Event::Line(line) => break Some(line),
+            }
         };
-        match editor.feed(byte, echo) {
-            Event::Pending => continue,
-            Event::Cancelled => {}
-            Event::Line(line) => obey(line, devices),
+        let devices = &mut devices.borrow_mut();
+        if let Some(line) = line {
+            obey(line, devices);
         }
         devices.update_screen();
-        let _ = out.write_str(shell::PROMPT);
+    }
+}
+
+/// Follows the log on the display, and what the devices change about themselves.
+#[embassy_executor::task]
+async fn follow(devices: &'static RefCell<Devices>) {
+    loop {
+        timer::NEWS.wait().await;
+        let devices = &mut devices.borrow_mut();
+        devices.follow_changes();
+        devices.update_screen();
     }
 }
 

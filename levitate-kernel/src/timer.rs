@@ -5,10 +5,14 @@ use core::time::Duration;
 
 use crate::arch::timer;
 use crate::interrupts::{self, InterruptError, Line};
+use crate::news::News;
 use crate::pci;
 
 /// How often it comes: a shell that sleeps looks for news of the log this often.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// Told to the task that follows what changes: a tick, or a change.
+pub(crate) static NEWS: News = News::new();
 
 static TICKS: AtomicU64 = AtomicU64::new(0);
 
@@ -23,6 +27,7 @@ pub(crate) fn start(line: Line) -> Result<(), InterruptError> {
         TICKS.fetch_add(1, Ordering::Relaxed);
         timer::set(TICK);
         pci::obey_requests();
+        NEWS.tell();
     })?;
     timer::set(TICK);
     Ok(())

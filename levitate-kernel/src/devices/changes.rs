@@ -11,13 +11,6 @@ use crate::drivers::DriverError;
 use crate::screen::Screen;
 
 impl Devices {
-    /// Says whether a device has said that its configuration changed, and nobody has looked yet.
-    pub(crate) fn have_changed(&self) -> bool {
-        let mut entries = self.entries.iter();
-        // Relaxed: as where it is set.
-        entries.any(|entry| entry.has_changed.load(Ordering::Relaxed))
-    }
-
     /// Looks at every device that has said that its configuration changed, and says what came of it.
     ///
     /// A look that fails is repeated the next time this is called, [`MAX_LOOKS`] times in all.

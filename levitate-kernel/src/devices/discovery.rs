@@ -16,6 +16,7 @@ use crate::interrupts::{self, InterruptError, Line};
 use crate::machine::{Device, PciHost};
 use crate::pci;
 use crate::platform::Registers;
+use crate::timer;
 
 /// How often the handler acknowledges before it leaves the rest to the next interrupt: a device may raise it again meanwhile.
 const MAX_ACKNOWLEDGEMENTS: usize = 4;
@@ -150,6 +151,7 @@ fn note(causes: InterruptStatus, has_changed: &AtomicBool) {
     if causes.contains(InterruptStatus::CONFIG_CHANGE) {
         // Relaxed: what has changed is read from the device, which no memory order is about.
         has_changed.store(true, Ordering::Relaxed);
+        timer::NEWS.tell();
     }
 }
 
