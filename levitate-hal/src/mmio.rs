@@ -43,6 +43,70 @@ pub trait Mmio: Clone {
     fn write64(&self, offset: usize, value: u64);
 }
 
+/// Implements the accesses of [`Mmio`] by two methods: `read(&self, offset: usize, width_bytes: usize) -> u64`, whose upper bytes are left out,
+/// and `write(&self, offset: usize, width_bytes: usize, value: u64)`.
+///
+/// For registers that are not registers of the CPU's bus, such as those of a model: all widths go the same way.
+///
+/// ```
+/// # use core::cell::Cell;
+/// use levitate_hal::{Mmio, accesses_by_width};
+///
+/// /// One register of 32 bits.
+/// #[derive(Clone)]
+/// struct Register<'a>(&'a Cell<u32>);
+///
+/// impl Register<'_> {
+///     fn read(&self, offset: usize, width_bytes: usize) -> u64 {
+///         match (offset, width_bytes) {
+///             (0, 4) => self.0.get().into(),
+///             _ => u64::MAX,
+///         }
+///     }
+///
+///     fn write(&self, offset: usize, width_bytes: usize, value: u64) {
+///         if (offset, width_bytes) == (0, 4) {
+///             self.0.set(value as u32);
+///         }
+///     }
+/// }
+///
+/// impl Mmio for Register<'_> {
+///     fn len_bytes(&self) -> usize {
+///         4
+///     }
+///
+///     accesses_by_width!();
+/// }
+///
+/// let cell = Cell::new(7);
+/// Register(&cell).write32(0, 8);
+/// assert_eq!(Register(&cell).read32(0), 8);
+/// assert_eq!(Register(&cell).read8(0), 0xff);
+/// ```
+#[macro_export]
+macro_rules! accesses_by_width {
+    () => {
+        $crate::accesses_by_width!(@read read8 u8, read16 u16, read32 u32, read64 u64);
+        $crate::accesses_by_width!(@write write8 u8, write16 u16, write32 u32, write64 u64);
+    };
+    (@read $($name:ident $type:ident),*) => {
+        $(fn $name(&self, offset: usize) -> $type {
+            let value = self.read(offset, ::core::mem::size_of::<$type>());
+            let mut bytes = [0; ::core::mem::size_of::<$type>()];
+            for (to, from) in bytes.iter_mut().zip(value.to_le_bytes()) {
+                *to = from;
+            }
+            $type::from_le_bytes(bytes)
+        })*
+    };
+    (@write $($name:ident $type:ident),*) => {
+        $(fn $name(&self, offset: usize, value: $type) {
+            self.write(offset, ::core::mem::size_of::<$type>(), u64::from(value));
+        })*
+    };
+}
+
 /// Part of a region, such as one structure in the BAR of a PCI function: a region of its own.
 #[derive(Clone, Debug)]
 pub struct MmioPart<M> {

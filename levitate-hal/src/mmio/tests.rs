@@ -15,16 +15,19 @@ impl Memory {
         Self(Rc::new(RefCell::new(bytes.to_vec())))
     }
 
-    fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
+    fn read(&self, offset: usize, width_bytes: usize) -> u64 {
+        let mut read = [0xff; 8];
         let bytes = self.0.borrow();
-        let found = bytes.get(offset..).and_then(<[u8]>::first_chunk);
-        found.copied().unwrap_or([0xff; N])
+        if let Some(found) = bytes.get(offset..offset.saturating_add(width_bytes)) {
+            read[..width_bytes].copy_from_slice(found);
+        }
+        u64::from_le_bytes(read)
     }
 
-    fn write<const N: usize>(&self, offset: usize, value: [u8; N]) {
+    fn write(&self, offset: usize, width_bytes: usize, value: u64) {
         let mut bytes = self.0.borrow_mut();
-        if let Some(place) = bytes.get_mut(offset..).and_then(<[u8]>::first_chunk_mut) {
-            *place = value;
+        if let Some(place) = bytes.get_mut(offset..offset.saturating_add(width_bytes)) {
+            place.copy_from_slice(&value.to_le_bytes()[..width_bytes]);
         }
     }
 }
@@ -34,37 +37,7 @@ impl Mmio for Memory {
         self.0.borrow().len()
     }
 
-    fn read8(&self, offset: usize) -> u8 {
-        u8::from_le_bytes(self.read(offset))
-    }
-
-    fn read16(&self, offset: usize) -> u16 {
-        u16::from_le_bytes(self.read(offset))
-    }
-
-    fn read32(&self, offset: usize) -> u32 {
-        u32::from_le_bytes(self.read(offset))
-    }
-
-    fn read64(&self, offset: usize) -> u64 {
-        u64::from_le_bytes(self.read(offset))
-    }
-
-    fn write8(&self, offset: usize, value: u8) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write16(&self, offset: usize, value: u16) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write32(&self, offset: usize, value: u32) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write64(&self, offset: usize, value: u64) {
-        self.write(offset, value.to_le_bytes());
-    }
+    crate::accesses_by_width!();
 }
 
 const BYTES: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];

@@ -252,37 +252,7 @@ impl Mmio for Registers {
         self.world.borrow().device.region_bytes
     }
 
-    fn read8(&self, offset: usize) -> u8 {
-        self.read(offset, 1) as u8
-    }
-
-    fn read16(&self, offset: usize) -> u16 {
-        self.read(offset, 2) as u16
-    }
-
-    fn read32(&self, offset: usize) -> u32 {
-        self.read(offset, 4) as u32
-    }
-
-    fn read64(&self, offset: usize) -> u64 {
-        self.read(offset, 8)
-    }
-
-    fn write8(&self, offset: usize, value: u8) {
-        self.write(offset, 1, u64::from(value));
-    }
-
-    fn write16(&self, offset: usize, value: u16) {
-        self.write(offset, 2, u64::from(value));
-    }
-
-    fn write32(&self, offset: usize, value: u32) {
-        self.write(offset, 4, u64::from(value));
-    }
-
-    fn write64(&self, offset: usize, value: u64) {
-        self.write(offset, 8, value);
-    }
+    levitate_hal::accesses_by_width!();
 }
 
 /// The clock, as the driver has it: each look takes a while, and gives the device a moment.

@@ -92,6 +92,10 @@ impl<M: DeviceModel> MmioDevice<M> {
         }
     }
 
+    fn read(&self, offset: usize, width_bytes: usize) -> u64 {
+        self.with(|transport| transport.read(offset, width_bytes))
+    }
+
     fn write(&self, offset: usize, width_bytes: usize, value: u64) {
         self.notify(|transport| transport.write(offset, width_bytes, value));
     }
@@ -102,37 +106,7 @@ impl<M: DeviceModel> Mmio for MmioDevice<M> {
         self.with(|transport| transport.core.behaviour.region_len_bytes)
     }
 
-    fn read8(&self, offset: usize) -> u8 {
-        self.with(|transport| transport.read(offset, 1)) as u8
-    }
-
-    fn read16(&self, offset: usize) -> u16 {
-        self.with(|transport| transport.read(offset, 2)) as u16
-    }
-
-    fn read32(&self, offset: usize) -> u32 {
-        self.with(|transport| transport.read(offset, 4)) as u32
-    }
-
-    fn read64(&self, offset: usize) -> u64 {
-        self.with(|transport| transport.read(offset, 8))
-    }
-
-    fn write8(&self, offset: usize, value: u8) {
-        self.write(offset, 1, u64::from(value));
-    }
-
-    fn write16(&self, offset: usize, value: u16) {
-        self.write(offset, 2, u64::from(value));
-    }
-
-    fn write32(&self, offset: usize, value: u32) {
-        self.write(offset, 4, u64::from(value));
-    }
-
-    fn write64(&self, offset: usize, value: u64) {
-        self.write(offset, 8, value);
-    }
+    levitate_hal::accesses_by_width!();
 }
 
 impl<M: DeviceModel> fmt::Debug for MmioDevice<M> {

@@ -53,19 +53,19 @@ impl Bytes {
         EcamAccess::new(self.clone(), 0, 0..=0).function(PciAddress::new(0, 0, 0, 0))
     }
 
-    fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
+    fn read(&self, offset: usize, width_bytes: usize) -> u64 {
         self.reads.set(self.reads.get() + 1);
         let bytes = self.bytes.borrow();
-        let found = bytes.get(offset..).and_then(<[u8]>::first_chunk);
-        found.copied().unwrap_or([0xff; N])
+        let mut read = [0xff; 8];
+        if let Some(found) = bytes.get(offset..offset.saturating_add(width_bytes)) {
+            read[..width_bytes].copy_from_slice(found);
+        }
+        u64::from_le_bytes(read)
     }
 
-    fn write<const N: usize>(&self, offset: usize, value: [u8; N]) {
-        let mut word = [0; 4];
-        word[..N.min(4)].copy_from_slice(&value[..N.min(4)]);
-        self.writes
-            .borrow_mut()
-            .push((offset, u32::from_le_bytes(word)));
+    fn write(&self, offset: usize, width_bytes: usize, value: u64) {
+        self.writes.borrow_mut().push((offset, value as u32));
+        let value = &value.to_le_bytes()[..width_bytes];
         let mut bytes = self.bytes.borrow_mut();
         let places = bytes.get_mut(offset..).unwrap_or_default();
         let writable = self.writable.borrow();
@@ -81,37 +81,7 @@ impl Mmio for Bytes {
         self.bytes.borrow().len()
     }
 
-    fn read8(&self, offset: usize) -> u8 {
-        u8::from_le_bytes(self.read(offset))
-    }
-
-    fn read16(&self, offset: usize) -> u16 {
-        u16::from_le_bytes(self.read(offset))
-    }
-
-    fn read32(&self, offset: usize) -> u32 {
-        u32::from_le_bytes(self.read(offset))
-    }
-
-    fn read64(&self, offset: usize) -> u64 {
-        u64::from_le_bytes(self.read(offset))
-    }
-
-    fn write8(&self, offset: usize, value: u8) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write16(&self, offset: usize, value: u16) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write32(&self, offset: usize, value: u32) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write64(&self, offset: usize, value: u64) {
-        self.write(offset, value.to_le_bytes());
-    }
+    levitate_hal::accesses_by_width!();
 }
 
 /// ECAM with some functions, by where they begin in it; the others read as all ones.
@@ -133,6 +103,13 @@ impl Bus {
         let function = self.functions.get(&(offset & !0xfff))?;
         Some((function, offset & 0xfff))
     }
+
+    fn read(&self, offset: usize, width_bytes: usize) -> u64 {
+        let found = self.find(offset);
+        found.map_or(u64::MAX, |(function, at)| function.read(at, width_bytes))
+    }
+
+    fn write(&self, _offset: usize, _width_bytes: usize, _value: u64) {}
 }
 
 impl Mmio for Bus {
@@ -140,27 +117,5 @@ impl Mmio for Bus {
         256 << 20
     }
 
-    fn read8(&self, offset: usize) -> u8 {
-        self.find(offset).map_or(!0, |(it, at)| it.read8(at))
-    }
-
-    fn read16(&self, offset: usize) -> u16 {
-        self.find(offset).map_or(!0, |(it, at)| it.read16(at))
-    }
-
-    fn read32(&self, offset: usize) -> u32 {
-        self.find(offset).map_or(!0, |(it, at)| it.read32(at))
-    }
-
-    fn read64(&self, offset: usize) -> u64 {
-        self.find(offset).map_or(!0, |(it, at)| it.read64(at))
-    }
-
-    fn write8(&self, _offset: usize, _value: u8) {}
-
-    fn write16(&self, _offset: usize, _value: u16) {}
-
-    fn write32(&self, _offset: usize, _value: u32) {}
-
-    fn write64(&self, _offset: usize, _value: u64) {}
+    levitate_hal::accesses_by_width!();
 }

@@ -117,22 +117,25 @@ impl Space {
         state.bytes[LIST] = CAPABILITIES as u8;
     }
 
-    fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
+    fn read(&self, offset: usize, width_bytes: usize) -> u64 {
         let state = &mut *self.state.borrow_mut();
+        let mut bytes = [0xff; 8];
+        let bytes_read = &mut bytes[..width_bytes];
         match self.bar_bytes {
-            None => state.read_config(offset),
-            Some(len_bytes) if offset.saturating_add(N) <= len_bytes => {
-                [(); N].map(|()| state.script.byte())
+            None => state.read_config(offset, bytes_read),
+            Some(len_bytes) if offset.saturating_add(width_bytes) <= len_bytes => {
+                bytes_read.fill_with(|| state.script.byte());
             }
             // As on a bus where nothing answers; a field beyond the device's configuration is asked for there.
-            Some(_) => [0xff; N],
+            Some(_) => {}
         }
+        u64::from_le_bytes(bytes)
     }
 
-    fn write<const N: usize>(&self, offset: usize, value: [u8; N]) {
+    fn write(&self, offset: usize, width_bytes: usize, value: u64) {
         let state = &mut *self.state.borrow_mut();
         if self.bar_bytes.is_none() {
-            state.write_config(offset, &value);
+            state.write_config(offset, &value.to_le_bytes()[..width_bytes]);
         }
     }
 }
@@ -233,7 +236,7 @@ impl State {
         }
     }
 
-    fn read_config<const N: usize>(&mut self, offset: usize) -> [u8; N] {
+    fn read_config(&mut self, offset: usize, into: &mut [u8]) {
         self.reads += 1;
         if self.lies && self.script.byte() >= 0xc0 {
             let at = usize::from(self.script.byte());
@@ -242,8 +245,10 @@ impl State {
                 self.bytes[at] = self.script.byte();
             }
         }
-        let found = self.bytes.get(offset..).and_then(<[u8]>::first_chunk);
-        found.copied().unwrap_or([0xff; N])
+        let found = self.bytes.get(offset..).unwrap_or_default();
+        if let Some(found) = found.get(..into.len()) {
+            into.copy_from_slice(found);
+        }
     }
 
     fn write_config(&mut self, offset: usize, value: &[u8]) {
@@ -276,35 +281,5 @@ impl Mmio for Space {
         self.bar_bytes.unwrap_or(SPACE_BYTES)
     }
 
-    fn read8(&self, offset: usize) -> u8 {
-        u8::from_le_bytes(self.read(offset))
-    }
-
-    fn read16(&self, offset: usize) -> u16 {
-        u16::from_le_bytes(self.read(offset))
-    }
-
-    fn read32(&self, offset: usize) -> u32 {
-        u32::from_le_bytes(self.read(offset))
-    }
-
-    fn read64(&self, offset: usize) -> u64 {
-        u64::from_le_bytes(self.read(offset))
-    }
-
-    fn write8(&self, offset: usize, value: u8) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write16(&self, offset: usize, value: u16) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write32(&self, offset: usize, value: u32) {
-        self.write(offset, value.to_le_bytes());
-    }
-
-    fn write64(&self, offset: usize, value: u64) {
-        self.write(offset, value.to_le_bytes());
-    }
+    levitate_hal::accesses_by_width!();
 }
