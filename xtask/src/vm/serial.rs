@@ -58,8 +58,8 @@ impl Received {
 enum Since {
     /// The beginning of the wait.
     Begin,
-    /// The last byte that came.
-    LastByte,
+    /// The last byte that came; the whole wait is at most so many times as long.
+    LastByte(u32),
 }
 
 type Shared = Arc<(Mutex<Received>, Condvar)>;
@@ -130,12 +130,16 @@ impl Serial {
     /// Waits for `text` as [`Serial::wait_for`] does, as long as the line is never silent for `silence`, and at most
     /// [`PATIENCE`] times that.
     pub(crate) fn wait_unless_silent(&mut self, text: &str, silence: Duration) -> Result<String> {
-        self.wait(text, silence, Since::LastByte)
+        self.wait(text, silence, Since::LastByte(PATIENCE))
     }
 
     fn wait(&mut self, text: &str, deadline: Duration, since: Since) -> Result<String> {
         let mut due = Deadline::after(deadline);
-        let end = Deadline::after(deadline.saturating_mul(PATIENCE));
+        let patience = match since {
+            Since::Begin => None,
+            Since::LastByte(patience) => Some(patience),
+        };
+        let end = Deadline::after(deadline.saturating_mul(patience.unwrap_or(1)));
         let (mutex, changed) = &*self.shared;
         let mut received = lock(mutex);
         let mut searched = self.cursor;
@@ -153,7 +157,7 @@ impl Serial {
             searched = (received.len() + 1)
                 .saturating_sub(text.len())
                 .max(self.cursor);
-            if since == Since::LastByte && received.len() > heard {
+            if patience.is_some() && received.len() > heard {
                 heard = received.len();
                 due = Deadline::after(deadline);
             }
@@ -163,12 +167,14 @@ impl Serial {
                     format!("among its first {} bytes", received.len())
                 } else if received.closed {
                     "before the line was closed".to_owned()
-                } else if since == Since::LastByte && end.has_passed() {
-                    format!("though it went on for {PATIENCE} times {seconds} s")
-                } else if since == Since::LastByte {
-                    format!("and was silent for {seconds} s")
                 } else {
-                    format!("within {seconds} s")
+                    match patience {
+                        None => format!("within {seconds} s"),
+                        Some(times) if end.has_passed() => {
+                            format!("though it went on for {times} times {seconds} s")
+                        }
+                        Some(_) => format!("and was silent for {seconds} s"),
+                    }
                 };
                 bail!(
                     "the serial line did not show {text:?} {why}; its last lines:\n{}",
