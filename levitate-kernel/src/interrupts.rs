@@ -1,5 +1,7 @@
 //! Which interrupt leads to which handler, and how often it did.
 
+mod messages;
+
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,6 +11,8 @@ use thiserror::Error;
 
 use crate::arch::interrupt_controller::{self, ControllerError};
 use crate::lock::Mutex;
+
+pub(crate) use messages::{Message, MessageTarget, Messages};
 
 /// How a device raises an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

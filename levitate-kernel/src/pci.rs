@@ -17,8 +17,8 @@ use thiserror::Error;
 use self::host::Windows;
 pub(crate) use self::host::find;
 pub(crate) use self::slots::obey_requests;
-use crate::arch::interrupt_controller::{self, MessageTarget};
-use crate::interrupts::Line;
+use crate::arch::interrupt_controller;
+use crate::interrupts::{Line, MessageTarget};
 use crate::memory::registers;
 use crate::platform::Registers;
 

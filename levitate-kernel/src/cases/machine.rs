@@ -1,5 +1,7 @@
 //! Interrupts, clock, heap and DMA memory.
 
+mod messages;
+
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::ops::Range;
@@ -32,6 +34,7 @@ pub(super) const CASES: &[Case<()>] = &[
     case!("interrupts-keep-registers", interrupts_keep_registers),
     case!("uart-answers", uart_answers),
     case!("uart-interrupts", uart_interrupts),
+    case!("messages-interrupt", messages::interrupt),
     case!("heap", heap_allocates_and_frees),
     case!("heap-refuses", heap_refuses_what_it_has_not),
     case!("memory-is-mapped-to-its-end", memory_is_mapped_to_its_end),
@@ -84,8 +87,7 @@ fn lock_masks_interrupts() -> Result {
         ticks_meanwhile == 0,
         "{ticks_meanwhile} interrupts while a lock was held"
     );
-    let before = timer::ticks();
-    wait_until(|| timer::ticks() > before)
+    wait_for_tick()
 }
 
 fn interrupts_keep_registers() -> Result {
@@ -118,6 +120,11 @@ fn uart_interrupts() -> Result {
     let before = interrupts::count(&[line]);
     interrupt_controller::make_pending(line.number);
     wait_until(|| interrupts::count(&[line]) > before)
+}
+
+fn wait_for_tick() -> Result {
+    let before = timer::ticks();
+    wait_until(|| timer::ticks() > before)
 }
 
 fn heap_allocates_and_frees() -> Result {

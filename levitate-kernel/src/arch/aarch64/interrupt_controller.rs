@@ -1,6 +1,7 @@
 //! The GIC, version 2 or 3, whichever the device tree names.
 
 mod v2;
+mod v2m;
 mod v3;
 
 use core::fmt;
@@ -10,10 +11,11 @@ use arm_gic::gicv2::GicV2;
 use arm_gic::gicv3::{GicCpuInterface, GicV3};
 use arm_gic::{IntId, InterruptGroup};
 use levitate_hal::Mmio;
+use log::warn;
 use thiserror::Error;
 
 use super::DEVICE_MEMORY;
-use crate::interrupts::{Line, Trigger};
+use crate::interrupts::{Line, Message, MessageTarget, Trigger};
 use crate::lock::Mutex;
 use crate::platform::Registers;
 
@@ -43,9 +45,6 @@ pub(crate) enum ControllerError {
     /// Its redistributors could not be made out.
     #[error("the interrupt controller's redistributors could not be made out")]
     Redistributors,
-    /// It takes no messages, or has none left.
-    #[error("no message interrupt is left")]
-    NoMessages,
     /// It was not started.
     #[error("the interrupt controller was not started")]
     NotStarted,
@@ -55,6 +54,9 @@ pub(crate) enum ControllerError {
         /// The line.
         number: u32,
     },
+    /// Nothing turns messages into interrupts, or every interrupt for messages is set aside.
+    #[error("no message interrupt is left")]
+    NoMessages,
 }
 
 /// The interrupt controller the machine has.
@@ -66,6 +68,8 @@ pub(crate) enum Description {
         distributor: Range<usize>,
         /// The part that is each CPU's own.
         cpu_interface: Range<usize>,
+        /// The frame of a GICv2m, where devices send messages.
+        message_frame: Option<Range<usize>>,
     },
     /// Arm's GIC, version 3 or 4, with a CPU interface of system registers.
     GicV3 {
@@ -92,6 +96,9 @@ enum Gic {
 
 static GIC: Mutex<Option<Gic>> = Mutex::new(None);
 
+/// Who turns the messages of devices into interrupts, if somebody does.
+static MESSAGES: Mutex<Option<v2m::Frame>> = Mutex::new(None);
+
 /// Where the distributor is, which both versions have.
 static DISTRIBUTOR: Mutex<Option<Registers>> = Mutex::new(None);
 
@@ -109,9 +116,14 @@ pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerEr
         Description::GicV2 {
             distributor,
             cpu_interface,
+            message_frame,
         } => {
             // SAFETY: the caller ensures the same.
-            Gic::V2(unsafe { v2::start(distributor, cpu_interface) }?)
+            let gic = unsafe { v2::start(distributor, cpu_interface) }?;
+            if let Some(frame) = message_frame {
+                take_messages(v2m::Frame::new(frame));
+            }
+            Gic::V2(gic)
         }
         Description::GicV3 {
             distributor,
@@ -126,6 +138,14 @@ pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerEr
     *DISTRIBUTOR.lock() = Registers::new(distributor.clone());
     *GIC.lock() = Some(gic);
     Ok(())
+}
+
+/// Uses `messages`; without them the machine is as one that has none.
+fn take_messages(messages: Result<v2m::Frame, ControllerError>) {
+    match messages {
+        Ok(messages) => *MESSAGES.lock() = Some(messages),
+        Err(error) => warn!("no interrupts by messages: {error}"),
+    }
 }
 
 /// Switches a line on.
@@ -161,10 +181,38 @@ pub(crate) fn enable(line: Line) -> Result<(), ControllerError> {
     }
 }
 
-/// Makes a shared line pending, as if its device had raised it.
+/// Sets an interrupt aside for message `event` of the PCI function with this requester id: bus, device and function number.
+///
+/// The same message has the same interrupt for ever.
+/// It comes once the line is [switched on](enable) and the function writes what the target says.
+///
+/// # Errors
+///
+/// [`ControllerError::NoMessages`].
+pub(crate) fn message(
+    requester: u16,
+    event: u16,
+) -> Result<(Line, MessageTarget), ControllerError> {
+    let messages = &mut *MESSAGES.lock();
+    let messages = messages.as_mut().ok_or(ControllerError::NoMessages)?;
+    let number = messages.set_aside(Message { requester, event });
+    let number = number.ok_or(ControllerError::NoMessages)?;
+    let line = Line {
+        number,
+        trigger: Trigger::Edge,
+    };
+    Ok((line, messages.target(number)))
+}
+
+/// Makes a shared line pending, as if its device had raised it; or has the message sent that the interrupt is set aside for.
 pub(crate) fn make_pending(number: u32) {
     /// `GICD_ISPENDR`: a bit for each line.
     const SET_PENDING: usize = 0x200;
+    if let Some(messages) = &*MESSAGES.lock()
+        && messages.raise(number)
+    {
+        return;
+    }
     let number = number as usize;
     if let Some(distributor) = &*DISTRIBUTOR.lock() {
         distributor.write32(SET_PENDING + number / 32 * 4, 1 << (number % 32));
@@ -217,25 +265,4 @@ fn usable(part: &Range<usize>, length: usize) -> Result<Range<usize>, Controller
             end: part.end,
         })
     }
-}
-
-/// What a device writes, and where, to raise an interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MessageTarget {
-    /// Where.
-    pub(crate) address: u64,
-    /// What.
-    pub(crate) data: u32,
-}
-
-/// Sets an interrupt aside for message `event` of the PCI function that calls itself `requester`.
-///
-/// # Errors
-///
-/// [`ControllerError::NoMessages`].
-pub(crate) fn message(
-    _requester: u16,
-    _event: u16,
-) -> Result<(Line, MessageTarget), ControllerError> {
-    Err(ControllerError::NoMessages)
 }

@@ -1,7 +1,8 @@
 //! What `virt` says about itself in its device tree, which QEMU makes.
 
+use dtoolkit::Node;
 use dtoolkit::fdt::FdtNode;
-use dtoolkit::standard::NodeStandard;
+use dtoolkit::standard::{NodeStandard, Status};
 use log::warn;
 
 use super::interrupt_controller::Description;
@@ -81,10 +82,18 @@ fn interrupt_controller(tree: &DeviceTree) -> Result<Description, MachineError> 
             Description::GicV2 {
                 distributor,
                 cpu_interface: second,
+                message_frame: part(node, "arm,gic-v2m-frame")
+                    .and_then(|frame| registers(frame).next()),
             }
         });
     }
     Err(incomplete)
+}
+
+/// Returns the node below `node` that is compatible with `compatible` and switched on.
+fn part(node: FdtNode<'static>, compatible: &str) -> Option<FdtNode<'static>> {
+    let mut parts = node.children();
+    parts.find(|part| part.is_compatible(compatible) && part.status() == Ok(Status::Okay))
 }
 
 /// Returns the interrupt of the virtual timer.

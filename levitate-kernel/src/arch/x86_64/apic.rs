@@ -5,9 +5,11 @@ use core::ops::Range;
 use levitate_hal::Mmio;
 use x86_64::registers::model_specific::Msr;
 
+use crate::interrupts::MessageTarget;
 use crate::platform::Registers;
 
 /// Offsets of its registers.
+const ID: usize = 0x020;
 const END_OF_INTERRUPT: usize = 0x0b0;
 const SPURIOUS: usize = 0x0f0;
 const COMMAND: usize = 0x300;
@@ -25,6 +27,8 @@ const MASKED: u32 = 1 << 16;
 const BASE_MSR: u32 = 0x1b;
 const BASE_ENABLED: u64 = 1 << 11;
 const BASE_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+/// Where devices send messages; the bits from 12 on say to which local APIC.
+const MESSAGES: u64 = 0xfee0_0000;
 /// Command: to this CPU itself, as an edge.
 const TO_ITSELF: u32 = 0b01 << 18 | 1 << 14;
 /// The timer counts once in 16 cycles of its clock.
@@ -59,6 +63,15 @@ impl LocalApic {
     /// Interrupts this CPU itself.
     pub(super) fn interrupt_itself(&self, vector: u8) {
         self.0.write32(COMMAND, TO_ITSELF | u32::from(vector));
+    }
+
+    /// Returns the message that raises `vector` here, as an edge.
+    pub(super) fn message(&self, vector: u8) -> MessageTarget {
+        let id = self.0.read32(ID) >> 24;
+        MessageTarget {
+            address: MESSAGES | u64::from(id) << 12,
+            data: u32::from(vector),
+        }
     }
 
     /// Has the timer raise `vector` once, after so many counts.

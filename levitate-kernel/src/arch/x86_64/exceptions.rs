@@ -149,7 +149,7 @@ pub(super) fn start() {
 extern "C" fn handle(state: &State) {
     match u8::try_from(state.vector) {
         Ok(vector) if vector >= EXCEPTIONS => {
-            if let Some(number) = interrupt_controller::number_of(vector) {
+            if let Some(number) = interrupt_controller::taken(vector) {
                 crate::interrupts::dispatch(number);
             }
         }

@@ -1,10 +1,11 @@
 //! The local APIC of this CPU, and the I/O APIC that brings it the lines of the devices.
 //!
 //! An interrupt's number and its vector differ by a constant. The numbers begin with the inputs of the I/O APIC; those from
-//! [`FIRST_LOCAL`] on are this CPU's own.
+//! [`FIRST_LOCAL`] on are this CPU's own; those between are for messages, which devices send to the local APIC.
 
 use core::fmt;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use levitate_hal::Mmio;
 use thiserror::Error;
@@ -12,12 +13,14 @@ use x86_64::instructions::port::Port;
 
 use super::apic::{LocalApic, SPURIOUS_VECTOR};
 use super::exceptions::EXCEPTIONS;
-use crate::interrupts::{Line, Trigger};
+use crate::interrupts::{Line, Message, MessageTarget, Messages, Trigger};
 use crate::lock::Mutex;
 use crate::platform::Registers;
 
-/// Numbers from here on have no input of the I/O APIC.
+/// Numbers from here on have no input of the I/O APIC, and are for no message.
 const FIRST_LOCAL: u32 = 192;
+/// There are fewer numbers than this.
+const NUMBERS: usize = 256;
 /// The local APIC's timer.
 pub(super) const TIMER: Line = Line {
     number: FIRST_LOCAL,
@@ -40,9 +43,6 @@ pub(crate) enum ControllerError {
         /// Where it ends.
         end: usize,
     },
-    /// It takes no messages, or has none left.
-    #[error("no message interrupt is left")]
-    NoMessages,
     /// It was not started.
     #[error("the interrupt controller was not started")]
     NotStarted,
@@ -52,6 +52,9 @@ pub(crate) enum ControllerError {
         /// The line.
         number: u32,
     },
+    /// Every interrupt for messages is set aside.
+    #[error("no message interrupt is left")]
+    NoMessages,
 }
 
 /// The interrupt controller the machine has.
@@ -72,9 +75,13 @@ impl fmt::Display for Description {
 struct Controller {
     local: LocalApic,
     io: IoApic,
+    messages: Messages,
 }
 
 static CONTROLLER: Mutex<Option<Controller>> = Mutex::new(None);
+
+/// What is switched off although no register can do that: it is not handled if it comes.
+static IS_OFF: [AtomicBool; NUMBERS] = [const { AtomicBool::new(false) }; NUMBERS];
 
 /// Masks every line of the two 8259s, whose vectors would be exceptions; they hear of every interrupt too.
 pub(super) fn silence_legacy() {
@@ -105,7 +112,12 @@ pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerEr
         io.set(input, IoApic::MASKED);
     }
     let local = LocalApic::start(registers(&description.local)?);
-    *CONTROLLER.lock() = Some(Controller { local, io });
+    let messages = Messages::new(io.inputs()..FIRST_LOCAL);
+    *CONTROLLER.lock() = Some(Controller {
+        local,
+        io,
+        messages,
+    });
     Ok(())
 }
 
@@ -127,15 +139,45 @@ pub(crate) fn enable(line: Line) -> Result<(), ControllerError> {
         };
         controller.io.set(number, u32::from(vector) | trigger);
         Ok(())
-    } else if number >= FIRST_LOCAL {
+    } else if number >= FIRST_LOCAL || controller.messages.message(number).is_some() {
         // Whoever raises it is told the vector, and that is all.
+        set_off(number, false);
         Ok(())
     } else {
         Err(refused)
     }
 }
 
+/// Sets an interrupt aside for message `event` of the PCI function with this requester id: bus, device and function number.
+///
+/// The same message has the same interrupt for ever.
+/// It comes once the line is [switched on](enable) and the function writes what the target says.
+///
+/// # Errors
+///
+/// [`ControllerError::NoMessages`], and [`ControllerError::NotStarted`].
+pub(crate) fn message(
+    requester: u16,
+    event: u16,
+) -> Result<(Line, MessageTarget), ControllerError> {
+    let message = Message { requester, event };
+    let controller = &mut *CONTROLLER.lock();
+    let controller = controller.as_mut().ok_or(ControllerError::NotStarted)?;
+    let messages = &mut controller.messages;
+    let found = messages.find(message);
+    let number = found.or_else(|| messages.set_aside(message));
+    let number = number.ok_or(ControllerError::NoMessages)?;
+    let vector = vector_of(number).ok_or(ControllerError::NoMessages)?;
+    let line = Line {
+        number,
+        trigger: Trigger::Edge,
+    };
+    Ok((line, controller.local.message(vector)))
+}
+
 /// Makes a line pending, as if its device had raised it.
+///
+/// A message is not sent: the local APIC takes none from a CPU, only what a message leads to.
 pub(crate) fn make_pending(number: u32) {
     if let (Some(vector), Some(controller)) = (vector_of(number), &*CONTROLLER.lock()) {
         controller.local.interrupt_itself(vector);
@@ -147,9 +189,19 @@ pub(crate) fn disable(number: u32) {
     if let Some(controller) = &*CONTROLLER.lock() {
         if number < controller.io.inputs() {
             controller.io.set(number, IoApic::MASKED);
-        } else if number == TIMER.number {
+            return;
+        }
+        if number == TIMER.number {
             controller.local.mask_timer();
         }
+        set_off(number, true);
+    }
+}
+
+fn set_off(number: u32, is_off: bool) {
+    if let Some(off) = IS_OFF.get(number as usize) {
+        // Relaxed: only this CPU reads it.
+        off.store(is_off, Ordering::Relaxed);
     }
 }
 
@@ -160,10 +212,19 @@ pub(crate) fn end(_number: u32) {
     }
 }
 
-/// Returns the number of the interrupt that a vector stands for; `None` if it is spurious.
-pub(super) fn number_of(vector: u8) -> Option<u32> {
+/// Returns the number of the interrupt the CPU took, which has to be [ended](end); `None` if there is nothing to handle.
+pub(super) fn taken(vector: u8) -> Option<u32> {
     let number = vector.checked_sub(EXCEPTIONS)?;
-    (vector != SPURIOUS_VECTOR).then_some(u32::from(number))
+    if vector == SPURIOUS_VECTOR {
+        return None;
+    }
+    let off = IS_OFF.get(usize::from(number));
+    // Relaxed: only this CPU writes it.
+    if off.is_some_and(|off| off.load(Ordering::Relaxed)) {
+        end(u32::from(number));
+        return None;
+    }
+    Some(u32::from(number))
 }
 
 /// Returns the vector of the interrupt with this number, if it has one.
@@ -210,25 +271,4 @@ impl IoApic {
         self.0.write32(Self::SELECT, low);
         self.0.write32(Self::WINDOW, entry);
     }
-}
-
-/// What a device writes, and where, to raise an interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MessageTarget {
-    /// Where.
-    pub(crate) address: u64,
-    /// What.
-    pub(crate) data: u32,
-}
-
-/// Sets an interrupt aside for message `event` of the PCI function that calls itself `requester`.
-///
-/// # Errors
-///
-/// [`ControllerError::NoMessages`].
-pub(crate) fn message(
-    _requester: u16,
-    _event: u16,
-) -> Result<(Line, MessageTarget), ControllerError> {
-    Err(ControllerError::NoMessages)
 }
