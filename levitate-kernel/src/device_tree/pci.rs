@@ -1,4 +1,6 @@
-//! What a device tree says about the host bridge of PCI: [`host`].
+//! What a device tree says about the host bridge of PCI: [`host`], [`DeviceIds`].
+
+mod device_ids;
 
 use core::ops::{Range, RangeInclusive};
 
@@ -8,6 +10,8 @@ use log::warn;
 use super::{CELL, DeviceTree, property, registers};
 use crate::interrupts::Line;
 use crate::machine::{AssignedBy, Machine, MachineError, PciHost, PciLines};
+
+pub(crate) use device_ids::DeviceIds;
 
 /// What the node of a host bridge with its configuration space in memory is compatible with.
 const COMPATIBLE: &str = "pci-host-ecam-generic";

@@ -45,9 +45,14 @@ impl Messages {
         Some(number)
     }
 
+    /// Returns the interrupt that is set aside next; `None` if there is none left.
+    pub(crate) fn first_free(&self) -> Option<u32> {
+        self.numbers.clone().nth(self.set_aside.len())
+    }
+
     /// Sets the next free interrupt aside for `message`; `None` if there is none.
     pub(crate) fn set_aside(&mut self, message: Message) -> Option<u32> {
-        let number = self.numbers.clone().nth(self.set_aside.len())?;
+        let number = self.first_free()?;
         self.set_aside.push(message);
         Some(number)
     }

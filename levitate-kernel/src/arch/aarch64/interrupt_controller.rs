@@ -1,9 +1,11 @@
 //! The GIC, version 2 or 3, whichever the device tree names.
 
+pub(super) mod its;
 mod v2;
 mod v2m;
 mod v3;
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::ops::Range;
 
@@ -28,7 +30,7 @@ pub(crate) const UNUSED_LINE: Line = Line {
     number: 200,
     trigger: Trigger::Edge,
 };
-/// Numbers from here on are not interrupts but say why there is none.
+/// Numbers from here on are not interrupts but say why there is none, up to those of messages to an ITS.
 const FIRST_SPECIAL: u32 = 1020;
 
 /// What was asked of the controller and did not work.
@@ -57,6 +59,9 @@ pub(crate) enum ControllerError {
     /// Nothing turns messages into interrupts, or every interrupt for messages is set aside.
     #[error("no message interrupt is left")]
     NoMessages,
+    /// What turns messages into interrupts does not work.
+    #[error(transparent)]
+    Its(#[from] its::ItsError),
 }
 
 /// The interrupt controller the machine has.
@@ -77,6 +82,8 @@ pub(crate) enum Description {
         distributor: Range<usize>,
         /// A pair of frames for each CPU.
         redistributors: Range<usize>,
+        /// What turns the messages of devices into interrupts.
+        its: Option<its::Description>,
     },
 }
 
@@ -96,8 +103,13 @@ enum Gic {
 
 static GIC: Mutex<Option<Gic>> = Mutex::new(None);
 
-/// Who turns the messages of devices into interrupts, if somebody does.
-static MESSAGES: Mutex<Option<v2m::Frame>> = Mutex::new(None);
+/// Who turns the messages of devices into interrupts.
+enum MessageController {
+    Frame(v2m::Frame),
+    Its(Box<its::Its>),
+}
+
+static MESSAGES: Mutex<Option<MessageController>> = Mutex::new(None);
 
 /// Where the distributor is, which both versions have.
 static DISTRIBUTOR: Mutex<Option<Registers>> = Mutex::new(None);
@@ -121,16 +133,22 @@ pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerEr
             // SAFETY: the caller ensures the same.
             let gic = unsafe { v2::start(distributor, cpu_interface) }?;
             if let Some(frame) = message_frame {
-                take_messages(v2m::Frame::new(frame));
+                take_messages(v2m::Frame::new(frame).map(MessageController::Frame));
             }
             Gic::V2(gic)
         }
         Description::GicV3 {
             distributor,
             redistributors,
+            its,
         } => {
             // SAFETY: the caller ensures the same.
-            Gic::V3(unsafe { v3::start(distributor, redistributors) }?)
+            let gic = unsafe { v3::start(distributor, redistributors) }?;
+            if let Some(its) = its {
+                let its = its::Its::start(its, gic.typer(), redistributors);
+                take_messages(its.map(|its| MessageController::Its(Box::new(its))));
+            }
+            Gic::V3(gic)
         }
     };
     let (Description::GicV2 { distributor, .. } | Description::GicV3 { distributor, .. }) =
@@ -141,7 +159,7 @@ pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerEr
 }
 
 /// Uses `messages`; without them the machine is as one that has none.
-fn take_messages(messages: Result<v2m::Frame, ControllerError>) {
+fn take_messages(messages: Result<MessageController, ControllerError>) {
     match messages {
         Ok(messages) => *MESSAGES.lock() = Some(messages),
         Err(error) => warn!("no interrupts by messages: {error}"),
@@ -156,6 +174,9 @@ fn take_messages(messages: Result<v2m::Frame, ControllerError>) {
 pub(crate) fn enable(line: Line) -> Result<(), ControllerError> {
     let Line { number, trigger } = line;
     let refused = ControllerError::Line { number };
+    if number >= its::FIRST_LPI {
+        return switch_message(number, true);
+    }
     let id = IntId::try_from(number).map_err(|_| refused)?;
     if number >= FIRST_SPECIAL {
         return Err(refused);
@@ -181,6 +202,14 @@ pub(crate) fn enable(line: Line) -> Result<(), ControllerError> {
     }
 }
 
+/// Switches an interrupt on or off that only an ITS raises.
+fn switch_message(number: u32, is_on: bool) -> Result<(), ControllerError> {
+    match &mut *MESSAGES.lock() {
+        Some(MessageController::Its(its)) => its.switch(number, is_on),
+        Some(MessageController::Frame(_)) | None => Err(ControllerError::Line { number }),
+    }
+}
+
 /// Sets an interrupt aside for message `event` of the PCI function with this requester id: bus, device and function number.
 ///
 /// The same message has the same interrupt for ever.
@@ -188,29 +217,34 @@ pub(crate) fn enable(line: Line) -> Result<(), ControllerError> {
 ///
 /// # Errors
 ///
-/// [`ControllerError::NoMessages`].
+/// [`ControllerError::NoMessages`], and [`ControllerError::Its`].
 pub(crate) fn message(
     requester: u16,
     event: u16,
 ) -> Result<(Line, MessageTarget), ControllerError> {
-    let messages = &mut *MESSAGES.lock();
-    let messages = messages.as_mut().ok_or(ControllerError::NoMessages)?;
-    let number = messages.set_aside(Message { requester, event });
-    let number = number.ok_or(ControllerError::NoMessages)?;
+    let message = Message { requester, event };
+    let (number, target) = match &mut *MESSAGES.lock() {
+        Some(MessageController::Frame(frame)) => frame.set_aside(message),
+        Some(MessageController::Its(its)) => its.set_aside(message),
+        None => Err(ControllerError::NoMessages),
+    }?;
     let line = Line {
         number,
         trigger: Trigger::Edge,
     };
-    Ok((line, messages.target(number)))
+    Ok((line, target))
 }
 
 /// Makes a shared line pending, as if its device had raised it; or has the message sent that the interrupt is set aside for.
 pub(crate) fn make_pending(number: u32) {
     /// `GICD_ISPENDR`: a bit for each line.
     const SET_PENDING: usize = 0x200;
-    if let Some(messages) = &*MESSAGES.lock()
-        && messages.raise(number)
-    {
+    let is_raised = match &mut *MESSAGES.lock() {
+        Some(MessageController::Frame(frame)) => frame.raise(number),
+        Some(MessageController::Its(its)) => its.raise(number),
+        None => false,
+    };
+    if is_raised || number >= FIRST_SPECIAL {
         return;
     }
     let number = number as usize;
@@ -221,6 +255,11 @@ pub(crate) fn make_pending(number: u32) {
 
 /// Switches a line off.
 pub(crate) fn disable(number: u32) {
+    if number >= its::FIRST_LPI {
+        // What was never set aside is off.
+        let _ = switch_message(number, false);
+        return;
+    }
     let Ok(id) = IntId::try_from(number) else {
         return;
     };
@@ -239,7 +278,8 @@ pub(super) fn acknowledge() -> Option<u32> {
         Gic::V2(gic) => gic.get_and_acknowledge_interrupt(InterruptGroup::Group0),
         Gic::V3(_) => GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1),
     };
-    id.map(u32::from).filter(|number| *number < FIRST_SPECIAL)
+    id.map(u32::from)
+        .filter(|number| !(FIRST_SPECIAL..its::FIRST_LPI).contains(number))
 }
 
 /// Says that the interrupt has been handled.

@@ -5,9 +5,10 @@ use dtoolkit::fdt::FdtNode;
 use dtoolkit::standard::{NodeStandard, Status};
 use log::warn;
 
-use super::interrupt_controller::Description;
+use super::interrupt_controller::{Description, its};
 use super::uart;
-use crate::device_tree::{CELL, DeviceTree, pci, property, registers};
+use crate::device_tree::pci::{self, DeviceIds};
+use crate::device_tree::{CELL, DeviceTree, property, registers};
 use crate::interrupts::{Line, Trigger};
 use crate::machine::{Device, Machine, MachineError};
 
@@ -77,6 +78,7 @@ fn interrupt_controller(tree: &DeviceTree) -> Result<Description, MachineError> 
             Description::GicV3 {
                 distributor,
                 redistributors: second,
+                its: its(tree, node)?,
             }
         } else {
             Description::GicV2 {
@@ -88,6 +90,22 @@ fn interrupt_controller(tree: &DeviceTree) -> Result<Description, MachineError> 
         });
     }
     Err(incomplete)
+}
+
+/// Returns the first interrupt translation service of a GICv3, if it has one.
+fn its(
+    tree: &DeviceTree,
+    controller: FdtNode<'static>,
+) -> Result<Option<its::Description>, MachineError> {
+    let node = part(controller, "arm,gic-v3-its");
+    let Some((node, registers)) = node.and_then(|node| Some((node, registers(node).next()?)))
+    else {
+        return Ok(None);
+    };
+    Ok(Some(its::Description {
+        registers,
+        device_ids: DeviceIds::read(tree, node)?,
+    }))
 }
 
 /// Returns the node below `node` that is compatible with `compatible` and switched on.

@@ -55,21 +55,26 @@ impl Frame {
         })
     }
 
-    /// Sets an interrupt aside for `message`, unless it has one.
-    pub(super) fn set_aside(&mut self, message: Message) -> Option<u32> {
+    /// Sets an interrupt aside for `message`, unless it has one; returns it, and what raises it.
+    ///
+    /// # Errors
+    ///
+    /// [`ControllerError::NoMessages`].
+    pub(super) fn set_aside(
+        &mut self,
+        message: Message,
+    ) -> Result<(u32, MessageTarget), ControllerError> {
         let found = self.messages.find(message);
-        found.or_else(|| self.messages.set_aside(message))
-    }
-
-    /// Returns what raises the interrupt `number`.
-    pub(super) fn target(&self, number: u32) -> MessageTarget {
-        MessageTarget {
+        let number = found.or_else(|| self.messages.set_aside(message));
+        let number = number.ok_or(ControllerError::NoMessages)?;
+        let target = MessageTarget {
             address: self.address as u64,
             data: number,
-        }
+        };
+        Ok((number, target))
     }
 
-    /// Raises the interrupt `number` as a device does; says whether it is one of this frame's.
+    /// Raises the interrupt `number` as a device does; says whether it is one that was set aside.
     pub(super) fn raise(&self, number: u32) -> bool {
         let is_set_aside = self.messages.message(number).is_some();
         if is_set_aside {
