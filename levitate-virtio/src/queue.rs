@@ -10,6 +10,7 @@ use levitate_hal::{Dma, Segments};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 mod chain;
+mod contexts;
 mod error;
 mod inspect;
 pub mod layout;
@@ -169,13 +170,6 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
         }
     }
 
-    /// Says whether the request is done, as of the last [`process`](Self::process).
-    #[must_use]
-    pub fn is_done(&self, token: Token) -> bool {
-        self.slot(token)
-            .is_some_and(|slot| slot.state == State::Done)
-    }
-
     /// Takes a request back that is done; `None` if it is not, or was taken before.
     ///
     /// `F` may be shorter than the footer that was submitted; of a longer one, the rest is zero.
@@ -205,24 +199,6 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
             data,
             context,
         })
-    }
-
-    /// Returns the request that has been done for longest and not been taken.
-    #[must_use]
-    pub fn next_done(&self) -> Option<Token> {
-        let slot = self.done.first()?;
-        let generation = self.slots.get(usize::from(slot))?.generation;
-        Some(Token {
-            queue: self.index,
-            slot,
-            generation,
-        })
-    }
-
-    /// Returns what the driver remembers of a request that has not been taken back.
-    #[must_use]
-    pub fn context(&self, token: Token) -> Option<&C> {
-        self.slot(token)?.context.as_ref()
     }
 
     /// Returns the request that the device has had for longest.
@@ -274,12 +250,6 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
     #[must_use]
     pub const fn fault(&self) -> Option<DeviceFault> {
         self.fault
-    }
-
-    fn slot(&self, token: Token) -> Option<&Slot<B, C>> {
-        let slot = self.slots.get(usize::from(token.slot))?;
-        let is_its = token.queue == self.index && slot.generation == token.generation;
-        (is_its && slot.state != State::Idle).then_some(slot)
     }
 
     fn broken(&mut self, fault: DeviceFault) -> DeviceFault {

@@ -10,6 +10,7 @@
 )]
 
 mod config_space;
+mod contexts;
 mod handshake;
 mod hostile_device;
 mod linux_headers;

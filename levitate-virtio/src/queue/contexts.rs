@@ -1,0 +1,74 @@
+//! What a driver remembers of its requests, while the queue has them.
+
+use levitate_hal::Dma;
+
+use super::slot::{NONE, Slot, State};
+use super::{Queue, Token};
+
+impl<B, C, D: Dma, N> Queue<'_, B, C, D, N> {
+    /// Returns the request that has been done for longest and not been taken.
+    #[must_use]
+    pub fn next_done(&self) -> Option<Token> {
+        self.done_token(self.done.first()?)
+    }
+
+    /// Returns the request that was done next after `token` and has not been taken; `None` also if `token` itself was.
+    #[must_use]
+    pub fn done_after(&self, token: Token) -> Option<Token> {
+        let slot = self
+            .slot(token)
+            .filter(|slot| slot.state == State::Done && slot.next != NONE)?;
+        self.done_token(slot.next)
+    }
+
+    /// Says whether the request is done, as of the last [`process`](Self::process).
+    #[must_use]
+    pub fn is_done(&self, token: Token) -> bool {
+        self.slot(token)
+            .is_some_and(|slot| slot.state == State::Done)
+    }
+
+    /// Returns what the driver remembers of a request that has not been taken back.
+    #[must_use]
+    pub fn context(&self, token: Token) -> Option<&C> {
+        self.slot(token)?.context.as_ref()
+    }
+
+    /// Returns what the driver remembers of a request that has not been taken back, to change it.
+    #[must_use]
+    pub fn context_mut(&mut self, token: Token) -> Option<&mut C> {
+        self.slot(token)?;
+        let slot = self.slots.get_mut(usize::from(token.slot))?;
+        slot.context.as_mut()
+    }
+
+    /// Returns what the driver remembers of each request that has not been taken back, to change it.
+    pub fn contexts_mut(&mut self) -> impl Iterator<Item = (Token, &mut C)> {
+        let queue = self.index;
+        (0_u16..)
+            .zip(self.slots.iter_mut())
+            .filter_map(move |(number, slot)| {
+                let token = Token {
+                    queue,
+                    slot: number,
+                    generation: slot.generation,
+                };
+                Some((token, slot.context.as_mut()?))
+            })
+    }
+
+    pub(super) fn slot(&self, token: Token) -> Option<&Slot<B, C>> {
+        let slot = self.slots.get(usize::from(token.slot))?;
+        let is_its = token.queue == self.index && slot.generation == token.generation;
+        (is_its && slot.state != State::Idle).then_some(slot)
+    }
+
+    fn done_token(&self, slot: u16) -> Option<Token> {
+        let generation = self.slots.get(usize::from(slot))?.generation;
+        Some(Token {
+            queue: self.index,
+            slot,
+            generation,
+        })
+    }
+}

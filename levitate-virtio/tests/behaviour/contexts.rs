@@ -1,0 +1,56 @@
+//! What a driver remembers of its requests is there from submission until they are taken back.
+
+use levitate_host::{Completion, Version};
+use levitate_virtio::Data;
+
+use crate::rig::{CONFIG, Rig, ring_features, slots};
+
+#[test]
+fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
+    for features in ring_features() {
+        let rig = Rig::new(Version::Two);
+        rig.device
+            .behave(|behaviour| behaviour.completion = Completion::Held);
+        let mut slots = slots::<5>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let tokens: Vec<_> = (0..5)
+            .map(|context| {
+                let footer = [0_u8; 2];
+                queue.submit(b"ab", Data::None, &footer, context).unwrap()
+            })
+            .collect();
+        queue.notify();
+        let mut listed: Vec<_> = queue.contexts_mut().map(|(token, _)| token).collect();
+        assert_eq!(listed.len(), 5);
+        listed.retain(|token| !tokens.contains(token));
+        assert_eq!(listed, []);
+        assert_eq!(queue.next_done(), None);
+        assert_eq!(queue.done_after(tokens[0]), None, "it is in flight");
+
+        // The fourth, the first and the third.
+        for position in [3, 0, 1] {
+            assert!(rig.device.release_at(position));
+        }
+        assert_eq!(queue.process(), Ok(3));
+        let done: Vec<_> =
+            std::iter::successors(queue.next_done(), |token| queue.done_after(*token)).collect();
+        assert_eq!(done, [tokens[3], tokens[0], tokens[2]]);
+
+        // One that is changed is another's no more than before, and one that is taken is forgotten.
+        *queue.context_mut(tokens[0]).unwrap() = 77;
+        for (_, context) in queue.contexts_mut() {
+            *context += 100;
+        }
+        let taken = queue.take::<[u8; 2]>(tokens[0]).unwrap();
+        assert_eq!((taken.context, taken.footer), (177, *b"ab"));
+        assert_eq!(queue.context_mut(tokens[0]), None);
+        assert_eq!(queue.done_after(tokens[0]), None);
+        assert_eq!(queue.done_after(tokens[3]), Some(tokens[2]));
+        assert_eq!(queue.done_after(tokens[2]), None);
+        let mut contexts: Vec<_> = queue.contexts_mut().map(|(_, context)| *context).collect();
+        contexts.sort_unstable();
+        assert_eq!(contexts, [101, 102, 103, 104]);
+        rig.device.release_all();
+        rig.stop(device, queue);
+    }
+}
