@@ -19,6 +19,7 @@ pub mod diagnosis;
 pub mod features;
 pub mod init;
 pub mod queue;
+pub mod signal;
 pub mod status;
 pub mod transport;
 
@@ -31,6 +32,7 @@ pub use queue::{
     Completed, Data, DeviceFault, PreparedQueue, Queue, QueueConfig, QueueError, QueueIndex,
     QueueSize, Rejected, Slot, SubmitError, Token,
 };
+pub use signal::Signal;
 pub use status::Status;
 pub use transport::{
     AnyTransport, Interface, Interrupt, InterruptStatus, MmioTransport, Notify, PciTransport,

@@ -28,6 +28,7 @@ mod pci_structures;
 mod probe;
 mod rig;
 mod several_queues;
+mod signal;
 mod split_queue;
 mod tampered;
 mod timeout_causes;
