@@ -134,6 +134,36 @@ impl RangeLimits {
     }
 }
 
+/// The requests that one range is cut into, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Cuts {
+    pub(crate) limits: RangeLimits,
+    pub(crate) flags: RangeFlags,
+    /// The next sector.
+    pub(crate) sector: u64,
+    /// Sectors that are left.
+    pub(crate) left: u64,
+}
+
+impl Iterator for Cuts {
+    type Item = RangeSegment;
+
+    fn next(&mut self) -> Option<RangeSegment> {
+        if self.left == 0 {
+            return None;
+        }
+        let len = self.limits.next_len(self.sector, self.left);
+        let segment = RangeSegment {
+            sector: self.sector.into(),
+            num_sectors: len.into(),
+            flags: self.flags.bits().into(),
+        };
+        self.sector = self.sector.saturating_add(u64::from(len));
+        self.left = self.left.saturating_sub(u64::from(len));
+        Some(segment)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

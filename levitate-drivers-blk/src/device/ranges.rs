@@ -8,9 +8,10 @@ use zerocopy::IntoBytes;
 
 use super::Blk;
 use super::check::Access;
+use crate::capabilities::Capabilities;
 use crate::error::{Error, SubmitError};
 use crate::lifetime::{Lifetime, LifetimeLayout};
-use crate::range::{MAX_REQUESTS, RangeFlags, RangeLimits, RangeSegment, Unmap};
+use crate::range::{Cuts, MAX_REQUESTS, RangeFlags, RangeSegment, Unmap};
 use crate::request::RequestKind;
 
 /// These wait for the device as the other blocking calls do, one request after another, of at most 64 MiB each.
@@ -26,10 +27,7 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     ///
     /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise any part of the sectors may have been discarded.
     pub fn discard(&mut self, sector: u64, sector_count: u64) -> Result<(), Error> {
-        let limits = self.capabilities.discard();
-        // The flag is reserved in a discard (§5.2.6.1).
-        let flags = RangeFlags::empty();
-        self.run_range(RequestKind::Discard, limits, flags, sector, sector_count)
+        self.run_range(RequestKind::Discard, sector, sector_count, Unmap::Forbidden)
     }
 
     /// Makes `sector_count` sectors from `sector` on read as zeroes; waits for the device.
@@ -45,18 +43,7 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
         sector_count: u64,
         unmap: Unmap,
     ) -> Result<(), Error> {
-        let limits = self.capabilities.write_zeroes();
-        let flags = match unmap {
-            Unmap::Allowed if self.capabilities.can_unmap_zeroes() => RangeFlags::UNMAP,
-            Unmap::Allowed | Unmap::Forbidden => RangeFlags::empty(),
-        };
-        self.run_range(
-            RequestKind::WriteZeroes,
-            limits,
-            flags,
-            sector,
-            sector_count,
-        )
+        self.run_range(RequestKind::WriteZeroes, sector, sector_count, unmap)
     }
 
     /// Erases `sector_count` sectors from `sector` on, and every copy the device has of them; waits for it.
@@ -65,15 +52,8 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     ///
     /// [`Error`]; with [`Error::Refused`] nothing was sent, otherwise any part of the sectors may have been erased.
     pub fn secure_erase(&mut self, sector: u64, sector_count: u64) -> Result<(), Error> {
-        let limits = self.capabilities.secure_erase();
-        let flags = RangeFlags::empty();
-        self.run_range(
-            RequestKind::SecureErase,
-            limits,
-            flags,
-            sector,
-            sector_count,
-        )
+        let kind = RequestKind::SecureErase;
+        self.run_range(kind, sector, sector_count, Unmap::Forbidden)
     }
 
     /// Asks the device how worn it is; waits for it.
@@ -97,35 +77,55 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     fn run_range(
         &mut self,
         kind: RequestKind,
-        limits: Option<RangeLimits>,
-        flags: RangeFlags,
         first: u64,
         sector_count: u64,
+        unmap: Unmap,
     ) -> Result<(), Error> {
-        let limits = limits.ok_or(SubmitError::NoCommand { kind })?;
-        self.capabilities
-            .check_range(first, sector_count, Access::Write)?;
-        let requests = limits.requests(first, sector_count);
-        if requests > MAX_REQUESTS {
-            let max = MAX_REQUESTS;
-            return Err(SubmitError::TooManyRequests { requests, max }.into());
-        }
+        let cuts = self.capabilities.cut(kind, first, sector_count, unmap)?;
         self.settle_late()?;
-        let mut sector = first;
-        let mut left = sector_count;
-        while left != 0 {
-            let len = limits.next_len(sector, left);
-            let segment = RangeSegment {
-                sector: sector.into(),
-                num_sectors: len.into(),
-                flags: flags.bits().into(),
-            };
+        for segment in cuts {
             let mut bounce = self.take_bounce(size_of::<RangeSegment>())?;
             bounce.as_mut_slice().copy_from_slice(segment.as_bytes());
             self.run(kind, 0, Data::Readable(bounce))?;
-            sector = sector.saturating_add(u64::from(len));
-            left = left.saturating_sub(u64::from(len));
         }
         Ok(())
+    }
+}
+
+impl Capabilities {
+    /// Cuts a range into requests of a kind that is about ranges; refuses what must not be sent.
+    pub(super) fn cut(
+        &self,
+        kind: RequestKind,
+        first: u64,
+        sector_count: u64,
+        unmap: Unmap,
+    ) -> Result<Cuts, SubmitError> {
+        let limits = match kind {
+            RequestKind::Discard => self.discard(),
+            RequestKind::WriteZeroes => self.write_zeroes(),
+            RequestKind::SecureErase => self.secure_erase(),
+            _ => None,
+        };
+        let limits = limits.ok_or(SubmitError::NoCommand { kind })?;
+        self.check_range(first, sector_count, Access::Write)?;
+        let requests = limits.requests(first, sector_count);
+        if requests > MAX_REQUESTS {
+            let max = MAX_REQUESTS;
+            return Err(SubmitError::TooManyRequests { requests, max });
+        }
+        // Elsewhere than in a zeroing of sectors the flag is reserved (§5.2.6.1).
+        let flags = match (kind, unmap) {
+            (RequestKind::WriteZeroes, Unmap::Allowed) if self.can_unmap_zeroes() => {
+                RangeFlags::UNMAP
+            }
+            _ => RangeFlags::empty(),
+        };
+        Ok(Cuts {
+            limits,
+            flags,
+            sector: first,
+            left: sector_count,
+        })
     }
 }
