@@ -10,6 +10,7 @@ use crate::error::InitError;
 use crate::options::Options;
 use crate::storage::BlkStorage;
 
+mod asynchronous;
 mod batch;
 mod blocking;
 mod check;
@@ -20,6 +21,7 @@ mod ranges;
 mod recovery;
 mod requests;
 
+pub use asynchronous::{AsyncBlk, Counts, Request};
 pub use configuration::CapacityChange;
 use life::Life;
 pub use queue::BlkQueue;

@@ -21,19 +21,22 @@ pub mod error;
 pub mod features;
 pub mod id;
 pub mod lifetime;
+mod listener;
 pub mod options;
 pub mod range;
 pub mod request;
 pub mod storage;
 
 pub use capabilities::{CacheMode, Capabilities, SECTOR_BYTES};
-pub use device::{Blk, BlkQueue, CapacityChange};
+pub use device::{AsyncBlk, Blk, BlkQueue, CapacityChange, Counts, Request};
 pub use error::{
     BufferError, CacheModeError, Error, InitError, PollError, RecoverError, Rejected, ResetError,
     SubmitError,
 };
 pub use features::BlkFeatures;
 pub use id::DeviceId;
+/// What an interrupt handler calls to wake the tasks that wait for an [`AsyncBlk`].
+pub use levitate_virtio::Signal;
 /// Names one request from its submission until it is collected; after a reset it names nothing any more.
 pub use levitate_virtio::Token;
 pub use lifetime::{Lifetime, Reserve};

@@ -12,6 +12,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use levitate_virtio::Token;
 
+use crate::error::BufferError;
+use crate::listener::Listener;
+
 /// The device-readable beginning of every request (§5.2.6).
 #[doc(alias = "virtio_blk_req")]
 #[doc(alias = "virtio_blk_outhdr")]
@@ -181,6 +184,20 @@ pub struct Completion<D: Dma> {
     pub buffer: Option<DmaBuffer<D>>,
 }
 
+impl<D: Dma> Completion<D> {
+    /// Returns the buffer of a read or a write, or the error with it.
+    pub(crate) fn into_buffer(self) -> Result<DmaBuffer<D>, BufferError<D>> {
+        match (self.result, self.buffer) {
+            (Ok(()), Some(buffer)) => Ok(buffer),
+            (Err(error), buffer) => Err(BufferError {
+                error: error.into(),
+                buffer,
+            }),
+            (Ok(()), None) => unreachable!("a queue gives back the data it was handed"),
+        }
+    }
+}
+
 /// A submitted request that is handed back because the device was reset.
 #[derive(Debug)]
 pub struct Reclaimed<D: Dma> {
@@ -195,11 +212,12 @@ pub struct Reclaimed<D: Dma> {
 }
 
 /// What the driver remembers of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) kind: RequestKind,
     pub(crate) sector: u64,
     pub(crate) owner: Owner,
+    pub(crate) listener: Listener,
 }
 
 /// Whose request it is.

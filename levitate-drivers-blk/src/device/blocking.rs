@@ -9,7 +9,8 @@ use super::check::{Access, sectors};
 use super::{Blk, requests};
 use crate::error::{BufferError, Error, SubmitError};
 use crate::id::{DeviceId, ID_BYTES};
-use crate::request::{Owner, RequestKind};
+use crate::listener::Listener;
+use crate::request::{Context, Owner, RequestKind};
 
 /// Each of these makes one request after another, waits for each at most for the timeout of the [`Options`](crate::Options), and
 /// notifies the device once for each.
@@ -133,12 +134,8 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
                 buffer: Some(buffer),
             });
         }
-        let chunk_bytes = usize::try_from(self.max_request_bytes()).unwrap_or(usize::MAX);
-        let mut start = window.start;
-        let mut sector = first;
-        while start < window.end {
-            let end = start.saturating_add(chunk_bytes).min(window.end);
-            match self.transfer_chunk(access, sector, start..end, buffer) {
+        for (chunk, sector) in chunks(window.clone(), first, self.max_request_bytes()) {
+            match self.transfer_chunk(access, sector, chunk, buffer) {
                 Ok(returned) => buffer = returned,
                 Err(mut error) => {
                     if let Some(buffer) = &mut error.buffer {
@@ -147,8 +144,6 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
                     return Err(error);
                 }
             }
-            sector = sector.saturating_add(sectors(end.saturating_sub(start)));
-            start = end;
         }
         restore(&mut buffer, window);
         Ok(buffer)
@@ -169,7 +164,9 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
                 buffer: Some(buffer),
             });
         };
-        let token = match requests::submit_buffer(&mut life.queue, access, sector, buffer) {
+        let submitted =
+            requests::submit_buffer(&mut life.queue, access, sector, buffer, Listener::Caller);
+        let token = match submitted {
             Ok(token) => token,
             Err(rejected) => {
                 return Err(BufferError {
@@ -185,14 +182,7 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
                 error,
                 buffer: None,
             })?;
-        match (completion.result, completion.buffer) {
-            (Ok(()), Some(buffer)) => Ok(buffer),
-            (Err(error), buffer) => Err(BufferError {
-                error: error.into(),
-                buffer,
-            }),
-            (Ok(()), None) => unreachable!("a queue gives back the data it was handed"),
-        }
+        completion.into_buffer()
     }
 
     /// Makes one request of the driver's own and waits for it; a buffer in `data` is the bounce buffer, and returns there.
@@ -203,11 +193,17 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
         data: Data<DmaBuffer<P::Dma>>,
     ) -> Result<(), Error> {
         let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
-        let token = match requests::submit(&mut life.queue, kind, sector, data, Owner::Driver) {
+        let context = Context {
+            kind,
+            sector,
+            owner: Owner::Driver,
+            listener: Listener::Caller,
+        };
+        let token = match requests::submit(&mut life.queue, context, data) {
             Ok(token) => token,
             Err(rejected) => {
                 self.own.keep_bounce(rejected.data.into_inner());
-                return Err(SubmitError::from(rejected.error).into());
+                return Err(rejected.error.into());
             }
         };
         life.queue.notify();
@@ -258,8 +254,23 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     }
 }
 
+/// Cuts a window into what one request can carry each, with the sector where it begins.
+pub(super) fn chunks(
+    window: Range<usize>,
+    first: u64,
+    chunk_bytes: u32,
+) -> impl Iterator<Item = (Range<usize>, u64)> {
+    let chunk_bytes = usize::try_from(chunk_bytes).unwrap_or(usize::MAX);
+    let starts = window.clone().step_by(chunk_bytes.max(1));
+    starts.map(move |start| {
+        let end = start.saturating_add(chunk_bytes).min(window.end);
+        let sector = first.saturating_add(sectors(start.saturating_sub(window.start)));
+        (start..end, sector)
+    })
+}
+
 /// Sets a window that is known to lie inside the buffer: it was its window before, or is part of that.
-fn restore<D: Dma>(buffer: &mut DmaBuffer<D>, window: Range<usize>) {
+pub(super) fn restore<D: Dma>(buffer: &mut DmaBuffer<D>, window: Range<usize>) {
     let outcome = buffer.set_window(window);
     debug_assert_eq!(outcome, Ok(()));
 }

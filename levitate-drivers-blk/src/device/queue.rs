@@ -3,13 +3,14 @@
 use core::fmt;
 
 use levitate_hal::{Dma, DmaBuffer};
-use levitate_virtio::{Data, QueueIndex, Token, Transport};
+use levitate_virtio::{Data, Notify, Queue, QueueIndex, Token, Transport};
 
 use super::check::Access;
 use super::requests::{self, RequestQueue};
 use crate::capabilities::Capabilities;
 use crate::error::{PollError, Rejected, SubmitError};
-use crate::request::{Completion, Owner, RequestKind};
+use crate::listener::Listener;
+use crate::request::{Completion, Context, Owner, RequestKind};
 
 /// One of the device's virtqueues: requests that are submitted now and collected later, as many at a time as there are slots.
 ///
@@ -35,6 +36,29 @@ impl<D: Dma> Own<D> {
     pub(super) fn keep_bounce(&mut self, buffer: Option<DmaBuffer<D>>) {
         if buffer.is_some() {
             self.bounce = buffer;
+        }
+    }
+
+    /// Forgets a request of the driver's own that is answered.
+    pub(super) fn note_answered(&mut self, token: Token) {
+        if self.abandoned == Some(token) {
+            self.abandoned = None;
+        }
+    }
+
+    /// Takes a request out of the way that is done and that nobody waits for.
+    pub(super) fn let_go<N: Notify>(
+        &mut self,
+        queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
+        token: Token,
+    ) {
+        let owner = queue.context(token).map(|context| context.owner);
+        let Some(completion) = requests::take(queue, token) else {
+            return;
+        };
+        self.note_answered(token);
+        if owner == Some(Owner::Driver) {
+            self.keep_bounce(completion.buffer);
         }
     }
 }
@@ -82,8 +106,13 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
         if !self.capabilities.has_flush() {
             return Err(SubmitError::NoFlush);
         }
-        requests::submit(self.queue, RequestKind::Flush, 0, Data::None, Owner::User)
-            .map_err(|rejected| rejected.error.into())
+        let context = Context {
+            kind: RequestKind::Flush,
+            sector: 0,
+            owner: Owner::User,
+            listener: Listener::Caller,
+        };
+        requests::submit(self.queue, context, Data::None).map_err(|unsubmitted| unsubmitted.error)
     }
 
     /// Makes the device look at what was submitted since the last call, if it does not look by itself; says whether it was told.
@@ -129,10 +158,8 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
         let processed = self.queue.process();
         if let Some(own) = &mut self.own
             && let Some(token) = own.abandoned
-            && let Some(completion) = requests::take(self.queue, token)
         {
-            own.abandoned = None;
-            own.keep_bounce(completion.buffer);
+            own.let_go(self.queue, token);
         }
         let completion = choose(self.queue).and_then(|token| requests::take(self.queue, token));
         match (completion, processed) {
@@ -151,7 +178,7 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
             .capabilities
             .check_one(sector, buffer.len_bytes(), access)
         {
-            Ok(()) => requests::submit_buffer(self.queue, access, sector, buffer),
+            Ok(()) => requests::submit_buffer(self.queue, access, sector, buffer, Listener::Caller),
             Err(error) => Err(Rejected { error, buffer }),
         }
     }

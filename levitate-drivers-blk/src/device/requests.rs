@@ -3,12 +3,11 @@
 use core::time::Duration;
 
 use levitate_hal::{Clock, Deadline, Dma, DmaBuffer};
-use levitate_virtio::{
-    Data, Device, Notify, Queue, Rejected, Status, Timeout, Token, Transport, stage,
-};
+use levitate_virtio::{Data, Device, Notify, Queue, Status, Timeout, Token, Transport, stage};
 
 use super::check::Access;
-use crate::error::Error;
+use crate::error::{Error, Rejected, SubmitError};
+use crate::listener::Listener;
 use crate::request::{self, Completion, Context, Owner, RequestKind, RequestStatus};
 
 /// One virtqueue of a device.
@@ -21,21 +20,37 @@ pub(super) type Live<T> = Device<T, stage::Live>;
 /// How often a wait looks whether the device has given up: seldom, for the look costs an exit to the hypervisor.
 const STATUS_INTERVAL: Duration = Duration::from_millis(20);
 
+/// A request that was not submitted.
+pub(super) struct Unsubmitted<D: Dma> {
+    pub(super) error: SubmitError,
+    pub(super) data: Data<DmaBuffer<D>>,
+}
+
+impl<D: Dma> Unsubmitted<D> {
+    /// Hands back the buffer of a read or a write.
+    pub(super) fn into_rejected(self) -> Rejected<D> {
+        match self.data {
+            Data::Readable(buffer) | Data::Writable(buffer) => Rejected {
+                error: self.error,
+                buffer,
+            },
+            Data::None => unreachable!("a queue gives back the data it was handed"),
+        }
+    }
+}
+
 /// Makes a request available, without notifying the device.
 pub(super) fn submit<D: Dma, N: Notify>(
     queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
-    kind: RequestKind,
-    sector: u64,
+    context: Context,
     data: Data<DmaBuffer<D>>,
-    owner: Owner,
-) -> Result<Token, Rejected<DmaBuffer<D>, Context>> {
-    let context = Context {
-        kind,
-        sector,
-        owner,
-    };
-    let header = kind.header(sector);
-    queue.submit(&header, data, &RequestStatus::UNWRITTEN, context)
+) -> Result<Token, Unsubmitted<D>> {
+    let header = context.kind.header(context.sector);
+    let submitted = queue.submit(&header, data, &RequestStatus::UNWRITTEN, context);
+    submitted.map_err(|rejected| Unsubmitted {
+        error: rejected.error.into(),
+        data: rejected.data,
+    })
 }
 
 /// Makes a read or a write of the user's available, without notifying the device.
@@ -44,18 +59,19 @@ pub(super) fn submit_buffer<D: Dma, N: Notify>(
     access: Access,
     sector: u64,
     buffer: DmaBuffer<D>,
-) -> Result<Token, crate::Rejected<D>> {
+    listener: Listener,
+) -> Result<Token, Rejected<D>> {
     let (kind, data) = match access {
         Access::Read => (RequestKind::Read, Data::Writable(buffer)),
         Access::Write => (RequestKind::Write, Data::Readable(buffer)),
     };
-    submit(queue, kind, sector, data, Owner::User).map_err(|rejected| match rejected.data {
-        Data::Readable(buffer) | Data::Writable(buffer) => crate::Rejected {
-            error: rejected.error.into(),
-            buffer,
-        },
-        Data::None => unreachable!("a queue gives back the data it was handed"),
-    })
+    let context = Context {
+        kind,
+        sector,
+        owner: Owner::User,
+        listener,
+    };
+    submit(queue, context, data).map_err(Unsubmitted::into_rejected)
 }
 
 /// Takes a request back that is done, as of the last look at the queue.

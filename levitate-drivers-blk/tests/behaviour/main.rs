@@ -11,7 +11,13 @@
 )]
 
 mod bench;
+mod tasks;
 
+mod async_calls;
+mod async_drops;
+mod async_races;
+mod async_threads;
+mod async_trouble;
 mod batches;
 mod cache_mode;
 mod config_changes;

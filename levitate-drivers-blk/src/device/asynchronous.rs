@@ -1,0 +1,197 @@
+//! A disk for tasks that wait without a CPU: [`AsyncBlk`].
+
+use core::cell::{Cell, RefCell};
+use core::fmt;
+
+use levitate_hal::{DmaBuffer, DmaError, Platform};
+use levitate_virtio::{Signal, Token, Transport};
+
+use super::{Blk, CapacityChange};
+use crate::capabilities::{CacheMode, Capabilities};
+use crate::error::{CacheModeError, InitError, RecoverError};
+use crate::request::Reclaimed;
+
+mod calls;
+mod request;
+mod room;
+mod shared;
+mod submit;
+mod waiting;
+mod wakes;
+
+pub use request::Request;
+use room::Waiters;
+use shared::{Place, Shared};
+
+/// A block device whose calls are futures: a task that waits is woken by the device's interrupt, by way of a [`Signal`].
+///
+/// Tasks of one executor thread share a reference to it.
+/// It is made of a [`Blk`], which has the blocking calls for early boot, and can be turned back into one.
+/// All of its requests go to the first queue.
+///
+/// [`Signal::on_interrupt`] is to be called by the handler of the device's interrupt, with the handle from
+/// [`interrupt`](Self::interrupt), and [`Signal::on_tick`] now and then, so that a missed deadline is noticed.
+/// A wait ends after the timeout of the [`Options`](crate::Options), and each has one: for room, and for each answer.
+pub struct AsyncBlk<'s, T: Transport, P: Platform, const MORE: usize = 0> {
+    shared: RefCell<Shared<'s, T, P, MORE>>,
+    signal: &'s Signal,
+    next_number: Cell<u64>,
+    /// While it is, the futures that wait are not to touch the driver.
+    is_recovering: Cell<bool>,
+}
+
+/// What a driver has counted since it was made; a number that is too large begins anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that were submitted.
+    pub requests: u64,
+    /// Available buffer notifications that were sent.
+    pub notifications: u64,
+    /// Polls of a future, besides its first, that did not bring it further: nobody woke it, or for the sake of others.
+    pub idle_polls: u64,
+}
+
+impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> {
+    /// Makes the device interrupt for requests that are done, and the driver wait for `signal`, which is this driver's alone.
+    ///
+    /// Requests that were submitted to `blk` before stay there, and can be collected after [`into_inner`](Self::into_inner).
+    #[must_use]
+    pub fn new(mut blk: Blk<'s, T, P, MORE>, signal: &'s Signal) -> Self {
+        blk.set_used_notifications(true);
+        Self {
+            shared: RefCell::new(Shared {
+                blk,
+                waiters: Waiters::default(),
+                leader: None,
+                needs_reset: None,
+                has_freed: false,
+                counts: Counts::default(),
+            }),
+            signal,
+            next_number: Cell::new(0),
+            is_recovering: Cell::new(false),
+        }
+    }
+
+    /// Returns the driver with the blocking calls; the device interrupts for nothing but changes of its configuration.
+    ///
+    /// What dropped futures have left with the device comes back by [`Blk::poll`].
+    #[must_use]
+    pub fn into_inner(self) -> Blk<'s, T, P, MORE> {
+        self.signal.clear();
+        let mut blk = self.shared.into_inner().blk;
+        blk.set_used_notifications(false);
+        blk
+    }
+
+    /// Returns what the device can do.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        *self.shared.borrow().blk.capabilities()
+    }
+
+    /// Returns how many requests the device has.
+    #[must_use]
+    pub fn in_flight(&self) -> u16 {
+        self.shared.borrow().blk.in_flight()
+    }
+
+    /// Returns how many more requests can be submitted now.
+    #[must_use]
+    pub fn idle_slots(&self) -> u16 {
+        self.shared.borrow().blk.idle_slots()
+    }
+
+    /// Returns what was counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.borrow().counts
+    }
+
+    /// Allocates a zeroed buffer of `len_bytes` bytes that the device can reach.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`].
+    pub fn allocate_buffer(&self, len_bytes: usize) -> Result<DmaBuffer<P::Dma>, DmaError> {
+        self.shared.borrow().blk.allocate_buffer(len_bytes)
+    }
+
+    /// Returns the handle for an interrupt handler, to be passed to [`Signal::on_interrupt`]; it outlives a recovery.
+    ///
+    /// `None` after a recovery that failed.
+    pub fn interrupt(&self) -> Option<T::Interrupt> {
+        self.shared.borrow().blk.interrupt()
+    }
+
+    /// Looks what has become of the configuration: [`Blk::process_config_change`], to be called after [`Signal::config_change`].
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Config`] or [`InitError::Capacity`]; the capacity known so far stays.
+    pub fn process_config_change(&self) -> Result<Option<CapacityChange>, InitError> {
+        self.shared.borrow_mut().blk.process_config_change()
+    }
+
+    /// Switches the cache mode: [`Blk::set_cache_mode`].
+    ///
+    /// # Errors
+    ///
+    /// [`CacheModeError`].
+    pub fn set_cache_mode(&self, mode: CacheMode) -> Result<CacheMode, CacheModeError> {
+        self.shared.borrow_mut().blk.set_cache_mode(mode)
+    }
+
+    /// Resets the device and brings it up again: [`Blk::recover`]; waits for it, with the CPU.
+    ///
+    /// The future of each request ends with [`Aborted`](crate::RequestError::Aborted), and `reclaim` is handed its buffer, also if nobody
+    /// waits for the request any more. What was not submitted yet goes on waiting for room, and finds it.
+    /// `reclaim` must not call this driver.
+    ///
+    /// # Errors
+    ///
+    /// [`RecoverError`]; the device is not running then, and every further call says so.
+    pub fn recover(&self, reclaim: impl FnMut(Reclaimed<P::Dma>)) -> Result<(), RecoverError> {
+        self.is_recovering.set(true);
+        self.wake_all(|shared, wakes| shared.take_request_waiters(|_| true, wakes));
+        let mut shared = self.shared.borrow_mut();
+        let recovered = shared.blk.recover(reclaim);
+        shared.leader = None;
+        shared.needs_reset = None;
+        drop(shared);
+        self.is_recovering.set(false);
+        self.signal.clear();
+        self.wake_all(|shared, wakes| shared.take_waiters(|_| true, wakes));
+        recovered
+    }
+
+    fn is_recovering(&self) -> bool {
+        self.is_recovering.get()
+    }
+
+    /// Returns a number that no other future has.
+    fn next_number(&self) -> u64 {
+        let number = self.next_number.get();
+        self.next_number.set(number.wrapping_add(1));
+        number
+    }
+
+    /// Lets a request go that nobody waits for any more.
+    fn abandon(&self, token: Token) {
+        if self.is_recovering() {
+            return;
+        }
+        self.stop_waiting(Place::Answer(token));
+        self.shared.borrow_mut().abandon(token);
+        self.tell_of_room();
+    }
+}
+
+impl<T: Transport, P: Platform, const MORE: usize> fmt::Debug for AsyncBlk<'_, T, P, MORE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncBlk")
+            .field("counts", &self.counts())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}

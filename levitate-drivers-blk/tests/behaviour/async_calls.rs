@@ -1,0 +1,395 @@
+//! Calls of tasks: the bytes are right, and what they cost is exact.
+
+use std::future::Future;
+use std::time::Duration;
+
+use levitate_drivers_blk::{AsyncBlk, Blk, BufferError, Counts, Error, Signal, SubmitError, Unmap};
+use levitate_hal::DmaBuffer;
+use levitate_host::block::EraseLimits;
+use levitate_host::{BlockModel, Completion, Pool};
+use levitate_virtio::Features;
+
+use crate::bench::{Bench, Storage, on_every_variant, patterned};
+use crate::tasks::{Tasks, deliver, drive};
+
+/// Sixteen sectors a request.
+const LIMITS: EraseLimits = EraseLimits {
+    max_sectors: 16,
+    max_segments: 1,
+    alignment_sectors: 1,
+};
+
+/// Runs one future, and the interrupts of its device, to its end.
+fn finish<R>(run: impl Future<Output = R>, mut serve: impl FnMut()) -> R {
+    let mut tasks = Tasks::new();
+    tasks.spawn(run);
+    for _ in 0..1000 {
+        if let Some((_, outcome)) = tasks.run().pop() {
+            return outcome;
+        }
+        serve();
+    }
+    panic!("the task does not end");
+}
+
+#[test]
+fn one_request_at_a_time_costs_a_notification_an_interrupt_and_a_wake_up() {
+    on_every_variant(
+        || BlockModel::patterned(64),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            let mut buffer = blk.allocate_buffer(1024).unwrap();
+            let allocated = bench.pool.allocated_so_far();
+            bench
+                .disk
+                .behave(|behaviour| behaviour.completion = Completion::Held);
+            for round in 1..=20 {
+                let mut tasks = Tasks::new();
+                let sector = round as u64 * 3;
+                let task = tasks.spawn(blk.read(sector, buffer));
+                assert!(tasks.run().is_empty(), "the device has not answered");
+                assert_eq!(bench.notifications(), round);
+                assert_eq!(bench.disk.interrupts_raised(), round - 1);
+                assert!(bench.disk.release_one());
+                assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
+                assert_eq!((tasks.wakes(task), tasks.polls(task)), (1, 1));
+                buffer = tasks.run().pop().unwrap().1.unwrap();
+                assert_eq!(buffer.as_slice(), patterned(sector, 1024));
+                assert_eq!((tasks.wakes(task), tasks.polls(task)), (1, 2));
+                assert_eq!(bench.disk.interrupts_raised(), round);
+            }
+            assert_eq!(bench.pool.allocated_so_far(), allocated);
+            let counts = Counts {
+                requests: 20,
+                notifications: 20,
+                idle_polls: 0,
+            };
+            assert_eq!(blk.counts(), counts);
+        },
+    );
+}
+
+#[test]
+fn an_answer_within_the_notification_takes_one_poll() {
+    on_every_variant(
+        || BlockModel::patterned(8),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            let mut tasks = Tasks::new();
+            for sector in 0..4 {
+                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+            }
+            for (task, outcome) in tasks.run() {
+                assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
+                assert_eq!((tasks.wakes(task), tasks.polls(task)), (0, 1));
+            }
+            assert_eq!((tasks.alive(), bench.notifications()), (0, 4));
+            // The handler finds nobody to wake.
+            deliver(&bench.disk, &blk, &signal);
+            assert!(bench.disk.interrupts_raised() <= 4);
+        },
+    );
+}
+
+/// Submits `DEPTH` reads, waits for all of them, and says how many interrupts and wake-ups that took.
+fn batch<const DEPTH: usize>(bench: &Bench) -> (usize, usize) {
+    let signal = Signal::new();
+    let mut storage = Storage::<DEPTH>::new();
+    let blk = drive(bench, &mut storage, &signal);
+    bench
+        .disk
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let mut buffers: Vec<DmaBuffer<Pool>> = (0..blk.idle_slots())
+        .map(|_| blk.allocate_buffer(512).unwrap())
+        .collect();
+    let depth = buffers.len();
+    let allocated = bench.pool.allocated_so_far();
+    let (mut interrupts, mut wakes) = (0, 0);
+    for round in 1..=3 {
+        let mut tasks = Tasks::new();
+        for (sector, buffer) in buffers.drain(..).enumerate() {
+            let request = blk.submit_read(sector as u64, buffer).unwrap();
+            tasks.spawn(request);
+        }
+        assert_eq!(bench.notifications(), round - 1, "nothing is awaited yet");
+        assert!(tasks.run().is_empty());
+        assert_eq!(bench.notifications(), round);
+        assert_eq!(bench.disk.release_all(), depth);
+        deliver(&bench.disk, &blk, &signal);
+        assert_eq!(tasks.wakes(depth - 1), 1, "the last that was polled leads");
+        for (task, outcome) in tasks.run() {
+            let completion = outcome.unwrap();
+            assert_eq!(
+                (completion.sector, completion.result),
+                (task as u64, Ok(()))
+            );
+            let buffer = completion.buffer.unwrap();
+            assert_eq!(buffer.as_slice(), patterned(task as u64, 512));
+            buffers.push(buffer);
+            assert_eq!((tasks.wakes(task), tasks.polls(task)), (1, 2), "{task}");
+            wakes += 1;
+        }
+        assert_eq!(buffers.len(), depth);
+        interrupts = bench.disk.interrupts_raised();
+    }
+    assert_eq!(bench.pool.allocated_so_far(), allocated);
+    assert_eq!(blk.counts().notifications, 3);
+    assert_eq!(blk.counts().idle_polls, 0);
+    (interrupts, wakes)
+}
+
+#[test]
+fn a_batch_costs_one_notification_and_a_wake_up_for_each_task() {
+    on_every_variant(
+        || BlockModel::patterned(1024),
+        |bench| {
+            let (interrupts, wakes) = batch::<32>(bench);
+            let has_event_index = bench.disk.negotiated() & Features::EVENT_IDX.bits() != 0;
+            println!("{wakes} requests, {interrupts} interrupts");
+            if has_event_index {
+                assert_eq!(interrupts, 3, "one for each batch");
+            }
+            assert!(interrupts <= wakes);
+        },
+    );
+}
+
+#[test]
+fn as_many_requests_as_the_queue_has_room_for_are_one_batch_too() {
+    on_every_variant(
+        || BlockModel::patterned(1024),
+        |bench| {
+            let (interrupts, wakes) = batch::<1024>(bench);
+            println!("{wakes} requests, {interrupts} interrupts");
+            assert!(interrupts <= wakes);
+        },
+    );
+}
+
+#[test]
+fn requests_done_out_of_order_wake_their_own_tasks() {
+    on_every_variant(
+        || BlockModel::patterned(64),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<8>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            bench
+                .disk
+                .behave(|behaviour| behaviour.completion = Completion::Held);
+            let mut tasks = Tasks::new();
+            for sector in 0..8 {
+                let buffer = blk.allocate_buffer(512).unwrap();
+                tasks.spawn(blk.submit_read(sector, buffer).unwrap());
+            }
+            assert!(tasks.run().is_empty());
+            let mut left: Vec<u64> = (0..8).collect();
+            for position in [5, 0, 5, 2, 0, 1, 1, 0] {
+                assert!(bench.disk.release_at(position));
+                assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
+                let done = tasks.run();
+                assert_eq!(done.len(), 1, "one is done, and no other");
+                let (task, completion) = done.into_iter().next().unwrap();
+                let completion = completion.unwrap();
+                assert_eq!(completion.sector, left.remove(position));
+                assert_eq!(completion.sector, task as u64);
+                let buffer = completion.buffer.unwrap();
+                assert_eq!(buffer.as_slice(), patterned(completion.sector, 512));
+            }
+            assert_eq!(tasks.alive(), 0);
+            // Whoever led was woken for the sake of another at most once for each answer.
+            assert!(blk.counts().idle_polls <= 8, "{:?}", blk.counts());
+        },
+    );
+}
+
+#[test]
+fn every_kind_of_request_is_done_by_interrupts() {
+    on_every_variant(
+        || {
+            BlockModel::patterned(64)
+                .id("disk-7")
+                .discard(LIMITS)
+                .write_zeroes(LIMITS)
+        },
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            let delay = Duration::from_micros(50);
+            bench
+                .disk
+                .behave(|behaviour| behaviour.completion = Completion::After(delay));
+            let serve = || {
+                bench.clock.advance(delay);
+                deliver(&bench.disk, &blk, &signal);
+            };
+            let mut buffer = blk.allocate_buffer(4096).unwrap();
+            buffer.as_mut_slice().fill(0x5a);
+            buffer = finish(blk.write(8, buffer), serve).unwrap();
+            finish(blk.flush(), serve).unwrap();
+            assert_eq!(finish(blk.id(), serve).unwrap().as_str(), Ok("disk-7"));
+            bench.disk.model(|disk| {
+                assert_eq!(disk.durable()[8 * 512..16 * 512], [0x5a; 4096]);
+            });
+            // Two requests of 16 sectors each, and one of 8.
+            bench.take_requests();
+            finish(blk.write_zeroes(4, 40, Unmap::Allowed), serve).unwrap();
+            assert_eq!(bench.take_requests().len(), 3);
+            buffer = finish(blk.read(8, buffer), serve).unwrap();
+            assert_eq!(buffer.as_slice(), [0; 4096]);
+            finish(blk.discard(16, 8), serve).unwrap();
+            let refused = finish(blk.secure_erase(0, 8), serve).unwrap_err();
+            assert!(matches!(
+                refused,
+                Error::Refused(SubmitError::NoCommand { .. })
+            ));
+            let refused = finish(blk.lifetime(), serve).unwrap_err();
+            assert!(matches!(
+                refused,
+                Error::Refused(SubmitError::NoCommand { .. })
+            ));
+        },
+    );
+}
+
+#[test]
+fn a_long_transfer_is_several_requests_and_keeps_its_window() {
+    let bench = Bench::new(BlockModel::patterned(64).size_max(1024).seg_max(2));
+    let signal = Signal::new();
+    let mut storage = Storage::<4>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    assert_eq!(blk.capabilities().max_request_bytes(), 2048);
+    let mut buffer = blk.allocate_buffer(16 * 512).unwrap();
+    buffer.set_window(512..512 + 5 * 1024).unwrap();
+    let serve = || {
+        deliver(&bench.disk, &blk, &signal);
+    };
+    let buffer = finish(blk.read(7, buffer), serve).unwrap();
+    assert_eq!(buffer.window(), 512..512 + 5 * 1024);
+    assert_eq!(buffer.as_slice(), patterned(7, 5 * 1024));
+    assert_eq!(bench.take_requests().len(), 3);
+
+    // The window is whole again after an error too.
+    bench.disk.model(|disk| disk.fail_sectors(12..13));
+    let error = finish(blk.read(7, buffer), serve).unwrap_err();
+    let BufferError { error, buffer } = error;
+    assert!(matches!(error, Error::Request(_)), "{error}");
+    assert_eq!(buffer.as_ref().unwrap().window(), 512..512 + 5 * 1024);
+    let refused = finish(blk.write(60, buffer.unwrap()), serve).unwrap_err();
+    assert!(matches!(
+        refused.error,
+        Error::Refused(SubmitError::OutOfRange { .. })
+    ));
+    assert!(refused.buffer.is_some());
+    drop((refused, blk));
+    bench.finish();
+}
+
+#[test]
+fn what_does_not_find_room_waits_for_it() {
+    on_every_variant(
+        || BlockModel::patterned(64),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<2>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            bench
+                .disk
+                .behave(|behaviour| behaviour.completion = Completion::Held);
+            let mut tasks = Tasks::new();
+            // More than have a place to wait for room in.
+            for sector in 0..30 {
+                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+            }
+            let mut ended = 0;
+            // Those without a place are polled again and again, so not until none is woken.
+            for _ in 0..10_000 {
+                for task in 0..30 {
+                    if let Some(outcome) = tasks.poll_if_woken(task) {
+                        assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
+                        ended += 1;
+                    }
+                }
+                assert!(blk.in_flight() <= 2);
+                bench.disk.release_one();
+                deliver(&bench.disk, &blk, &signal);
+            }
+            assert_eq!(ended, 30);
+            assert_eq!(blk.counts().requests, 30);
+        },
+    );
+}
+
+#[test]
+fn the_drivers_own_buffer_is_for_one_at_a_time() {
+    let bench = Bench::new(BlockModel::patterned(64).id("disk-7").write_zeroes(LIMITS));
+    let signal = Signal::new();
+    let mut storage = Storage::<8>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    bench
+        .disk
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let mut ids = Tasks::new();
+    for _ in 0..3 {
+        ids.spawn(blk.id());
+    }
+    let mut zeroing = Tasks::new();
+    zeroing.spawn(blk.write_zeroes(0, 64, Unmap::Forbidden));
+    let mut answered = 0;
+    while ids.alive() + zeroing.alive() != 0 {
+        for (_, id) in ids.run() {
+            assert_eq!(id.unwrap().as_str(), Ok("disk-7"));
+        }
+        for (_, outcome) in zeroing.run() {
+            outcome.unwrap();
+        }
+        assert!(blk.in_flight() <= 1);
+        if bench.disk.release_one() {
+            answered += 1;
+        }
+        deliver(&bench.disk, &blk, &signal);
+        assert!(
+            answered <= 7,
+            "three questions, and four pieces of 16 sectors"
+        );
+    }
+    bench
+        .disk
+        .model(|disk| assert!(disk.content().iter().all(|byte| *byte == 0)));
+    drop((ids, zeroing));
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn blocking_calls_come_before_and_after() {
+    on_every_variant(
+        || BlockModel::patterned(8),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let mut blocking: Blk<'_, _, _> = bench.drive(&mut storage);
+            let mut data = [0; 512];
+            blocking.read(1, &mut data).unwrap();
+            assert_eq!(data[..], patterned(1, 512));
+            let blk = AsyncBlk::new(blocking, &signal);
+            let buffer = blk.allocate_buffer(512).unwrap();
+            let serve = || {
+                deliver(&bench.disk, &blk, &signal);
+            };
+            let buffer = finish(blk.read(2, buffer), serve).unwrap();
+            assert_eq!(buffer.as_slice(), patterned(2, 512));
+            let raised = bench.disk.interrupts_raised();
+            assert!(raised <= 1);
+            let mut blocking = blk.into_inner();
+            blocking.read(3, &mut data).unwrap();
+            assert_eq!(data[..], patterned(3, 512));
+            assert_eq!(bench.disk.interrupts_raised(), raised);
+        },
+    );
+}

@@ -1,0 +1,373 @@
+//! Devices that are late, lie, give up, or are reset: every task that waits gets an error of its own, and none waits for ever.
+
+use levitate_drivers_blk::{BufferError, Error, RequestError, Signal, SubmitError};
+use levitate_hal::DmaBuffer;
+use levitate_host::{BlockModel, Completion, Fault, Pool};
+use levitate_virtio::{Status, Timeout, TimeoutCause};
+
+use crate::bench::{Bench, Storage, on_every_variant, patterned};
+use crate::tasks::{AsyncDriver, Tasks, deliver, drive};
+
+type Outcome = Result<DmaBuffer<Pool>, BufferError<Pool>>;
+
+/// Starts a read of each of the first sectors, which the device keeps.
+fn hold<'f>(bench: &Bench, blk: &'f AsyncDriver<'_>, count: u64) -> Tasks<'f, Outcome> {
+    bench
+        .disk
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let mut tasks = Tasks::new();
+    for sector in 0..count {
+        tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+    }
+    assert!(tasks.run().is_empty());
+    tasks
+}
+
+#[test]
+fn a_missed_deadline_ends_its_own_request_with_the_reason() {
+    on_every_variant(
+        || BlockModel::patterned(8),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            let mut tasks = hold(bench, &blk, 2);
+            bench.clock.advance(bench.options.timeout / 2);
+            let late = tasks.spawn(blk.read(2, blk.allocate_buffer(512).unwrap()));
+            assert!(tasks.run().is_empty());
+            signal.on_tick();
+            assert_eq!(
+                tasks.wakes(late),
+                1,
+                "the one that leads looks at the clock"
+            );
+            assert!(tasks.run().is_empty());
+            assert_eq!(tasks.wakes(0) + tasks.wakes(1), 0, "nobody is late");
+
+            bench.clock.advance(bench.options.timeout / 2);
+            signal.on_tick();
+            let ended = tasks.run();
+            assert_eq!(ended.len(), 2);
+            for (task, outcome) in ended {
+                assert!(task < 2);
+                assert_eq!(tasks.wakes(task), 1);
+                let BufferError { error, buffer } = outcome.unwrap_err();
+                let Error::Timeout(Timeout { timeout, cause }) = error else {
+                    panic!("{error}");
+                };
+                assert_eq!(timeout, bench.options.timeout);
+                let is_named = matches!(cause, TimeoutCause::NotCompleted | TimeoutCause::Unknown);
+                assert!(is_named, "{cause}");
+                assert!(buffer.is_none(), "the device has it");
+            }
+            // The third is in time, and the late answers to the others hurt nobody.
+            assert_eq!(bench.disk.release_all(), 3);
+            deliver(&bench.disk, &blk, &signal);
+            let (task, outcome) = tasks.run().pop().unwrap();
+            assert_eq!(task, late);
+            assert_eq!(outcome.unwrap().as_slice(), patterned(2, 512));
+            assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 4));
+        },
+    );
+}
+
+#[test]
+fn a_wait_for_room_has_a_deadline_too() {
+    let bench = Bench::new(BlockModel::patterned(8));
+    let signal = Signal::new();
+    let mut storage = Storage::<1>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    // Its future is dropped, so that nobody but the one that waits for room asks for the time.
+    drop(hold(&bench, &blk, 1));
+    let mut tasks = Tasks::new();
+    tasks.spawn(blk.read(1, blk.allocate_buffer(512).unwrap()));
+    assert!(tasks.run().is_empty());
+    bench.clock.advance(bench.options.timeout);
+    signal.on_tick();
+    let (_, outcome) = tasks.run().pop().unwrap();
+    let BufferError { error, buffer } = outcome.unwrap_err();
+    let is_named = matches!(
+        error,
+        Error::Timeout(Timeout {
+            cause: TimeoutCause::NotCompleted,
+            ..
+        })
+    );
+    assert!(is_named, "{error}");
+    assert!(buffer.is_some(), "the device has never seen it");
+    drop((tasks, buffer));
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn a_poll_without_a_tick_sees_the_deadline_as_well() {
+    let bench = Bench::new(BlockModel::patterned(8));
+    let signal = Signal::new();
+    let mut storage = Storage::<4>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    let mut tasks = hold(&bench, &blk, 1);
+    bench.clock.advance(bench.options.timeout);
+    assert!(tasks.poll(0).is_ready());
+    drop(tasks);
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn every_task_hears_of_a_used_ring_that_lies() {
+    for fault in [
+        Fault::UsedIdOutOfRange,
+        Fault::UsedTwice,
+        Fault::UsedLen(u32::MAX),
+        Fault::UsedIndexJump(7),
+        Fault::UsedIndexJump(u16::MAX - 3),
+    ] {
+        // The length means nothing on the legacy interface, so there it is no lie.
+        for plug in levitate_host::Plug::ALL.into_iter().skip(1) {
+            let bench = Bench::with(plug, BlockModel::patterned(32), |_| {});
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let blk = drive(&bench, &mut storage, &signal);
+            // Four that are answered, and more that wait for room than are woken in one go.
+            let mut tasks = hold(&bench, &blk, 4);
+            for sector in 4..12 {
+                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+            }
+            assert!(tasks.run().is_empty());
+            bench.disk.inject(fault);
+            assert!(bench.disk.release_one());
+            deliver(&bench.disk, &blk, &signal);
+            let mut kept = 0;
+            for (task, outcome) in tasks.run() {
+                match outcome {
+                    Err(BufferError { error, buffer }) => {
+                        let is_fault = matches!(
+                            error,
+                            Error::Fault(_)
+                                | Error::Refused(SubmitError::Queue(
+                                    levitate_virtio::SubmitError::Broken(_)
+                                ))
+                        );
+                        assert!(is_fault, "{fault:?}, task {task}: {error}");
+                        kept += usize::from(buffer.is_none());
+                    }
+                    // The answer that was given before the lie.
+                    Ok(_) => assert!(matches!(fault, Fault::UsedTwice | Fault::UsedIndexJump(_))),
+                }
+            }
+            assert_eq!(tasks.alive(), 0, "{fault:?}");
+            drop(tasks);
+
+            let mut reclaimed = 0;
+            blk.recover(|_| reclaimed += 1).unwrap();
+            assert_eq!(reclaimed, kept, "{fault:?}: what the device has, all of it");
+            bench
+                .disk
+                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            let mut tasks = Tasks::new();
+            tasks.spawn(blk.read(1, blk.allocate_buffer(512).unwrap()));
+            let (_, outcome) = tasks.run().pop().unwrap();
+            assert_eq!(outcome.unwrap().as_slice(), patterned(1, 512));
+            drop(tasks);
+            drop(blk);
+            bench.finish();
+        }
+    }
+}
+
+#[test]
+fn a_device_that_gives_up_says_so_to_every_task_at_once() {
+    on_every_variant(
+        || BlockModel::patterned(16),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            let mut tasks = hold(bench, &blk, 4);
+            for sector in 4..8 {
+                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+            }
+            assert!(tasks.run().is_empty());
+            bench.disk.set_needs_reset();
+            // No deadline, and no tick: it is a change of the configuration.
+            deliver(&bench.disk, &blk, &signal);
+            assert!(signal.take_config_change());
+            let ended = tasks.run();
+            assert_eq!(ended.len(), 8);
+            for (_, outcome) in ended {
+                let error = outcome.unwrap_err().error;
+                let Error::NeedsReset { status } = error else {
+                    panic!("{error}");
+                };
+                assert!(status.contains(Status::DEVICE_NEEDS_RESET));
+            }
+            // Nor is it notified any more.
+            let notifications = bench.notifications();
+            assert!(!blk.notify());
+            assert_eq!(bench.notifications(), notifications);
+            drop(tasks);
+
+            blk.recover(drop).unwrap();
+            bench
+                .disk
+                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            let mut tasks = Tasks::new();
+            tasks.spawn(blk.flush());
+            assert_eq!(tasks.run().len(), 1);
+        },
+    );
+}
+
+#[test]
+fn a_recovery_ends_what_is_in_flight_and_lets_in_what_waits() {
+    on_every_variant(
+        || BlockModel::patterned(16).id("disk-7"),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            let mut ids = Tasks::new();
+            bench
+                .disk
+                .behave(|behaviour| behaviour.completion = Completion::Held);
+            ids.spawn(blk.id());
+            assert!(ids.run().is_empty());
+            let mut tasks = hold(bench, &blk, 3);
+            let waits = tasks.spawn(blk.read(9, blk.allocate_buffer(512).unwrap()));
+            assert!(tasks.run().is_empty());
+            // One is answered, which another task has seen, and its own has not looked yet.
+            assert!(bench.disk.release_at(1));
+            deliver(&bench.disk, &blk, &signal);
+            assert!(tasks.poll(waits).is_pending());
+            bench
+                .disk
+                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            let mut reclaimed = Vec::new();
+            blk.recover(|request| reclaimed.push(request)).unwrap();
+            assert_eq!(reclaimed.len(), 3, "the ID's buffer is the driver's");
+            let answered = reclaimed.iter().filter(|request| request.result.is_ok());
+            assert_eq!(answered.count(), 1);
+            assert!(reclaimed.iter().all(|request| request.buffer.is_some()));
+            for (task, outcome) in tasks.run() {
+                if task == waits {
+                    assert_eq!(outcome.unwrap().as_slice(), patterned(9, 512));
+                    continue;
+                }
+                let BufferError { error, buffer } = outcome.unwrap_err();
+                assert_eq!(error, Error::Request(RequestError::Aborted));
+                assert!(buffer.is_none());
+            }
+            assert_eq!(tasks.alive(), 0);
+            let (_, id) = ids.run().pop().unwrap();
+            assert_eq!(id.unwrap_err(), Error::Request(RequestError::Aborted));
+            drop(ids);
+            let mut ids = Tasks::new();
+            ids.spawn(blk.id());
+            assert_eq!(ids.run().pop().unwrap().1.unwrap().as_str(), Ok("disk-7"));
+        },
+    );
+}
+
+#[test]
+fn a_recovery_that_fails_ends_everything() {
+    let bench = Bench::new(BlockModel::patterned(16));
+    bench.pool.allow_leaks();
+    let signal = Signal::new();
+    let mut storage = Storage::<2>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    let mut tasks = hold(&bench, &blk, 3);
+    bench
+        .disk
+        .behave(|behaviour| behaviour.reset_reads = u32::MAX);
+    blk.recover(drop).unwrap_err();
+    let ended = tasks.run();
+    assert_eq!(ended.len(), 3);
+    for (task, outcome) in ended {
+        let error = outcome.unwrap_err().error;
+        match task {
+            2 => assert_eq!(error, Error::Refused(SubmitError::NotRunning)),
+            _ => assert_eq!(error, Error::Request(RequestError::Aborted)),
+        }
+    }
+    assert!(blk.interrupt().is_none());
+    let mut tasks = Tasks::new();
+    tasks.spawn(blk.flush());
+    let (_, outcome) = tasks.run().pop().unwrap();
+    assert_eq!(outcome, Err(Error::Refused(SubmitError::NotRunning)));
+}
+
+#[test]
+fn a_capacity_that_changes_wakes_who_waits_for_that() {
+    on_every_variant(
+        || BlockModel::patterned(16),
+        |bench| {
+            let signal = Signal::new();
+            let mut storage = Storage::<4>::new();
+            let blk = drive(bench, &mut storage, &signal);
+            let mut tasks = Tasks::new();
+            let task = tasks.spawn(async {
+                signal.config_change().await;
+                blk.process_config_change()
+            });
+            assert!(tasks.run().is_empty());
+            bench.disk.change_config(|disk| disk.set_capacity(8));
+            assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
+            assert_eq!(tasks.wakes(task), 1);
+            let (_, change) = tasks.run().pop().unwrap();
+            let change = change.unwrap().unwrap();
+            assert_eq!((change.before_sectors, change.now_sectors), (16, 8));
+            assert_eq!(blk.capabilities().capacity_sectors(), 8);
+        },
+    );
+}
+
+#[test]
+fn an_interrupt_for_nothing_costs_one_look() {
+    let bench = Bench::new(BlockModel::patterned(16));
+    let signal = Signal::new();
+    let mut storage = Storage::<4>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    let mut tasks = hold(&bench, &blk, 3);
+    for _ in 0..5 {
+        bench.disk.interrupt_for_queue(0);
+        deliver(&bench.disk, &blk, &signal);
+        assert!(tasks.run().is_empty());
+    }
+    assert_eq!(blk.counts().idle_polls, 5);
+    let wakes: usize = (0..3).map(|task| tasks.wakes(task)).sum();
+    assert_eq!(wakes, 5, "that of whoever leads");
+    // A line that another device pulled wakes nobody.
+    signal.on_interrupt(&blk.interrupt().unwrap());
+    let wakes: usize = (0..3).map(|task| tasks.wakes(task)).sum();
+    assert_eq!(wakes, 5);
+    bench.disk.release_all();
+    deliver(&bench.disk, &blk, &signal);
+    assert_eq!(tasks.run().len(), 3);
+    drop(tasks);
+    drop(blk);
+    bench.finish();
+}
+
+#[test]
+fn a_tick_finds_what_an_interrupt_should_have_told() {
+    let bench = Bench::new(BlockModel::patterned(16));
+    let signal = Signal::new();
+    let mut storage = Storage::<4>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    let mut tasks = hold(&bench, &blk, 3);
+    bench
+        .disk
+        .behave(|behaviour| behaviour.lose_interrupts = true);
+    bench.disk.release_all();
+    assert_eq!(deliver(&bench.disk, &blk, &signal), 0);
+    assert!(tasks.run().is_empty());
+    signal.on_tick();
+    for (task, outcome) in tasks.run() {
+        assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
+    }
+    assert_eq!(tasks.alive(), 0);
+    drop(tasks);
+    drop(blk);
+    bench.finish();
+}
