@@ -22,6 +22,7 @@ mod recovery;
 mod requests;
 
 pub use asynchronous::{AsyncBlk, Counts, Request};
+pub use check::Access;
 pub use configuration::CapacityChange;
 use life::Life;
 pub use queue::BlkQueue;

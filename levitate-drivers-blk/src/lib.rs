@@ -28,7 +28,7 @@ pub mod request;
 pub mod storage;
 
 pub use capabilities::{CacheMode, Capabilities, SECTOR_BYTES};
-pub use device::{AsyncBlk, Blk, BlkQueue, CapacityChange, Counts, Request};
+pub use device::{Access, AsyncBlk, Blk, BlkQueue, CapacityChange, Counts, Request};
 pub use error::{
     BufferError, CacheModeError, Error, InitError, PollError, RecoverError, Rejected, ResetError,
     SubmitError,

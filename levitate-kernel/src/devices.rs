@@ -2,24 +2,24 @@
 
 mod changes;
 mod discovery;
+mod interrupts;
 mod start;
 mod way;
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::AtomicBool;
 
 use levitate_kernel::changes::{FollowUp, Told};
 use levitate_kernel::command_line::Options;
+use levitate_virtio::Signal;
 use log::error;
 
 use crate::drivers::block::BlockDevice;
-use crate::interrupts;
 use crate::screen::Screen;
 
+pub(crate) use self::interrupts::tick;
 pub(crate) use self::way::{KernelTransport, Location, Way};
 
 /// What has become of a device.
@@ -54,8 +54,8 @@ pub(crate) struct Entry {
     pub(crate) location: Location,
     /// How to get to it.
     pub(crate) way: Way,
-    /// Whether it has said that its configuration changed, and nobody has looked yet.
-    pub(crate) has_changed: Arc<AtomicBool>,
+    /// What its interrupts tell its driver; it stays for as long as the kernel runs.
+    signal: &'static Signal,
     /// Whether it has to be looked at because of that.
     follow_up: FollowUp,
     /// What has become of it.
@@ -106,7 +106,7 @@ impl fmt::Display for Entry {
         )?;
         match self.state {
             State::Driven { .. } => {
-                let count = interrupts::count(&self.way.lines());
+                let count = crate::interrupts::count(&self.way.lines());
                 write!(f, "; interrupts: {count}")
             }
             _ => Ok(()),

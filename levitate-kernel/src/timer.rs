@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use crate::arch::timer;
+use crate::devices;
 use crate::interrupts::{self, InterruptError, Line};
 use crate::news::News;
 use crate::pci;
@@ -27,6 +28,7 @@ pub(crate) fn start(line: Line) -> Result<(), InterruptError> {
         TICKS.fetch_add(1, Ordering::Relaxed);
         timer::set(TICK);
         pci::obey_requests();
+        devices::tick();
         NEWS.tell();
     })?;
     timer::set(TICK);

@@ -6,8 +6,10 @@ use crate::error::SubmitError;
 
 /// Which way data goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub enum Access {
+    /// From the device to memory.
     Read,
+    /// From memory to the device.
     Write,
 }
 
@@ -18,13 +20,13 @@ pub(super) fn sectors(len_bytes: usize) -> u64 {
 }
 
 impl Capabilities {
-    /// Refuses data that the device must not be sent or asked for; nothing of this depends on how it is sent.
-    pub(super) fn check(
-        &self,
-        sector: u64,
-        len_bytes: usize,
-        access: Access,
-    ) -> Result<(), SubmitError> {
+    /// Refuses data that the device must not be sent or asked for; nothing of this depends on how it is sent, so that what is cut
+    /// into several requests can be checked as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`], as each call has it.
+    pub fn check(&self, sector: u64, len_bytes: usize, access: Access) -> Result<(), SubmitError> {
         if len_bytes == 0 || !len_bytes.is_multiple_of(SECTOR_BYTES) {
             return Err(SubmitError::NotWholeSectors { len_bytes });
         }

@@ -1,7 +1,5 @@
 //! What devices change about themselves while they are driven.
 
-use core::sync::atomic::Ordering;
-
 use levitate_kernel::changes::{MAX_LOOKS, Next};
 use log::{error, info, warn};
 
@@ -20,8 +18,7 @@ impl Devices {
             let screen = self.screen.as_mut();
             let mut screen = screen.filter(|screen| screen.location() == location);
             let was_reset = screen.as_mut().is_some_and(|screen| screen.take_reset());
-            // Relaxed: as where it is set.
-            let has_changed = entry.has_changed.swap(false, Ordering::Relaxed);
+            let has_changed = entry.signal.take_config_change();
             let is_due = entry.follow_up.is_due(has_changed || was_reset);
             let mut looked = Ok(());
             let mut disks = self.disks.iter_mut().enumerate();

@@ -1,25 +1,19 @@
 //! Looking for devices.
 
-use alloc::sync::Arc;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use levitate_kernel::changes::FollowUp;
 use levitate_kernel::command_line::Options;
-use levitate_virtio::{Interrupt, InterruptStatus, Transport};
 use log::{error, info, warn};
 
-use super::way::{Way, WayError};
+use super::way::Way;
 use super::{Devices, Entry, State};
-use crate::interrupts::{self, InterruptError, Line};
+use crate::interrupts::Line;
 use crate::machine::{Device, PciHost};
 use crate::pci;
 use crate::platform::Registers;
-use crate::timer;
-
-/// How often the handler acknowledges before it leaves the rest to the next interrupt: a device may raise it again meanwhile.
-const MAX_ACKNOWLEDGEMENTS: usize = 4;
 
 impl Devices {
     /// Looks into every virtio-mmio slot and behind the host bridge, and starts the drivers that `options` chooses.
@@ -49,9 +43,9 @@ impl Devices {
         let Some(entry) = self.entries.get(index) else {
             return;
         };
-        let location = entry.location;
+        let (location, signal) = (entry.location, entry.signal);
         let state = match entry.way.connect() {
-            Ok(transport) => self.drive(location, transport),
+            Ok(transport) => self.drive(location, transport, signal),
             Err(error) => State::failed("", &error),
         };
         match &state {
@@ -65,7 +59,7 @@ impl Devices {
     fn add(&mut self, way: Way) {
         let entry = Entry {
             location: way.location(),
-            has_changed: Arc::default(),
+            signal: Box::leak(Box::default()),
             follow_up: FollowUp::default(),
             state: State::Stopped,
             way,
@@ -77,7 +71,7 @@ impl Devices {
             entry.way,
             Interrupts(&entry.way)
         );
-        if let Err(error) = entry.acknowledge_interrupts() {
+        if let Err(error) = entry.listen() {
             warn!("{}: its interrupts are not heard: {error}", entry.location);
         }
         self.entries.push(entry);
@@ -98,60 +92,6 @@ fn look_into(slot: &Device) -> Option<Way> {
             warn!("{address:#x}: {error}");
             None
         }
-    }
-}
-
-/// Why a device's interrupts are not acknowledged.
-#[derive(Debug, thiserror::Error)]
-enum AcknowledgeError {
-    #[error(transparent)]
-    Way(#[from] WayError),
-    #[error(transparent)]
-    Interrupt(#[from] InterruptError),
-}
-
-impl Entry {
-    /// Has the device's interrupts acknowledged and counted, and its changes noted; its driver polls, and does not depend on them.
-    fn acknowledge_interrupts(&self) -> Result<(), AcknowledgeError> {
-        let transport = self.way.connect()?;
-        if !self.way.sends_messages() {
-            let lines = self.way.lines();
-            return lines.into_iter().try_for_each(|line| {
-                let interrupt = transport.interrupt();
-                let has_changed = self.has_changed.clone();
-                Ok(interrupts::handle(line, move || {
-                    acknowledge_line(&interrupt, &has_changed);
-                })?)
-            });
-        }
-        for (vector, line) in (0..).zip(self.way.lines()) {
-            let interrupt = transport.interrupt();
-            let has_changed = self.has_changed.clone();
-            // There is nothing to acknowledge; what a message is about is known by its vector.
-            interrupts::handle(line, move || {
-                note(interrupt.acknowledge_vector(vector), &has_changed);
-            })?;
-        }
-        Ok(())
-    }
-}
-
-/// Acknowledges until nothing is left, so that the device lets go of its line.
-fn acknowledge_line(interrupt: &impl Interrupt, has_changed: &AtomicBool) {
-    for _ in 0..MAX_ACKNOWLEDGEMENTS {
-        let causes = interrupt.acknowledge();
-        note(causes, has_changed);
-        if causes.is_empty() {
-            break;
-        }
-    }
-}
-
-fn note(causes: InterruptStatus, has_changed: &AtomicBool) {
-    if causes.contains(InterruptStatus::CONFIG_CHANGE) {
-        // Relaxed: what has changed is read from the device, which no memory order is about.
-        has_changed.store(true, Ordering::Relaxed);
-        timer::NEWS.tell();
     }
 }
 

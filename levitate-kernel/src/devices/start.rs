@@ -8,7 +8,7 @@ use core::fmt;
 use embedded_graphics::geometry::Size;
 use levitate_kernel::changes::Told;
 use levitate_kernel::command_line::Choice;
-use levitate_virtio::{DeviceType, Transport};
+use levitate_virtio::{DeviceType, Signal, Transport};
 use log::warn;
 
 use super::{Devices, Disk, KernelTransport, Location, State};
@@ -37,7 +37,12 @@ impl State {
 
 impl Devices {
     /// Gives the device at `location` to the driver the command line chose.
-    pub(super) fn drive(&mut self, location: Location, transport: KernelTransport) -> State {
+    pub(super) fn drive(
+        &mut self,
+        location: Location,
+        transport: KernelTransport,
+        signal: &'static Signal,
+    ) -> State {
         let (driver, role) = match (transport.device_type(), self.options.gpu, self.options.blk) {
             (DeviceType::GPU, Choice::Off, _) | (DeviceType::BLOCK, _, Choice::Off) => {
                 return State::Off;
@@ -45,9 +50,10 @@ impl Devices {
             (DeviceType::GPU, Choice::Levitate, _) => {
                 (levitate_gpu::NAME, self.start_gpu(location, transport))
             }
-            (DeviceType::BLOCK, _, Choice::Levitate) => {
-                (levitate_blk::NAME, self.start_blk(location, transport))
-            }
+            (DeviceType::BLOCK, _, Choice::Levitate) => (
+                levitate_blk::NAME,
+                self.start_blk(location, transport, signal),
+            ),
             _ => return State::Unknown,
         };
         match role {
@@ -85,8 +91,9 @@ impl Devices {
         &mut self,
         location: Location,
         transport: KernelTransport,
+        signal: &'static Signal,
     ) -> Result<String, DriverError> {
-        let device = LevitateBlk::new(transport)?;
+        let device = LevitateBlk::new(transport, signal)?;
         let number = self.disks.partition_point(|disk| disk.location < location);
         let mut disk = Disk {
             location,

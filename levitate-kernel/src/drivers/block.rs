@@ -1,8 +1,9 @@
 //! A disk, whoever drives it: [`BlockDevice`].
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use super::DriverError;
+use super::{DriverError, QueueCounts};
 
 /// Bytes of a sector, the unit of every number of sectors.
 pub(crate) const SECTOR_BYTES: usize = 512;
@@ -70,6 +71,13 @@ pub(crate) trait BlockDevice {
     /// Looks what the disk has changed about itself, once it has said that it did; [`info`](Self::info) knows it then.
     fn process_config_change(&mut self) -> Result<(), DriverError>;
 
-    /// Chooses whether the disk shall interrupt when it is done with something; at first it shall not.
-    fn set_interrupts(&mut self, wanted: bool);
+    /// Chooses whether the disk shall interrupt when it is done with something; it always does if the driver sleeps meanwhile.
+    fn set_interrupts(&mut self, wanted: bool) {
+        let _ = wanted;
+    }
+
+    /// Returns what the driver counts of each queue, if it does.
+    fn counts(&self) -> Vec<QueueCounts> {
+        Vec::new()
+    }
 }

@@ -1,46 +1,62 @@
-//! `levitate-drivers-blk` as a [`BlockDevice`].
+//! `levitate-drivers-blk` as a [`BlockDevice`], whose callers sleep while a request is in flight.
 
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::future::Future;
 
-use levitate_drivers_blk::{Blk, BlkStorage, Completion, Error, Options, Token, Unmap};
-use levitate_hal::{Clock, Deadline, DmaBuffer};
+use levitate_drivers_blk::{Access, AsyncBlk, Blk, BlkStorage, BufferError, Error, Options, Unmap};
+use levitate_hal::DmaBuffer;
+use levitate_virtio::Signal;
 use log::{error, warn};
 
-use super::DriverError;
 use super::block::{BlockDevice, DiskInfo, Read, SECTOR_BYTES};
+use super::{DriverError, QueueCounts};
 use crate::devices::KernelTransport;
-use crate::platform::{KernelClock, KernelDma, Platform, platform};
+use crate::executor::block_on;
+use crate::platform::{KernelDma, Platform, platform};
 
 /// The driver's name, as the log shows it.
 pub(crate) const NAME: &str = "levitate-drivers-blk";
 
 /// Requests that can be in flight at a time.
 pub(crate) const REQUESTS: usize = 32;
+/// What is copied at a time for callers that lend their memory: requests are no longer than that.
+const BOUNCE_BYTES: usize = 128 << 10;
 
 /// A disk driven by `levitate-drivers-blk`.
 pub(crate) struct LevitateBlk {
-    blk: Blk<'static, KernelTransport, Platform>,
-    options: Options,
+    blk: AsyncBlk<'static, KernelTransport, Platform>,
+    /// Between the caller's memory and the device; `None` after an error that has left it with the device.
+    bounce: Option<DmaBuffer<KernelDma>>,
 }
 
 impl LevitateBlk {
-    /// Brings the disk up.
+    /// Brings the disk up; `signal` is told of its interrupts.
     ///
     /// # Errors
     ///
     /// What the driver says.
-    pub(crate) fn new(transport: KernelTransport) -> Result<Self, DriverError> {
-        let options = Options::default();
+    pub(crate) fn new(
+        transport: KernelTransport,
+        signal: &'static Signal,
+    ) -> Result<Self, DriverError> {
         let storage = Box::leak(Box::new(BlkStorage::<KernelDma, REQUESTS>::new()));
-        let blk = Blk::with_options(transport, platform(), storage, options)?;
-        Ok(Self { blk, options })
+        let blk = Blk::with_options(transport, platform(), storage, Options::default())?;
+        Ok(Self {
+            blk: AsyncBlk::new(blk, signal),
+            bounce: None,
+        })
+    }
+
+    /// Sleeps until `call` is done; brings the disk up again if it ends with an error that does not go away by itself.
+    fn wait<R>(&self, call: impl Future<Output = Result<R, Error>>) -> Result<R, DriverError> {
+        block_on(call).map_err(|error| self.recover(error))
     }
 
     /// Brings the disk up again if `error` is one that does not go away by itself, and passes it on.
-    fn recover(&mut self, error: Error) -> DriverError {
+    fn recover(&self, error: Error) -> DriverError {
         let is_lasting = match &error {
             Error::Timeout(_) | Error::NeedsReset { .. } | Error::Fault(_) => true,
             Error::Refused(_) | Error::Request(_) => false,
@@ -55,113 +71,123 @@ impl LevitateBlk {
         error.into()
     }
 
-    /// Submits reads until there are no more, or no slot is idle; returns how many it were.
-    fn submit(
-        &mut self,
-        reads: &[Read<'_>],
-        tokens: &mut Vec<Token>,
-    ) -> Result<usize, DriverError> {
-        let count = reads.len().min(usize::from(self.blk.idle_slots()));
-        let submitted = reads[..count].iter().try_for_each(|read| {
-            let buffer = self.blk.allocate_buffer(read.buffer.len())?;
-            let submitted = self.blk.submit_read(read.first_sector, buffer);
-            tokens.push(submitted.map_err(|rejected| rejected.error)?);
-            Ok(())
-        });
-        // Of those before one that was refused, too: they are waited for.
-        self.blk.notify();
-        submitted.map(|()| count)
+    /// Returns the most bytes of a request.
+    fn max_request_bytes(&self) -> usize {
+        let most = self.blk.capabilities().max_request_bytes();
+        usize::try_from(most)
+            .unwrap_or(usize::MAX)
+            .min(BOUNCE_BYTES)
     }
 
-    /// Waits until all that was submitted is done, and returns the answers in the order they came.
-    fn collect(&mut self, count: usize) -> Result<Vec<Completion<KernelDma>>, DriverError> {
-        let timeout = self.options.timeout;
-        let deadline = Deadline::after(&KernelClock, timeout);
-        let mut done = Vec::with_capacity(count);
-        while done.len() < count {
-            match self.blk.poll()? {
-                Some(completion) => done.push(completion),
-                None if deadline.is_missed(&KernelClock) => {
-                    let missing = count - done.len();
-                    self.blk.recover(|_| {})?;
-                    return Err(
-                        format!("{missing} requests not answered within {timeout:?}").into(),
-                    );
-                }
-                None => KernelClock.relax(),
+    /// Returns memory between the caller's and the device, with room for `len_bytes`.
+    fn take_bounce(&mut self, len_bytes: usize) -> Result<DmaBuffer<KernelDma>, DriverError> {
+        let mut bounce = match self.bounce.take() {
+            Some(bounce) => bounce,
+            None => self.blk.allocate_buffer(BOUNCE_BYTES)?,
+        };
+        bounce.set_window(0..len_bytes)?;
+        Ok(bounce)
+    }
+
+    /// Takes the memory back after a call, if the device has not kept it.
+    fn give_back(
+        &mut self,
+        returned: Result<DmaBuffer<KernelDma>, BufferError<KernelDma>>,
+    ) -> Result<&[u8], DriverError> {
+        match returned {
+            Ok(bounce) => Ok(self.bounce.insert(bounce).as_slice()),
+            Err(BufferError { error, buffer }) => {
+                self.bounce = buffer;
+                Err(self.recover(error))
             }
         }
-        Ok(done)
     }
 }
 
 impl BlockDevice for LevitateBlk {
     fn info(&self) -> DiskInfo {
-        let bounce_bytes = u32::try_from(self.options.bounce_bytes).unwrap_or(u32::MAX);
+        let capabilities = self.blk.capabilities();
         DiskInfo {
-            capacity_sectors: self.blk.capacity_sectors(),
-            block_sectors: u64::from(self.blk.block_size_bytes()) / SECTOR_BYTES as u64,
-            is_read_only: self.blk.is_read_only(),
+            capacity_sectors: capabilities.capacity_sectors(),
+            block_sectors: u64::from(capabilities.block_size_bytes()) / SECTOR_BYTES as u64,
+            is_read_only: capabilities.is_read_only(),
             driver: NAME,
-            max_request_bytes: u64::from(self.blk.max_request_bytes().min(bounce_bytes)),
-            can_discard: self.blk.capabilities().discard().is_some(),
-            can_write_zeroes: self.blk.capabilities().write_zeroes().is_some(),
+            max_request_bytes: self.max_request_bytes() as u64,
+            can_discard: capabilities.discard().is_some(),
+            can_write_zeroes: capabilities.write_zeroes().is_some(),
         }
     }
 
     fn id(&mut self) -> Result<String, DriverError> {
-        let id = self.blk.id().map_err(|error| self.recover(error))?;
-        Ok(id.to_string())
+        Ok(self.wait(self.blk.id())?.to_string())
     }
 
     fn read(&mut self, first_sector: u64, buffer: &mut [u8]) -> Result<(), DriverError> {
-        let read = self.blk.read(first_sector, buffer);
-        read.map_err(|error| self.recover(error))
+        let capabilities = self.blk.capabilities();
+        capabilities.check(first_sector, buffer.len(), Access::Read)?;
+        let mut sector = first_sector;
+        for chunk in buffer.chunks_mut(BOUNCE_BYTES) {
+            let bounce = self.take_bounce(chunk.len())?;
+            let returned = block_on(self.blk.read(sector, bounce));
+            copy(self.give_back(returned)?, chunk)?;
+            sector += (chunk.len() / SECTOR_BYTES) as u64;
+        }
+        Ok(())
     }
 
     fn read_many(&mut self, reads: &mut [Read<'_>]) -> Result<(), DriverError> {
         let mut left = reads;
         while !left.is_empty() {
-            let mut tokens = Vec::with_capacity(REQUESTS);
-            let submitted = self.submit(left, &mut tokens);
-            // What was submitted has to be collected, even if a later one was refused.
-            let done = self.collect(tokens.len())?;
-            let count = submitted?;
+            let count = left.len().min(usize::from(self.blk.idle_slots()));
             if count == 0 {
                 return Err("no request slot is idle".into());
             }
             let (now, later) = left.split_at_mut(count);
-            for completion in done {
+            let mut requests = Vec::with_capacity(count);
+            let submitted = now.iter().try_for_each(|read| {
+                let buffer = self.blk.allocate_buffer(read.buffer.len())?;
+                let request = self.blk.submit_read(read.first_sector, buffer);
+                requests.push(request.map_err(|rejected| rejected.error)?);
+                Ok::<_, DriverError>(())
+            });
+            // Those before one that was refused are waited for, too.
+            self.blk.notify();
+            for (request, read) in requests.into_iter().zip(now) {
+                let completion = self.wait(request)?;
                 completion.result?;
-                let index = tokens.iter().position(|token| *token == completion.token);
-                let read = index.and_then(|index| now.get_mut(index));
-                let (Some(read), Some(buffer)) = (read, completion.buffer) else {
-                    return Err("an answer belongs to no request".into());
-                };
-                copy(&buffer, read.buffer)?;
+                let buffer = completion.buffer.ok_or("an answer has no buffer")?;
+                copy(buffer.as_slice(), read.buffer)?;
             }
+            submitted?;
             left = later;
         }
         Ok(())
     }
 
     fn write(&mut self, first_sector: u64, data: &[u8]) -> Result<(), DriverError> {
-        let written = self.blk.write(first_sector, data);
-        written.map_err(|error| self.recover(error))
+        let capabilities = self.blk.capabilities();
+        capabilities.check(first_sector, data.len(), Access::Write)?;
+        let mut sector = first_sector;
+        for chunk in data.chunks(BOUNCE_BYTES) {
+            let mut bounce = self.take_bounce(chunk.len())?;
+            bounce.as_mut_slice().copy_from_slice(chunk);
+            let returned = block_on(self.blk.write(sector, bounce));
+            self.give_back(returned)?;
+            sector += (chunk.len() / SECTOR_BYTES) as u64;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), DriverError> {
-        self.blk.flush().map_err(|error| self.recover(error))
+        self.wait(self.blk.flush())
     }
 
     fn discard(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError> {
-        let discarded = self.blk.discard(first_sector, count);
-        discarded.map_err(|error| self.recover(error))
+        self.wait(self.blk.discard(first_sector, count))
     }
 
     fn write_zeroes(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError> {
-        let zeroed = self.blk.write_zeroes(first_sector, count, Unmap::Allowed);
-        zeroed.map_err(|error| self.recover(error))
+        self.wait(self.blk.write_zeroes(first_sector, count, Unmap::Allowed))
     }
 
     fn process_config_change(&mut self) -> Result<(), DriverError> {
@@ -169,17 +195,23 @@ impl BlockDevice for LevitateBlk {
         Ok(())
     }
 
-    fn set_interrupts(&mut self, wanted: bool) {
-        self.blk.set_used_notifications(wanted);
+    fn counts(&self) -> Vec<QueueCounts> {
+        let counts = self.blk.counts();
+        [QueueCounts {
+            queue: 0,
+            requests: counts.requests,
+            notifications: counts.notifications,
+            idle_polls: counts.idle_polls,
+        }]
+        .into()
     }
 }
 
 /// Copies what was read to where it was wanted.
-fn copy(from: &DmaBuffer<KernelDma>, to: &mut [u8]) -> Result<(), DriverError> {
-    let bytes = from.as_slice();
-    if bytes.len() != to.len() {
-        return Err(format!("{} bytes were read, not {}", bytes.len(), to.len()).into());
+fn copy(from: &[u8], to: &mut [u8]) -> Result<(), DriverError> {
+    if from.len() != to.len() {
+        return Err(format!("{} bytes were read, not {}", from.len(), to.len()).into());
     }
-    to.copy_from_slice(bytes);
+    to.copy_from_slice(from);
     Ok(())
 }

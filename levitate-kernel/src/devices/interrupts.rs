@@ -1,0 +1,76 @@
+//! What happens when a device interrupts: its [`Signal`] is told.
+
+use alloc::vec::Vec;
+
+use levitate_virtio::{Interrupt, InterruptStatus, Signal, Transport};
+
+use super::Entry;
+use super::way::WayError;
+use crate::interrupts::{self, InterruptError};
+use crate::lock::Mutex;
+use crate::timer;
+
+/// How often the handler acknowledges before it leaves the rest to the next interrupt: a device may raise it again meanwhile.
+const MAX_ACKNOWLEDGEMENTS: usize = 4;
+
+/// Those of all devices.
+static SIGNALS: Mutex<Vec<&'static Signal>> = Mutex::new(Vec::new());
+
+/// Has every driver that waits look at the clock; called by the timer's handler.
+pub(crate) fn tick() {
+    for signal in &*SIGNALS.lock() {
+        signal.on_tick();
+    }
+}
+
+/// Why a device's interrupts are not heard.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ListenError {
+    #[error(transparent)]
+    Way(#[from] WayError),
+    #[error(transparent)]
+    Interrupt(#[from] InterruptError),
+}
+
+impl Entry {
+    /// Has the device's interrupts acknowledged and counted, and its signal told, whoever drives it.
+    pub(super) fn listen(&self) -> Result<(), ListenError> {
+        let transport = self.way.connect()?;
+        let signal = self.signal;
+        SIGNALS.lock().push(signal);
+        if !self.way.sends_messages() {
+            return self.way.lines().into_iter().try_for_each(|line| {
+                let interrupt = transport.interrupt();
+                Ok(interrupts::handle(line, move || {
+                    acknowledge_line(&interrupt, signal);
+                })?)
+            });
+        }
+        for (vector, line) in (0..).zip(self.way.lines()) {
+            let interrupt = transport.interrupt();
+            // There is nothing to acknowledge; what a message is about is known by its vector.
+            interrupts::handle(line, move || {
+                pass_on(signal.on_vector(&interrupt, vector));
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Acknowledges until nothing is left, so that the device lets go of its line.
+fn acknowledge_line(interrupt: &impl Interrupt, signal: &Signal) {
+    for _ in 0..MAX_ACKNOWLEDGEMENTS {
+        let causes = signal.on_interrupt(interrupt);
+        pass_on(causes);
+        if causes.is_empty() {
+            break;
+        }
+    }
+}
+
+/// Tells who follows what devices change about themselves.
+fn pass_on(causes: InterruptStatus) {
+    if causes.contains(InterruptStatus::CONFIG_CHANGE) {
+        timer::NEWS.tell();
+    }
+}
