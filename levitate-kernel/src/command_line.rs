@@ -1,20 +1,21 @@
 //! The kernel command line: words that choose what boot does, read into [`Options`].
 
+mod drivers;
 pub mod virtio_mmio;
 
 use core::fmt::{self, Display, Formatter};
 
 use log::LevelFilter;
 
+pub use self::drivers::{Choice, Driver, Drivers, Kind};
+
 /// What the kernel command line chose; its default is what an empty one means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// `selftest`, `selftest=SUITE`: tests to run after boot, before QEMU is ended.
     pub selftest: Option<Suite>,
-    /// `gpu=levitate|off`: who drives displays.
-    pub gpu: Choice,
-    /// `blk=levitate|off`: who drives disks.
-    pub blk: Choice,
+    /// `gpu=DRIVER`, `blk=DRIVER`, `blk.1=DRIVER` and so on: who drives which device.
+    pub drivers: Drivers,
     /// `log=LEVEL|off`: the least serious level that is logged.
     pub log: LevelFilter,
 }
@@ -23,8 +24,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             selftest: None,
-            gpu: Choice::Levitate,
-            blk: Choice::Levitate,
+            drivers: Drivers::default(),
             log: LevelFilter::Info,
         }
     }
@@ -50,22 +50,16 @@ impl Suite {
     }
 }
 
-/// Which driver serves a kind of device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// This workspace's driver.
-    Levitate,
-    /// None: the devices are listed, and left alone.
-    Off,
-}
+/// The beginning of a word, and what may follow it.
+pub type Allowed = (&'static str, &'static str);
 
 /// A word of the command line that was not obeyed; its `Display` is the warning to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownWord<'a> {
     /// The whole word, which need not be UTF-8.
     pub word: &'a [u8],
-    /// If only the word's value is unknown: its name, and the values it may have.
-    pub allowed: Option<(&'static str, &'static str)>,
+    /// If only the rest of the word is unknown: its beginning, and what may follow.
+    pub allowed: Option<Allowed>,
 }
 
 impl Display for UnknownWord<'_> {
@@ -73,15 +67,13 @@ impl Display for UnknownWord<'_> {
         let word = self.word.escape_ascii();
         write!(f, "unknown word on the kernel command line: \"{word}\"")?;
         match self.allowed {
-            Some((name, values)) => write!(f, "; what may follow {name}= is {values}"),
+            Some((beginning, rest)) => write!(f, "; what may follow {beginning} is {rest}"),
             None => Ok(()),
         }
     }
 }
 
 const SUITES: &[(&str, Suite)] = &[("all", Suite::All), ("causes", Suite::Causes)];
-const CHOICES: &[(&str, Choice)] = &[("levitate", Choice::Levitate), ("off", Choice::Off)];
-const CHOICE_NAMES: &str = "levitate, off";
 const LEVELS: &[(&str, LevelFilter)] = &[
     ("error", LevelFilter::Error),
     ("warn", LevelFilter::Warn),
@@ -112,22 +104,20 @@ fn words(command_line: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|word| !word.is_empty())
 }
 
-/// Changes `options` as `word` says, or returns what the word's value may be (`None`: no such word).
-fn obey(word: &[u8], options: &mut Options) -> Result<(), Option<(&'static str, &'static str)>> {
+/// Changes `options` as `word` says, or returns what should have been in it (`None`: no such word).
+fn obey(word: &[u8], options: &mut Options) -> Result<(), Option<Allowed>> {
     if word == b"selftest" {
         options.selftest = Some(Suite::All);
     } else if let Some(value) = word.strip_prefix(b"selftest=") {
-        let suite = value_of(value, SUITES).ok_or(Some(("selftest", Suite::NAMES)))?;
+        let suite = value_of(value, SUITES).ok_or(Some(("selftest=", Suite::NAMES)))?;
         options.selftest = Some(suite);
-    } else if let Some(value) = word.strip_prefix(b"gpu=") {
-        options.gpu = value_of(value, CHOICES).ok_or(Some(("gpu", CHOICE_NAMES)))?;
-    } else if let Some(value) = word.strip_prefix(b"blk=") {
-        options.blk = value_of(value, CHOICES).ok_or(Some(("blk", CHOICE_NAMES)))?;
+    } else if let Some(obeyed) = options.drivers.obey(word) {
+        obeyed.map_err(Some)?;
     } else if let Some(value) = word.strip_prefix(b"log=") {
-        options.log = value_of(value, LEVELS).ok_or(Some(("log", LEVEL_NAMES)))?;
+        options.log = value_of(value, LEVELS).ok_or(Some(("log=", LEVEL_NAMES)))?;
     } else if let Some(value) = word.strip_prefix(virtio_mmio::WORD) {
         // What it says is for the architecture to use.
-        virtio_mmio::parse(value).ok_or(Some(("virtio_mmio.device", "SIZE@ADDRESS:INTERRUPT")))?;
+        virtio_mmio::parse(value).ok_or(Some(("virtio_mmio.device=", "SIZE@ADDRESS:INTERRUPT")))?;
     } else {
         return Err(None);
     }
@@ -168,11 +158,13 @@ mod tests {
             options,
             Options {
                 selftest: Some(Suite::All),
-                gpu: Choice::Off,
-                blk: Choice::Off,
+                drivers: options.drivers,
                 log: LevelFilter::Trace,
             }
         );
+        for kind in [Kind::Gpu, Kind::Blk] {
+            assert_eq!(options.drivers.choice(kind, 0), Choice::Off);
+        }
         assert!(unknown.is_empty());
         assert_eq!(parsed(b"selftest=causes").0.selftest, Some(Suite::Causes));
     }
@@ -181,7 +173,8 @@ mod tests {
     fn a_later_word_wins_unless_it_is_bad() {
         let (options, unknown) =
             parsed(b"gpu=off selftest log=off gpu=levitate selftest=causes log=loud");
-        assert_eq!(options.gpu, Choice::Levitate);
+        let levitate = Choice::Driver(Driver::Levitate);
+        assert_eq!(options.drivers.choice(Kind::Gpu, 0), levitate);
         assert_eq!(options.selftest, Some(Suite::Causes));
         assert_eq!(options.log, LevelFilter::Off);
         assert_eq!(unknown.len(), 1);
@@ -190,14 +183,15 @@ mod tests {
     #[test]
     fn unknown_words_and_values_are_reported_in_order() {
         let (options, unknown) =
-            parsed(b"foo selftest=fast gpu= GPU=off log virtio_mmio.device=1@2");
+            parsed(b"foo selftest=fast gpu= blk.x=off GPU=off log virtio_mmio.device=1@2");
         assert_eq!(options, Options::default());
         assert_eq!(
             unknown,
             [
                 "unknown word on the kernel command line: \"foo\"",
                 "unknown word on the kernel command line: \"selftest=fast\"; what may follow selftest= is all, causes",
-                "unknown word on the kernel command line: \"gpu=\"; what may follow gpu= is levitate, off",
+                "unknown word on the kernel command line: \"gpu=\"; what may follow gpu= is levitate, virtio-drivers, off",
+                "unknown word on the kernel command line: \"blk.x=off\"; what may follow blk. is a number from 0 to 31, and =",
                 "unknown word on the kernel command line: \"GPU=off\"",
                 "unknown word on the kernel command line: \"log\"",
                 "unknown word on the kernel command line: \"virtio_mmio.device=1@2\"; what may follow virtio_mmio.device= is SIZE@ADDRESS:INTERRUPT",
@@ -215,7 +209,6 @@ mod tests {
                 .join(", ")
         }
         assert_eq!(names(SUITES), Suite::NAMES);
-        assert_eq!(names(CHOICES), CHOICE_NAMES);
         assert_eq!(names(LEVELS), LEVEL_NAMES);
     }
 

@@ -7,12 +7,13 @@ mod start;
 mod way;
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use levitate_kernel::changes::{FollowUp, Told};
-use levitate_kernel::command_line::Options;
+use levitate_kernel::command_line::{Kind, Options};
 use levitate_virtio::Signal;
 use log::error;
 
@@ -54,6 +55,8 @@ pub(crate) struct Entry {
     pub(crate) location: Location,
     /// How to get to it.
     pub(crate) way: Way,
+    /// What the command line calls it, if the kernel has a use for its type.
+    kind: Option<(Kind, usize)>,
     /// What its interrupts tell its driver; it stays for as long as the kernel runs.
     signal: &'static Signal,
     /// Whether it has to be looked at because of that.
@@ -99,9 +102,12 @@ impl Devices {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let device_type = self.way.device_type();
+        let name = self.kind.map_or_else(String::new, |(kind, number)| {
+            format!("{}.{number}", kind.name())
+        });
         write!(
             f,
-            "{}  {}  {device_type:<8}  {}",
+            "{}  {}  {device_type:<8}  {name:<6}  {}",
             self.location, self.way, self.state
         )?;
         match self.state {

@@ -4,11 +4,23 @@
 
 pub(crate) mod block;
 pub(crate) mod display;
-pub(crate) mod levitate_blk;
-pub(crate) mod levitate_gpu;
+mod levitate_blk;
+mod levitate_gpu;
+#[cfg(feature = "virtio-drivers")]
+mod virtio_drivers;
 
 use alloc::boxed::Box;
 use core::error::Error;
+
+use levitate_kernel::command_line::Driver;
+
+use self::block::BlockDevice;
+use self::display::Display;
+use self::levitate_blk::LevitateBlk;
+use self::levitate_gpu::LevitateGpu;
+#[cfg(feature = "virtio-drivers")]
+use self::virtio_drivers::{VirtioDriversBlk, VirtioDriversGpu};
+use crate::devices::Way;
 
 /// What a driver says of a failure; each driver has its own types, and the kernel passes on what they say.
 pub(crate) type DriverError = Box<dyn Error>;
@@ -24,4 +36,42 @@ pub(crate) struct QueueCounts {
     pub(crate) notifications: u64,
     /// Wake-ups of a task that found nothing done for it.
     pub(crate) idle_polls: u64,
+}
+
+/// Why a driver does not come up that was not built.
+#[cfg(not(feature = "virtio-drivers"))]
+const NOT_BUILT: &str = "this kernel is built without its feature `virtio-drivers`";
+
+/// Gives the disk that `way` leads to to `driver`; `signal` is told of its interrupts.
+///
+/// # Errors
+///
+/// What the driver says.
+pub(crate) fn disk(
+    driver: Driver,
+    way: &Way,
+    signal: &'static Signal,
+) -> Result<Box<dyn BlockDevice>, DriverError> {
+    match driver {
+        Driver::Levitate => Ok(Box::new(LevitateBlk::new(way.connect()?, signal)?)),
+        #[cfg(feature = "virtio-drivers")]
+        Driver::VirtioDrivers => Ok(Box::new(VirtioDriversBlk::new(way)?)),
+        #[cfg(not(feature = "virtio-drivers"))]
+        Driver::VirtioDrivers => Err(NOT_BUILT.into()),
+    }
+}
+
+/// Gives the display that `way` leads to to `driver`.
+///
+/// # Errors
+///
+/// What the driver says.
+pub(crate) fn display(driver: Driver, way: &Way) -> Result<Box<dyn Display>, DriverError> {
+    match driver {
+        Driver::Levitate => Ok(Box::new(LevitateGpu::new(way.connect()?)?)),
+        #[cfg(feature = "virtio-drivers")]
+        Driver::VirtioDrivers => Ok(Box::new(VirtioDriversGpu::new(way)?)),
+        #[cfg(not(feature = "virtio-drivers"))]
+        Driver::VirtioDrivers => Err(NOT_BUILT.into()),
+    }
 }

@@ -44,12 +44,20 @@ pub(crate) fn run(options: &BuildOptions, setup: &Setup) -> Result<u8> {
     Ok(0)
 }
 
-/// Builds the kernel for `arch`; returns the path of its ELF file.
+/// The feature of the kernel by which it has other drivers too, to choose in place of ours.
+pub(crate) const OTHER_DRIVERS: &str = "virtio-drivers";
+
+/// Builds the kernel for `arch`, with all drivers; returns the path of its ELF file.
 pub(crate) fn kernel(arch: Arch, setup: &Setup) -> Result<PathBuf> {
+    kernel_with(OTHER_DRIVERS, arch, setup)
+}
+
+/// Builds the kernel for `arch` with `features`; returns the path of its ELF file.
+pub(crate) fn kernel_with(features: &str, arch: Arch, setup: &Setup) -> Result<PathBuf> {
     let target = arch.target();
     let compiler = setup.compiler(target)?;
     let mut command = compiler.cargo("build", target);
-    command.args(["--release", "--package", KERNEL]);
+    command.args(["--release", "--package", KERNEL, "--features", features]);
     build(KERNEL, target, &compiler, &mut command)?;
     let path = compiler
         .target_dir()

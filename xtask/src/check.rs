@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::build::KERNEL;
+use crate::build::{KERNEL, OTHER_DRIVERS};
 use crate::progress::seconds;
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::{Compiler, Target};
@@ -137,6 +137,9 @@ fn clippy(features: &[&str]) -> Result<Outcome> {
     succeeds(&mut command)
 }
 
+/// The features that the kernel is looked at with: with our drivers alone, and with all.
+const KERNEL_FEATURES: [&str; 2] = ["", OTHER_DRIVERS];
+
 /// Lints the kernel as it is on bare metal, where most of it is.
 fn bare_metal_clippy(target: Target, setup: &Setup) -> Result<Outcome> {
     let compiler = setup.compiler(target)?;
@@ -147,22 +150,31 @@ fn bare_metal_clippy(target: Target, setup: &Setup) -> Result<Outcome> {
             target.triple()
         )));
     }
-    let mut command = compiler.cargo("clippy", target);
-    command.args(["--release", "--package", KERNEL, "--", "-D", "warnings"]);
-    succeeds(&mut command)
+    for features in KERNEL_FEATURES {
+        let mut command = compiler.cargo("clippy", target);
+        command
+            .args(["--release", "--package", KERNEL, "--features", features])
+            .args(["--", "-D", "warnings"]);
+        if let Outcome::Failed(lines) = succeeds(&mut command)? {
+            return Ok(Outcome::Failed(lines));
+        }
+    }
+    Ok(Outcome::Ok)
 }
 
 /// Compiles the kernel as it is on bare metal, with every warning an error.
 fn bare_metal_warnings(target: Target, setup: &Setup) -> Result<Outcome> {
     let compiler = setup.compiler(target)?;
-    for part in [["--lib"].as_slice(), &["--bin", KERNEL]] {
-        let mut command = compiler.cargo("rustc", target);
-        command
-            .args(["--release", "--package", KERNEL])
-            .args(part)
-            .args(["--", "-D", "warnings"]);
-        if let Outcome::Failed(lines) = succeeds(&mut command)? {
-            return Ok(Outcome::Failed(lines));
+    for features in KERNEL_FEATURES {
+        for part in [["--lib"].as_slice(), &["--bin", KERNEL]] {
+            let mut command = compiler.cargo("rustc", target);
+            command
+                .args(["--release", "--package", KERNEL, "--features", features])
+                .args(part)
+                .args(["--", "-D", "warnings"]);
+            if let Outcome::Failed(lines) = succeeds(&mut command)? {
+                return Ok(Outcome::Failed(lines));
+            }
         }
     }
     Ok(Outcome::Ok)

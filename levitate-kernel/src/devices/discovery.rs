@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use levitate_kernel::changes::FollowUp;
-use levitate_kernel::command_line::Options;
+use levitate_kernel::command_line::{Kind, Options};
 use log::{error, info, warn};
 
+use super::start::kind_of;
 use super::way::Way;
 use super::{Devices, Entry, State};
 use crate::interrupts::Line;
@@ -35,19 +36,28 @@ impl Devices {
         for device in host.map(pci::find).unwrap_or_default() {
             devices.add(Way::Pci(device));
         }
+        for kind in Kind::ALL {
+            let (name, count) = (kind.name(), devices.count(kind));
+            for number in options.drivers.strangers(kind, count) {
+                warn!("the kernel command line names {name}.{number}, and there are {count}");
+            }
+        }
         devices
+    }
+
+    /// Returns how many devices of this kind there are.
+    fn count(&self, kind: Kind) -> usize {
+        let kinds = self.entries.iter().filter_map(|entry| entry.kind);
+        kinds.filter(|(other, _)| *other == kind).count()
     }
 
     /// Starts the driver of the device with this index, and says what came of it.
     pub(crate) fn start(&mut self, index: usize) {
-        let Some(entry) = self.entries.get(index) else {
+        let Some(entry) = self.entries.get(index).cloned() else {
             return;
         };
-        let (location, signal) = (entry.location, entry.signal);
-        let state = match entry.way.connect() {
-            Ok(transport) => self.drive(location, transport, signal),
-            Err(error) => State::failed("", &error),
-        };
+        let location = entry.location;
+        let state = self.drive(&entry);
         match &state {
             State::Failed { .. } => error!("{location}: {state}"),
             _ => info!("{location}: {state}"),
@@ -57,8 +67,10 @@ impl Devices {
 
     /// Notes a device and starts its driver.
     fn add(&mut self, way: Way) {
+        let kind = kind_of(way.device_type());
         let entry = Entry {
             location: way.location(),
+            kind: kind.map(|kind| (kind, self.count(kind))),
             signal: Box::leak(Box::default()),
             follow_up: FollowUp::default(),
             state: State::Stopped,

@@ -1,22 +1,17 @@
 //! Giving a device to its driver, and taking it back.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
 use embedded_graphics::geometry::Size;
 use levitate_kernel::changes::Told;
-use levitate_kernel::command_line::Choice;
-use levitate_virtio::{DeviceType, Signal, Transport};
+use levitate_kernel::command_line::{Choice, Driver, Kind};
+use levitate_virtio::DeviceType;
 use log::warn;
 
-use super::{Devices, Disk, KernelTransport, Location, State};
-use crate::drivers::block::BlockDevice as _;
-use crate::drivers::display::Display;
-use crate::drivers::levitate_blk::LevitateBlk;
-use crate::drivers::levitate_gpu::LevitateGpu;
-use crate::drivers::{DriverError, levitate_blk, levitate_gpu};
+use super::{Devices, Disk, Entry, State, Way};
+use crate::drivers::{self, DriverError};
 use crate::screen::Screen;
 
 impl State {
@@ -36,27 +31,20 @@ impl State {
 }
 
 impl Devices {
-    /// Gives the device at `location` to the driver the command line chose.
-    pub(super) fn drive(
-        &mut self,
-        location: Location,
-        transport: KernelTransport,
-        signal: &'static Signal,
-    ) -> State {
-        let (driver, role) = match (transport.device_type(), self.options.gpu, self.options.blk) {
-            (DeviceType::GPU, Choice::Off, _) | (DeviceType::BLOCK, _, Choice::Off) => {
-                return State::Off;
-            }
-            (DeviceType::GPU, Choice::Levitate, _) => {
-                (levitate_gpu::NAME, self.start_gpu(location, transport))
-            }
-            (DeviceType::BLOCK, _, Choice::Levitate) => (
-                levitate_blk::NAME,
-                self.start_blk(location, transport, signal),
-            ),
-            _ => return State::Unknown,
+    /// Gives a device to the driver the command line chose.
+    pub(super) fn drive(&mut self, entry: &Entry) -> State {
+        let Some((kind, number)) = entry.kind else {
+            return State::Unknown;
         };
-        match role {
+        let Choice::Driver(driver) = self.options.drivers.choice(kind, number) else {
+            return State::Off;
+        };
+        let started = match kind {
+            Kind::Gpu => self.start_gpu(driver, &entry.way),
+            Kind::Blk => self.start_blk(driver, entry),
+        };
+        let driver = driver.crate_name(kind);
+        match started {
             Ok(role) => State::Driven { driver, role },
             Err(error) => State::failed(driver, &error),
         }
@@ -73,32 +61,24 @@ impl Devices {
         self.disks.retain(|disk| disk.location != location);
     }
 
-    fn start_gpu(
-        &mut self,
-        location: Location,
-        transport: KernelTransport,
-    ) -> Result<String, DriverError> {
+    fn start_gpu(&mut self, driver: Driver, way: &Way) -> Result<String, DriverError> {
         if self.screen.is_some() {
             return Err("there is a display already, and the kernel uses one".into());
         }
-        let display = LevitateGpu::new(transport)?;
+        let display = drivers::display(driver, way)?;
         let size = display.size();
-        self.screen = Some(Screen::new(location, Box::new(display)));
+        self.screen = Some(Screen::new(way.location(), display));
         Ok(display_role(size))
     }
 
-    fn start_blk(
-        &mut self,
-        location: Location,
-        transport: KernelTransport,
-        signal: &'static Signal,
-    ) -> Result<String, DriverError> {
-        let device = LevitateBlk::new(transport, signal)?;
+    fn start_blk(&mut self, driver: Driver, entry: &Entry) -> Result<String, DriverError> {
+        let location = entry.location;
+        let device = drivers::disk(driver, &entry.way, entry.signal)?;
         let number = self.disks.partition_point(|disk| disk.location < location);
         let mut disk = Disk {
             location,
             told_sectors: Told::new(device.info().capacity_sectors),
-            device: Box::new(device),
+            device,
         };
         let role = disk.role(number);
         self.disks.insert(number, disk);
@@ -119,6 +99,15 @@ impl Disk {
             info.capacity_sectors,
             if info.is_read_only { ", read-only" } else { "" }
         )
+    }
+}
+
+/// Returns what the command line calls a device of this type, if the kernel has a use for it.
+pub(super) const fn kind_of(device_type: DeviceType) -> Option<Kind> {
+    match device_type {
+        DeviceType::GPU => Some(Kind::Gpu),
+        DeviceType::BLOCK => Some(Kind::Blk),
+        _ => None,
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Read<'a> {
 }
 
 /// A disk of 512-byte sectors; buffers hold whole blocks, at least one.
+///
+/// What has a body here a driver may lack.
 pub(crate) trait BlockDevice {
     /// Returns what the disk says about itself.
     fn info(&self) -> DiskInfo;
@@ -53,8 +55,11 @@ pub(crate) trait BlockDevice {
     /// Fills `buffer` from `first_sector` on.
     fn read(&mut self, first_sector: u64, buffer: &mut [u8]) -> Result<(), DriverError>;
 
-    /// Has all of `reads` in flight at once, as far as the queue allows, and waits for them.
-    fn read_many(&mut self, reads: &mut [Read<'_>]) -> Result<(), DriverError>;
+    /// Has all of `reads` in flight at once, as far as driver and queue allow, and waits for them.
+    fn read_many(&mut self, reads: &mut [Read<'_>]) -> Result<(), DriverError> {
+        let mut reads = reads.iter_mut();
+        reads.try_for_each(|read| self.read(read.first_sector, read.buffer))
+    }
 
     /// Writes `data` from `first_sector` on.
     fn write(&mut self, first_sector: u64, data: &[u8]) -> Result<(), DriverError>;
@@ -63,13 +68,21 @@ pub(crate) trait BlockDevice {
     fn flush(&mut self) -> Result<(), DriverError>;
 
     /// Lets the disk forget what is in `count` sectors from `first_sector` on.
-    fn discard(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError>;
+    fn discard(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError> {
+        let _ = (first_sector, count);
+        Err("the driver has no such request".into())
+    }
 
     /// Makes `count` sectors from `first_sector` on read as zeroes.
-    fn write_zeroes(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError>;
+    fn write_zeroes(&mut self, first_sector: u64, count: u64) -> Result<(), DriverError> {
+        let _ = (first_sector, count);
+        Err("the driver has no such request".into())
+    }
 
     /// Looks what the disk has changed about itself, once it has said that it did; [`info`](Self::info) knows it then.
-    fn process_config_change(&mut self) -> Result<(), DriverError>;
+    fn process_config_change(&mut self) -> Result<(), DriverError> {
+        Err("the driver asks a disk for its length once, when it comes up".into())
+    }
 
     /// Chooses whether the disk shall interrupt when it is done with something; it always does if the driver sleeps meanwhile.
     fn set_interrupts(&mut self, wanted: bool) {

@@ -8,6 +8,7 @@ use core::future::Future;
 
 use levitate_drivers_blk::{Access, AsyncBlk, Blk, BlkStorage, BufferError, Error, Options, Unmap};
 use levitate_hal::DmaBuffer;
+use levitate_kernel::command_line::{Driver, Kind};
 use levitate_virtio::Signal;
 use log::{error, warn};
 
@@ -18,7 +19,7 @@ use crate::executor::block_on;
 use crate::platform::{KernelDma, Platform, platform};
 
 /// The driver's name, as the log shows it.
-pub(crate) const NAME: &str = "levitate-drivers-blk";
+const NAME: &str = Driver::Levitate.crate_name(Kind::Blk);
 
 /// Requests that can be in flight at a time.
 pub(crate) const REQUESTS: usize = 32;

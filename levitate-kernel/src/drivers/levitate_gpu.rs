@@ -8,6 +8,7 @@ use embedded_graphics::geometry::{OriginDimensions, Point, Size};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{Chunk, Error, Framebuffer, Gpu, GpuStorage, Mode, Screens};
+use levitate_kernel::command_line::{Driver, Kind};
 use log::{error, warn};
 
 use super::DriverError;
@@ -16,7 +17,7 @@ use crate::devices::KernelTransport;
 use crate::platform::{KernelDma, Platform, platform};
 
 /// The driver's name, as the log shows it.
-pub(crate) const NAME: &str = "levitate-drivers-gpu";
+const NAME: &str = Driver::Levitate.crate_name(Kind::Gpu);
 
 /// The scanout that is used.
 const SCANOUT: u32 = 0;

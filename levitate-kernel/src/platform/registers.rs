@@ -33,6 +33,13 @@ impl Registers {
         self.start
     }
 
+    /// Returns a pointer to all of them, for code that makes accesses of its own.
+    #[cfg(feature = "virtio-drivers")]
+    pub(crate) fn pointer(&self) -> Option<NonNull<[u8]>> {
+        let start = NonNull::new(self.start as *mut u8)?;
+        Some(NonNull::slice_from_raw_parts(start, self.len_bytes))
+    }
+
     /// Returns a pointer to the register at `offset`, if it is inside and aligned.
     fn register<T>(&self, offset: usize) -> Option<UniqueMmioPointer<'static, T>> {
         let end = offset.checked_add(size_of::<T>())?;

@@ -1,4 +1,4 @@
-//! The library crates for every bare-metal target.
+//! The library crates for every bare-metal target, and the kernel with no drivers but ours.
 
 use anyhow::{Result, bail};
 
@@ -28,6 +28,12 @@ pub(super) fn run(setup: &Setup) -> Result<Tally> {
         }
         let result = by_distribution(&["--libraries", target.triple()]);
         report(&name, result, &mut tally)?;
+    }
+    // The tests in QEMU boot the one with all drivers.
+    for arch in Arch::ALL {
+        let name = format!("kernel-{}-with-our-drivers-alone", arch.name());
+        let built = build::kernel_with("", arch, setup);
+        report(&name, built.map(drop), &mut tally)?;
     }
     // Where the distribution's compiler is the only one, the tests in QEMU boot what it built.
     for arch in Arch::ALL {

@@ -1,0 +1,15 @@
+//! The crate `virtio-drivers` in place of ours: [`VirtioDriversGpu`] and [`VirtioDriversBlk`].
+
+mod blk;
+mod gpu;
+mod in_flight;
+mod life;
+mod transport;
+
+use levitate_kernel::command_line::{Driver, Kind};
+
+pub(crate) use self::blk::VirtioDriversBlk;
+pub(crate) use self::gpu::VirtioDriversGpu;
+
+/// The driver's name, as the log shows it.
+const NAME: &str = Driver::VirtioDrivers.crate_name(Kind::Blk);

@@ -1,0 +1,169 @@
+//! The transports of `virtio-drivers`, with what the kernel wants to know of them: [`Counted`].
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::time::Duration;
+
+use levitate_hal::Deadline;
+use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
+use virtio_drivers::transport::{
+    DeviceStatus, DeviceType, InterruptStatus, SomeTransport, Transport,
+};
+use virtio_drivers::{PhysAddr, Result};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::devices::Way;
+use crate::drivers::DriverError;
+use crate::platform::KernelClock;
+
+/// How long a device may take to be reset.
+const RESET_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is known of a transport, also when it is gone.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    notifications: AtomicU64,
+    is_reset: AtomicBool,
+}
+
+impl Record {
+    /// Returns how often the device was notified.
+    pub(crate) fn notifications(&self) -> u64 {
+        // Relaxed: a number, with which nothing else is published.
+        self.notifications.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the transport is gone and the device said that it is reset: it reaches no memory then.
+    pub(crate) fn is_reset(&self) -> bool {
+        // Relaxed: the CPU that drops the transport is the one that asks.
+        self.is_reset.load(Ordering::Relaxed)
+    }
+}
+
+/// A transport that counts its notifications, and waits for the reset it ends with.
+pub(crate) struct Counted {
+    inner: SomeTransport<'static>,
+    record: Arc<Record>,
+}
+
+impl Counted {
+    /// Goes to the device that `way` leads to.
+    ///
+    /// # Errors
+    ///
+    /// What the transport says.
+    pub(crate) fn new(way: &Way) -> core::result::Result<Self, DriverError> {
+        let inner = match way {
+            Way::Mmio { registers, .. } => {
+                let pointer = registers.pointer().ok_or("there are no registers")?;
+                let header = pointer.cast::<VirtIOHeader>();
+                if !header.is_aligned() {
+                    return Err("the registers are not aligned".into());
+                }
+                // SAFETY:
+                // - the registers are mapped for as long as the kernel runs, by the invariant of `Registers`;
+                // - the driver that had the device is gone, and the handler of its interrupt accesses only those two registers
+                //   that drivers here leave alone.
+                SomeTransport::Mmio(unsafe { MmioTransport::new(header, pointer.len()) }?)
+            }
+        };
+        let record = Arc::default();
+        Ok(Self { inner, record })
+    }
+
+    /// Returns what is known of it.
+    pub(crate) fn record(&self) -> Arc<Record> {
+        self.record.clone()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.inner.set_status(DeviceStatus::empty());
+        let is_reset = || self.inner.get_status().is_empty().then_some(());
+        let deadline = Deadline::after(&KernelClock, RESET_PATIENCE);
+        let is_reset = deadline.poll(&KernelClock, is_reset).is_some();
+        // Relaxed: as in `is_reset`.
+        self.record.is_reset.store(is_reset, Ordering::Relaxed);
+    }
+}
+
+impl Transport for Counted {
+    fn device_type(&self) -> DeviceType {
+        self.inner.device_type()
+    }
+
+    fn read_device_features(&mut self) -> u64 {
+        self.inner.read_device_features()
+    }
+
+    fn write_driver_features(&mut self, driver_features: u64) {
+        self.inner.write_driver_features(driver_features);
+    }
+
+    fn max_queue_size(&mut self, queue: u16) -> u32 {
+        self.inner.max_queue_size(queue)
+    }
+
+    fn notify(&mut self, queue: u16) {
+        // Relaxed: as where it is read.
+        self.record.notifications.fetch_add(1, Ordering::Relaxed);
+        self.inner.notify(queue);
+    }
+
+    fn get_status(&self) -> DeviceStatus {
+        self.inner.get_status()
+    }
+
+    fn set_status(&mut self, status: DeviceStatus) {
+        self.inner.set_status(status);
+    }
+
+    fn set_guest_page_size(&mut self, guest_page_size: u32) {
+        self.inner.set_guest_page_size(guest_page_size);
+    }
+
+    fn requires_legacy_layout(&self) -> bool {
+        self.inner.requires_legacy_layout()
+    }
+
+    fn queue_set(
+        &mut self,
+        queue: u16,
+        size: u32,
+        descriptors: PhysAddr,
+        driver_area: PhysAddr,
+        device_area: PhysAddr,
+    ) {
+        self.inner
+            .queue_set(queue, size, descriptors, driver_area, device_area);
+    }
+
+    fn queue_unset(&mut self, queue: u16) {
+        self.inner.queue_unset(queue);
+    }
+
+    fn queue_used(&mut self, queue: u16) -> bool {
+        self.inner.queue_used(queue)
+    }
+
+    fn ack_interrupt(&mut self) -> InterruptStatus {
+        self.inner.ack_interrupt()
+    }
+
+    fn read_config_generation(&self) -> u32 {
+        self.inner.read_config_generation()
+    }
+
+    fn read_config_space<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T> {
+        self.inner.read_config_space(offset)
+    }
+
+    fn write_config_space<T: IntoBytes + Immutable>(
+        &mut self,
+        offset: usize,
+        value: T,
+    ) -> Result<()> {
+        self.inner.write_config_space(offset, value)
+    }
+}
