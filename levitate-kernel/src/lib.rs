@@ -21,6 +21,7 @@ pub mod card;
 pub mod changes;
 pub mod command_line;
 pub mod console;
+pub mod expectations;
 pub mod hexdump;
 pub mod line_editor;
 pub mod log_format;

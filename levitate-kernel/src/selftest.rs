@@ -15,6 +15,8 @@ pub enum Outcome {
     Failed(Reason),
     /// The machine lacks what the test needs.
     Skipped(Reason),
+    /// It was not, as is known of the driver, for this reason.
+    Expected(Reason),
 }
 
 impl Outcome {
@@ -28,6 +30,22 @@ impl Outcome {
     #[must_use]
     pub fn skipped(why: fmt::Arguments<'_>) -> Self {
         Self::Skipped(Reason::new(why))
+    }
+
+    /// Judges it by what is known of the driver: `reason` is why the test is to fail, if it is.
+    ///
+    /// A test that passes though it is to fail has failed: what was known is not so any more.
+    #[must_use]
+    pub fn expecting(self, reason: Option<&str>) -> Self {
+        match (self, reason) {
+            (Self::Failed(_), Some(reason)) => {
+                Self::Expected(Reason::new(format_args!("{reason}")))
+            }
+            (Self::Passed, Some(reason)) => {
+                Self::failed(format_args!("it passes, and is expected to fail: {reason}"))
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// Turns the result of a test written with `?` into its outcome.
@@ -119,6 +137,7 @@ impl Run {
                 passed: 0,
                 failed: 0,
                 skipped: 0,
+                expected: 0,
             },
         }
     }
@@ -164,6 +183,10 @@ impl Run {
                 self.totals.skipped += 1;
                 writeln!(out, "test {name} ... skipped: {why}")
             }
+            Outcome::Expected(why) => {
+                self.totals.expected += 1;
+                writeln!(out, "test {name} ... failed as expected: {why}")
+            }
         }
     }
 
@@ -183,7 +206,7 @@ impl Run {
     }
 }
 
-/// Outcomes counted; its `Display` is the line `N passed, M failed` (`, K skipped` if there are any).
+/// Outcomes counted; its `Display` is the line `N passed, M failed` (`, K skipped`, `, L failed as expected` if there are any).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Tests that passed.
@@ -192,6 +215,8 @@ pub struct Totals {
     pub failed: usize,
     /// Tests that were skipped.
     pub skipped: usize,
+    /// Tests that failed as is known of the driver.
+    pub expected: usize,
 }
 
 impl Totals {
@@ -205,140 +230,15 @@ impl Totals {
 impl Display for Totals {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed", self.passed, self.failed)?;
-        match self.skipped {
-            0 => Ok(()),
-            skipped => write!(f, ", {skipped} skipped"),
+        if self.skipped != 0 {
+            write!(f, ", {} skipped", self.skipped)?;
         }
+        if self.expected != 0 {
+            write!(f, ", {} failed as expected", self.expected)?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::string::{String, ToString};
-    use std::vec::Vec;
-
-    fn passes(calls: &mut Vec<&'static str>) -> Outcome {
-        calls.push("passes");
-        Outcome::Passed
-    }
-
-    fn fails(calls: &mut Vec<&'static str>) -> Outcome {
-        calls.push("fails");
-        Outcome::failed(format_args!("read {}, not {}", 1, 2))
-    }
-
-    fn skips(calls: &mut Vec<&'static str>) -> Outcome {
-        calls.push("skips");
-        Outcome::skipped(format_args!("no disk"))
-    }
-
-    fn run(cases: &[Case<Vec<&'static str>>]) -> (Totals, String, Vec<&'static str>) {
-        let (mut calls, mut out) = (Vec::new(), String::new());
-        let mut run = Run::new();
-        run.cases(cases, &mut calls, &mut out).unwrap();
-        let totals = run.finish(&mut out).unwrap();
-        (totals, out, calls)
-    }
-
-    #[test]
-    fn every_case_runs_once_in_order_and_prints_its_line() {
-        let (totals, out, calls) = run(&[
-            Case {
-                name: "a",
-                run: passes,
-            },
-            Case {
-                name: "b",
-                run: fails,
-            },
-            Case {
-                name: "c",
-                run: skips,
-            },
-            Case {
-                name: "d",
-                run: passes,
-            },
-        ]);
-        assert_eq!(calls, ["passes", "fails", "skips", "passes"]);
-        assert_eq!(
-            out,
-            "test a ... ok\ntest b ... FAILED: read 1, not 2\ntest c ... skipped: no disk\ntest d ... ok\n\
-             2 passed, 1 failed, 1 skipped\n"
-        );
-        assert_eq!((totals.passed, totals.failed, totals.skipped), (2, 1, 1));
-        assert_eq!(totals.exit_status(), 1);
-    }
-
-    #[test]
-    fn totals_without_skips_do_not_mention_them() {
-        let (totals, out, _) = run(&[Case {
-            name: "a",
-            run: passes,
-        }]);
-        assert_eq!(out, "test a ... ok\n1 passed, 0 failed\n");
-        assert_eq!(totals.exit_status(), 0);
-    }
-
-    #[test]
-    fn a_run_without_a_test_fails() {
-        let (totals, out, _) = run(&[]);
-        assert_eq!(
-            out,
-            "test any ... FAILED: no test ran\n0 passed, 1 failed\n"
-        );
-        assert_eq!(totals.exit_status(), 1);
-        let (totals, _, _) = run(&[Case {
-            name: "c",
-            run: skips,
-        }]);
-        assert_eq!(totals.to_string(), "0 passed, 1 failed, 1 skipped");
-    }
-
-    #[test]
-    fn a_reason_is_one_line_and_is_cut_at_a_character() {
-        assert_eq!(Reason::new(format_args!("a\nb")).to_string(), r"a\nb");
-        let long = "ä".repeat(500);
-        let reason = Reason::new(format_args!("x{long}")).to_string();
-        assert!(reason.len() <= Reason::MAX_BYTES);
-        assert!(reason.len() > Reason::MAX_BYTES - 3);
-        assert!(
-            reason.starts_with("xää") && reason.ends_with("ä..."),
-            "{reason}"
-        );
-    }
-
-    #[test]
-    fn an_error_becomes_a_failure_with_its_message() {
-        #[expect(clippy::result_large_err, reason = "made once")]
-        fn inner() -> Result<(), Outcome> {
-            let _: u8 = "300".parse()?;
-            Ok(())
-        }
-        let outcome = Outcome::of(inner());
-        assert_eq!(
-            outcome,
-            Outcome::failed(format_args!("number too large to fit in target type"))
-        );
-        assert_eq!(Outcome::of(Ok(())), Outcome::Passed);
-    }
-
-    #[test]
-    fn an_error_of_the_writer_is_returned() {
-        struct Full;
-        impl Write for Full {
-            fn write_str(&mut self, _: &str) -> fmt::Result {
-                Err(fmt::Error)
-            }
-        }
-        assert!(Run::new().finish(&mut Full).is_err());
-        let mut run = Run::new();
-        let cases = [Case {
-            name: "a",
-            run: passes,
-        }];
-        assert!(run.cases(&cases, &mut Vec::new(), &mut Full).is_err());
-        assert_eq!(run.totals.passed, 1);
-    }
-}
+mod tests;

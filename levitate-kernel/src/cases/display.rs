@@ -7,6 +7,7 @@ use embedded_graphics::geometry::{Point, Size};
 use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
 use embedded_graphics::primitives::Rectangle;
 use levitate_kernel::card;
+use levitate_kernel::expectations;
 use levitate_kernel::selftest::{Outcome, Run};
 
 use super::{Result, driver, ensure, wait_until};
@@ -38,18 +39,22 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
             out,
         );
     };
+    let crate_name = screen.display().info().map_or("", |info| info.driver);
+    let mut record = |name: &str, result: Result| {
+        let outcome = Outcome::of(result).expecting(expectations::reason(name, crate_name));
+        run.record(name, &outcome, out)
+    };
     for (name, test) in TESTS {
-        let outcome = Outcome::of(test(screen.picture()));
-        run.record(name, &outcome, out)?;
+        record(name, test(screen.picture()))?;
     }
     let location = screen.location();
     let mut entries = devices.entries.iter();
     let entry = entries.find(|entry| entry.location == location);
     let lines = entry.map_or_else(Vec::new, |entry| entry.way.lines());
-    let outcome = Outcome::of(interrupts_when_asked_to(screen.picture(), &lines));
-    run.record("display-interrupts", &outcome, out)?;
+    let interrupted = interrupts_when_asked_to(screen.picture(), &lines);
+    record("display-interrupts", interrupted)?;
     let shown = screen.show_log().map_err(driver);
-    run.record("display-shows-the-log-again", &Outcome::of(shown), out)
+    record("display-shows-the-log-again", shown)
 }
 
 fn has_the_size_it_says(display: &mut dyn Display) -> Result {

@@ -1,0 +1,82 @@
+//! What is known of drivers that do less than the kernel asks for: the tests they fail, each with its reason.
+//!
+//! The tests are the self-tests (those of a disk without its number) and those that look at the machine from outside.
+//! A test that is expected to fail and passes is a failure, so that the table says what is so.
+
+use crate::command_line::{Driver, Kind};
+
+/// A test that a driver is expected to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// The test's name.
+    pub test: &'static str,
+    /// Whose driver it is.
+    pub driver: Driver,
+    /// The kind of device.
+    pub kind: Kind,
+    /// Why it fails.
+    pub reason: &'static str,
+}
+
+/// All that is known.
+pub const EXPECTATIONS: &[Expectation] = &[
+    other(Kind::Gpu, "display-present-damage", ALWAYS_ALL),
+    other(Kind::Gpu, "display-present-nothing", ALWAYS_ALL),
+    other(
+        Kind::Gpu,
+        "display-interrupts",
+        "virtio-drivers cannot tell a display not to interrupt",
+    ),
+];
+
+const ALWAYS_ALL: &str = "virtio-drivers sends and shows all of the picture, whatever was drawn";
+
+const fn other(kind: Kind, test: &'static str, reason: &'static str) -> Expectation {
+    Expectation {
+        test,
+        driver: Driver::VirtioDrivers,
+        kind,
+        reason,
+    }
+}
+
+/// Returns why `test` is expected to fail with the driver of that crate, if it is.
+#[must_use]
+pub fn reason(test: &str, crate_name: &str) -> Option<&'static str> {
+    let mut all = EXPECTATIONS.iter();
+    let found = all.find(|expectation| {
+        expectation.test == test && expectation.driver.crate_name(expectation.kind) == crate_name
+    });
+    found.map(|expectation| expectation.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_driver_that_is_named_is_expected_to_fail() {
+        let test = "display-present-damage";
+        assert_eq!(reason(test, "virtio-drivers"), Some(ALWAYS_ALL));
+        assert_eq!(reason(test, "levitate-drivers-gpu"), None);
+        assert_eq!(reason("display-present", "virtio-drivers"), None);
+    }
+
+    #[test]
+    fn nothing_is_expected_of_ours_and_nothing_twice() {
+        for (index, one) in EXPECTATIONS.iter().enumerate() {
+            assert_ne!(
+                one.driver,
+                Driver::Levitate,
+                "{}: ours is to be mended",
+                one.test
+            );
+            let same = |other: &&Expectation| other.test == one.test && other.driver == one.driver;
+            assert!(
+                !EXPECTATIONS[..index].iter().any(|other| same(&other)),
+                "{}",
+                one.test
+            );
+        }
+    }
+}
