@@ -13,6 +13,7 @@ use alloc::boxed::Box;
 use core::error::Error;
 
 use levitate_kernel::command_line::Driver;
+use levitate_virtio::Signal;
 
 use self::block::BlockDevice;
 use self::display::Display;

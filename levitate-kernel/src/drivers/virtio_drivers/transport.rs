@@ -66,6 +66,7 @@ impl Counted {
                 //   that drivers here leave alone.
                 SomeTransport::Mmio(unsafe { MmioTransport::new(header, pointer.len()) }?)
             }
+            Way::Pci(_) => return Err("this driver has no way to PCI yet".into()),
         };
         let record = Arc::default();
         Ok(Self { inner, record })
