@@ -18,6 +18,7 @@ mod exits;
 mod faults;
 mod harness;
 mod matrix;
+mod minimal_kernel;
 mod pixels;
 mod selftest;
 
@@ -101,6 +102,7 @@ fn all() -> Vec<Case> {
     cases.extend(changes::cases());
     cases.extend(command_line::cases());
     cases.extend(bad_input::cases());
+    cases.extend(minimal_kernel::cases());
     cases
 }
 

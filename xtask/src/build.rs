@@ -1,4 +1,4 @@
-//! Building for bare metal: [`kernel`] for QEMU, [`libraries`] to show that they need no operating system.
+//! Building for bare metal: [`kernel`] and [`minimal_kernel`] for QEMU, [`libraries`] to show that they need no operating system.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,6 +23,16 @@ pub(crate) const LIBRARIES: [&str; 4] = [
 
 /// The kernel's package, and its program.
 pub(crate) const KERNEL: &str = "levitate-kernel";
+
+/// The program of the example that is a workspace of its own.
+pub(crate) const MINIMAL_KERNEL: &str = "minimal-kernel";
+
+/// Where it is.
+pub(crate) const MINIMAL_KERNEL_MANIFEST: &str = "docs/examples/minimal-kernel/Cargo.toml";
+
+/// What has cargo work on it, with the versions that its own lock file names.
+pub(crate) const IN_MINIMAL_KERNEL: [&str; 3] =
+    ["--locked", "--manifest-path", MINIMAL_KERNEL_MANIFEST];
 
 /// Builds what `options` say; prints the kernel's path on standard output.
 pub(crate) fn run(options: &BuildOptions, setup: &Setup) -> Result<u8> {
@@ -54,16 +64,26 @@ pub(crate) fn kernel(arch: Arch, setup: &Setup) -> Result<PathBuf> {
 
 /// Builds the kernel for `arch` with `features`; returns the path of its ELF file.
 pub(crate) fn kernel_with(features: &str, arch: Arch, setup: &Setup) -> Result<PathBuf> {
-    let target = arch.target();
+    let arguments = ["--package", KERNEL, "--features", features];
+    program(KERNEL, &arguments, arch.target(), setup)
+}
+
+/// Builds the example of a kernel outside of the workspace; returns the path of its ELF file.
+pub(crate) fn minimal_kernel(arch: Arch, setup: &Setup) -> Result<PathBuf> {
+    program(MINIMAL_KERNEL, &IN_MINIMAL_KERNEL, arch.target(), setup)
+}
+
+/// Builds a program that cargo finds by `arguments`; returns the path of its ELF file.
+fn program(name: &str, arguments: &[&str], target: Target, setup: &Setup) -> Result<PathBuf> {
     let compiler = setup.compiler(target)?;
     let mut command = compiler.cargo("build", target);
-    command.args(["--release", "--package", KERNEL, "--features", features]);
-    build(KERNEL, target, &compiler, &mut command)?;
+    command.arg("--release").args(arguments);
+    build(name, target, &compiler, &mut command)?;
     let path = compiler
         .target_dir()
         .join(target.triple())
         .join("release")
-        .join(KERNEL);
+        .join(name);
     ensure!(path.is_file(), "cargo built no {}", path.display());
     Ok(path)
 }

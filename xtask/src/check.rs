@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::build::{KERNEL, OTHER_DRIVERS};
+use crate::build::{IN_MINIMAL_KERNEL, KERNEL, MINIMAL_KERNEL_MANIFEST, OTHER_DRIVERS};
 use crate::progress::seconds;
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::{Compiler, Target};
@@ -32,8 +32,11 @@ enum Outcome {
 type Check = (&'static str, fn(&Setup) -> Result<Outcome>);
 
 /// Cheap ones first, so that a slip shows at once.
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
+    ("format of the example", |_| {
+        cargo(&["fmt", "--check", "--manifest-path", MINIMAL_KERNEL_MANIFEST])
+    }),
     ("tidiness", |_| Ok(listed(tidy::check(&sources::all()?)))),
     ("reasons for unsafe code", |_| {
         Ok(listed(safety::check(&sources::all()?)))
@@ -137,10 +140,7 @@ fn clippy(features: &[&str]) -> Result<Outcome> {
     succeeds(&mut command)
 }
 
-/// The features that the kernel is looked at with: with our drivers alone, and with all.
-const KERNEL_FEATURES: [&str; 2] = ["", OTHER_DRIVERS];
-
-/// Lints the kernel as it is on bare metal, where most of it is.
+/// Lints the kernel and the example as they are on bare metal, where most of both is.
 fn bare_metal_clippy(target: Target, setup: &Setup) -> Result<Outcome> {
     let compiler = setup.compiler(target)?;
     if let Compiler::Distribution(distribution) = &compiler {
@@ -150,32 +150,49 @@ fn bare_metal_clippy(target: Target, setup: &Setup) -> Result<Outcome> {
             target.triple()
         )));
     }
-    for features in KERNEL_FEATURES {
-        let mut command = compiler.cargo("clippy", target);
-        command
-            .args(["--release", "--package", KERNEL, "--features", features])
-            .args(["--", "-D", "warnings"]);
-        if let Outcome::Failed(lines) = succeeds(&mut command)? {
-            return Ok(Outcome::Failed(lines));
-        }
-    }
-    Ok(Outcome::Ok)
+    let parts = [
+        &["--package", KERNEL][..],
+        &["--package", KERNEL, "--features", OTHER_DRIVERS],
+        &IN_MINIMAL_KERNEL,
+    ];
+    without_warnings(&compiler, "clippy", target, &parts)
 }
 
-/// Compiles the kernel as it is on bare metal, with every warning an error.
+/// Compiles the kernel and the example as they are on bare metal, with every warning an error.
 fn bare_metal_warnings(target: Target, setup: &Setup) -> Result<Outcome> {
-    let compiler = setup.compiler(target)?;
-    for features in KERNEL_FEATURES {
-        for part in [["--lib"].as_slice(), &["--bin", KERNEL]] {
-            let mut command = compiler.cargo("rustc", target);
-            command
-                .args(["--release", "--package", KERNEL, "--features", features])
-                .args(part)
-                .args(["--", "-D", "warnings"]);
-            if let Outcome::Failed(lines) = succeeds(&mut command)? {
-                return Ok(Outcome::Failed(lines));
-            }
+    let parts = [
+        &["--package", KERNEL, "--lib"][..],
+        &["--package", KERNEL, "--bin", KERNEL],
+        &[
+            "--package",
+            KERNEL,
+            "--features",
+            OTHER_DRIVERS,
+            "--bin",
+            KERNEL,
+        ],
+        &IN_MINIMAL_KERNEL,
+    ];
+    without_warnings(&setup.compiler(target)?, "rustc", target, &parts)
+}
+
+/// Runs cargo's `subcommand` on each of `parts`; all of them, so that what is wrong with one hides nothing of the next.
+fn without_warnings(
+    compiler: &Compiler,
+    subcommand: &str,
+    target: Target,
+    parts: &[&[&str]],
+) -> Result<Outcome> {
+    let mut outcome = Outcome::Ok;
+    for part in parts {
+        let mut command = compiler.cargo(subcommand, target);
+        command
+            .arg("--release")
+            .args(*part)
+            .args(["--", "-D", "warnings"]);
+        if let failed @ Outcome::Failed(_) = succeeds(&mut command)? {
+            outcome = failed;
         }
     }
-    Ok(Outcome::Ok)
+    Ok(outcome)
 }

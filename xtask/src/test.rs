@@ -169,6 +169,7 @@ fn behaviour_options(options: &TestOptions, setup: &Setup) -> Result<behaviour::
             programs.push(behaviour::Programs {
                 arch,
                 kernel: build::kernel(arch, setup)?,
+                minimal_kernel: build::minimal_kernel(arch, setup)?,
                 qemu: setup.qemu(arch).map_err(anyhow::Error::msg)?.path,
             });
         }

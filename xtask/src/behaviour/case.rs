@@ -29,6 +29,8 @@ pub(crate) struct Programs {
     pub(crate) arch: Arch,
     /// The kernel's ELF file.
     pub(crate) kernel: PathBuf,
+    /// That of the example, `docs/examples/minimal-kernel`.
+    pub(crate) minimal_kernel: PathBuf,
     /// Its QEMU.
     pub(crate) qemu: PathBuf,
 }

@@ -173,7 +173,7 @@ fn colour_absent_from(image: &Image, rectangle: Rectangle) -> Result<[u8; 3]> {
 }
 
 /// Returns the rectangles of every flush in QEMU's log.
-fn flushed(log: &str) -> Vec<Rectangle> {
+pub(crate) fn flushed(log: &str) -> Vec<Rectangle> {
     log.lines()
         .filter(|line| machine::is_trace_line(line) && line.contains(FLUSH_EVENT))
         .filter_map(|line| {

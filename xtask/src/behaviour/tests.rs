@@ -8,6 +8,7 @@ fn options() -> Options {
         programs: vec![Programs {
             arch: Arch::Aarch64,
             kernel: "/nonexistent/kernel".into(),
+            minimal_kernel: "/nonexistent/minimal-kernel".into(),
             qemu: "/nonexistent/qemu".into(),
         }],
         filter: None,

@@ -1,4 +1,4 @@
-//! The workspace's Rust files: [`Source`].
+//! The Rust files of the workspace and of the examples beside it: [`Source`].
 
 use std::path::Path;
 
@@ -23,7 +23,10 @@ const DIRECTORIES: [&str; 7] = [
     "fuzz/fuzz_targets",
 ];
 
-/// Reads every Rust file of every crate in the workspace, sorted by path.
+/// Where the examples are that are workspaces of their own.
+const EXAMPLES: &str = "docs/examples";
+
+/// Reads every Rust file of every crate in the workspace and of every example, sorted by path.
 ///
 /// # Errors
 ///
@@ -34,7 +37,12 @@ pub(crate) fn all() -> Result<Vec<Source>> {
 
 fn read_all(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for entry in entries(root)? {
+    let mut crates = entries(root)?;
+    let examples = root.join(EXAMPLES);
+    if examples.is_dir() {
+        crates.extend(entries(&examples)?);
+    }
+    for entry in crates {
         if !entry.join("Cargo.toml").is_file() {
             continue;
         }
@@ -97,6 +105,11 @@ mod tests {
             "one/README.md",
             "one/target/x.rs",
             "target/debug/y.rs",
+            "docs/examples/two/Cargo.toml",
+            "docs/examples/two/build.rs",
+            "docs/examples/two/src/main.rs",
+            "docs/examples/two/target/z.rs",
+            "docs/w.rs",
         ] {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -106,7 +119,13 @@ mod tests {
         let paths: Vec<&str> = sources.iter().map(|source| source.path.as_str()).collect();
         assert_eq!(
             paths,
-            ["one/src/lib.rs", "one/src/part/deep.rs", "one/tests/a.rs"]
+            [
+                "docs/examples/two/build.rs",
+                "docs/examples/two/src/main.rs",
+                "one/src/lib.rs",
+                "one/src/part/deep.rs",
+                "one/tests/a.rs",
+            ]
         );
     }
 }
