@@ -2,6 +2,7 @@
 
 mod blk;
 mod gpu;
+mod stats;
 
 use core::fmt::{self, Write};
 
@@ -83,6 +84,7 @@ pub(crate) fn execute(
                 writeln!(out, "{entry}")?;
             }
         }
+        Command::Stats => stats::list(devices, out)?,
         Command::BlkInfo(disk) => blk::info(devices, disk, out)?,
         Command::BlkRead { disk, sectors } => blk::read(devices, disk, sectors, out)?,
         Command::BlkWrite {

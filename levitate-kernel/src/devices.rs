@@ -17,6 +17,7 @@ use levitate_kernel::command_line::{Kind, Options};
 use levitate_virtio::Signal;
 use log::error;
 
+use crate::drivers::QueueCounts;
 use crate::drivers::block::BlockDevice;
 use crate::screen::Screen;
 
@@ -89,6 +90,15 @@ pub(crate) struct Disk {
 }
 
 impl Devices {
+    /// Returns what the driver of the device at `location` counts of each queue.
+    pub(crate) fn counts(&self, location: Location) -> Vec<QueueCounts> {
+        if let Some(screen) = self.screen.as_ref().filter(|it| it.location() == location) {
+            return screen.counts();
+        }
+        let disk = self.disks.iter().find(|disk| disk.location == location);
+        disk.map_or_else(Vec::new, |disk| disk.device.counts())
+    }
+
     /// Brings the log on the display up to date.
     pub(crate) fn update_screen(&mut self) {
         if let Some(screen) = &mut self.screen

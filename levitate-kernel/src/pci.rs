@@ -10,7 +10,7 @@ use levitate_virtio::transport::pci::{
     Bar, BarRange, Bars, EcamAccess, Function, InterruptLine, Message, MsixError, MsixTable,
     PciError, PlanError, VectorPlan,
 };
-use levitate_virtio::{DeviceType, PciTransport};
+use levitate_virtio::{DeviceType, PciTransport, QueueIndex};
 use log::{debug, warn};
 use thiserror::Error;
 
@@ -95,6 +95,14 @@ impl PciDevice {
             return self.line.into_iter().collect();
         }
         self.messages.iter().map(|(line, _)| *line).collect()
+    }
+
+    /// Returns the message that says that something in this queue is done, if it sends messages.
+    pub(crate) fn line_of_queue(&self, queue: u16) -> Option<Line> {
+        // However many queues there are, this one has the same vector.
+        let queues = self.plan(u16::MAX)?.queues?;
+        let vector = usize::from(queues.of(QueueIndex::new(queue)));
+        self.messages.get(vector).map(|(line, _)| *line)
     }
 
     /// Says whether it interrupts by messages.

@@ -1,6 +1,7 @@
 //! The boot log on the display: [`Screen`].
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,8 +10,8 @@ use levitate_kernel::console::Console;
 use levitate_kernel::log_format::Line;
 
 use crate::devices::Location;
-use crate::drivers::DriverError;
 use crate::drivers::display::{Canvas, Display};
+use crate::drivers::{DriverError, QueueCounts};
 use crate::lock::Mutex;
 
 /// The log as the display shows it; it is kept from the first line on, whether there is a display or not.
@@ -63,6 +64,11 @@ impl Screen {
     /// Returns where the display's registers are.
     pub(crate) const fn location(&self) -> Location {
         self.location
+    }
+
+    /// Returns what the driver counts of each queue.
+    pub(crate) fn counts(&self) -> Vec<QueueCounts> {
+        self.display.counts()
     }
 
     /// Brings the log up to date, if it is what the display shows.

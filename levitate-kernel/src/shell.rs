@@ -24,6 +24,8 @@ pub enum Command {
     Help,
     /// `devices`: list the devices.
     Devices,
+    /// `stats`
+    Stats,
     /// `blk info [N]`: describe one disk, or all (`None`).
     BlkInfo(Option<usize>),
     /// `blk read SECTOR [COUNT] [-d N]`: dump sectors; `sectors.first + sectors.count` fits a `u64`.

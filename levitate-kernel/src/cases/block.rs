@@ -38,6 +38,7 @@ const TESTS: &[(&str, Test)] = &[
         refuses_to_write_a_read_only_disk,
     ),
     ("flushes", flushes),
+    ("notifies-once-a-request", notifies_once_a_request),
 ];
 
 /// Runs every test on every disk.
@@ -351,6 +352,28 @@ fn interrupts_when_asked_to(disk: &mut dyn BlockDevice, lines: &[Line]) -> Resul
     outcome?;
     let count = interrupts::count(lines) - before;
     ensure!(count <= READS, "{READS} reads made {count} interrupts");
+    Ok(())
+}
+
+/// A driver that counts notifies once a request, if they come one after the other.
+fn notifies_once_a_request(disk: &mut dyn BlockDevice) -> Result {
+    const READS: u64 = 20;
+    let Some(before) = disk.counts().first().copied() else {
+        return Err(Outcome::skipped(format_args!("the driver counts nothing")));
+    };
+    let mut block = sectors(disk.info().block_sectors);
+    for _ in 0..READS {
+        disk.read(0, &mut block).map_err(driver)?;
+    }
+    let after = disk.counts().first().copied();
+    let after = after.ok_or_else(|| Outcome::failed(format_args!("it stopped counting")))?;
+    let requests = after.requests - before.requests;
+    let notifications = after.notifications - before.notifications;
+    ensure!(requests == READS, "{READS} reads are {requests} requests");
+    ensure!(
+        notifications == READS,
+        "{READS} reads made {notifications} notifications"
+    );
     Ok(())
 }
 

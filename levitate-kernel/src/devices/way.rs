@@ -126,6 +126,16 @@ impl Way {
         }
     }
 
+    /// Returns the interrupts by which it says that something in this queue is done; a line may be for more than that.
+    pub(crate) fn lines_of_queue(&self, queue: u16) -> Vec<Line> {
+        match self {
+            Self::Pci(device) if device.sends_messages() => {
+                device.line_of_queue(queue).into_iter().collect()
+            }
+            _ => self.lines(),
+        }
+    }
+
     /// Says whether it interrupts by messages, and not by a line.
     pub(crate) fn sends_messages(&self) -> bool {
         match self {

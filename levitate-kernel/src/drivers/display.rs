@@ -1,5 +1,6 @@
 //! A display, whoever drives it: [`Display`], and [`Canvas`] to draw on it.
 
+use alloc::vec::Vec;
 use core::convert::Infallible;
 
 use embedded_graphics::Pixel;
@@ -8,7 +9,7 @@ use embedded_graphics::geometry::{OriginDimensions, Size};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
 
-use super::DriverError;
+use super::{DriverError, QueueCounts};
 
 /// What a display says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,11 @@ pub(crate) trait Display {
 
     /// Says whether the display was reset since this was last asked: what it changed about itself meanwhile, it says to nobody.
     fn take_reset(&mut self) -> bool;
+
+    /// Returns what the driver counts of each queue, if it does.
+    fn counts(&self) -> Vec<QueueCounts> {
+        Vec::new()
+    }
 }
 
 /// A display as a [`DrawTarget`].

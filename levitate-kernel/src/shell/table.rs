@@ -35,6 +35,12 @@ pub(super) const COMMANDS: &[Usage] = &[
         read: |_| Ok(Command::Devices),
     },
     Usage {
+        name: "stats",
+        arguments: "",
+        does: "count requests, notifications and interrupts",
+        read: |_| Ok(Command::Stats),
+    },
+    Usage {
         name: "blk info",
         arguments: "[N]",
         does: "describe disk N, or all disks",

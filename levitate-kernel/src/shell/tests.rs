@@ -26,6 +26,7 @@ fn every_command_is_read() {
     for (line, wanted) in [
         ("help", Command::Help),
         ("devices", Command::Devices),
+        ("stats", Command::Stats),
         ("blk info", Command::BlkInfo(None)),
         ("blk info 1", Command::BlkInfo(Some(1))),
         (
