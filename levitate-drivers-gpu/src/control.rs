@@ -16,6 +16,7 @@ use crate::frame::Frame;
 use crate::protocol::transfer::{ResourceFlush, TransferToHost2d};
 use crate::protocol::{Command, CommandType, Header, Response};
 
+mod polled;
 mod silence;
 
 /// What is remembered of a command in flight.
@@ -139,12 +140,16 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         if let Some(ready) = ready {
             return Ok(ready?);
         }
-        // Whatever the slots are taken by, the device has it: the oldest of it says why.
+        Err(self.no_room(&deadline))
+    }
+
+    /// Looks for the reason why there is no room: whatever the slots are taken by, the device has it, and the oldest of it says why.
+    fn no_room(&mut self, deadline: &Deadline) -> Error {
         match self.queue.oldest_in_flight() {
-            Some(token) => Err(self.timeout::<Header>(token, &deadline)),
-            None => Err(Error::Submit(SubmitError::Full {
+            Some(token) => self.timeout::<Header>(token, deadline),
+            None => Error::Submit(SubmitError::Full {
                 slots: self.queue.idle_slots(),
-            })),
+            }),
         }
     }
 

@@ -156,6 +156,13 @@ pub enum Error {
     /// The device broke the rules of the virtqueue, which is of no use until [`Gpu::reset`](crate::Gpu::reset).
     #[error(transparent)]
     Device(#[from] DeviceFault),
+    /// The device met an error from which only [`Gpu::reset`](crate::Gpu::reset) helps (§2.1.2); said to tasks, for blocking calls it is
+    /// the cause of a timeout.
+    #[error("device set DEVICE_NEEDS_RESET, its status reads {status}")]
+    NeedsReset {
+        /// The device status.
+        status: Status,
+    },
     /// The device answered with something that is no answer to the command.
     #[error("{command}: {fault}")]
     Response {
@@ -234,7 +241,10 @@ impl Error {
     /// Of [`Gpu::edid`](crate::Gpu::edid) it need not be: a monitor that is silent by itself leaves everything else in use.
     #[must_use]
     pub const fn needs_reset(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::Device(_))
+        matches!(
+            self,
+            Self::Timeout(_) | Self::Device(_) | Self::NeedsReset { .. }
+        )
     }
 }
 

@@ -20,6 +20,7 @@ extern crate std;
 struct FrontPage;
 
 mod area;
+mod asynchronous;
 mod chunk;
 mod config;
 mod control;
@@ -40,6 +41,7 @@ mod resource;
 mod scanout;
 mod storage;
 
+pub use asynchronous::AsyncGpu;
 pub use chunk::Chunk;
 pub use config::{ConfigLayout, Events, GpuConfig};
 pub use device::{Gpu, Options, Stopped};
@@ -48,6 +50,8 @@ pub use error::{CommandError, Error, InitError, ResetError, ResponseFault};
 pub use features::GpuFeatures;
 pub use frame::{FrameToken, Presented};
 pub use framebuffer::Framebuffer;
+/// What an interrupt handler calls to wake the task that waits for an [`AsyncGpu`].
+pub use levitate_virtio::Signal;
 pub use mode::{Display, DisplayInfo, MAX_PIXELS_PER_SIDE, Mode, ModeSource, Screen, Screens};
 pub use pixel::Bgrx8888;
 pub use protocol::CommandType;

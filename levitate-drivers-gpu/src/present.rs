@@ -23,16 +23,22 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
     ) -> Result<Presented, Error> {
         self.check_framebuffer(framebuffer)?;
         self.finish_frame(framebuffer)?;
-        let commands = framebuffer.damage_mut().len().saturating_mul(2);
-        if commands != 0 {
-            let control = self.control()?;
-            let slots = control
-                .capacity()
-                .min(u16::try_from(commands).unwrap_or(u16::MAX));
-            control.reserve(slots)?;
+        let slots = self.slots_for(framebuffer)?;
+        if slots != 0 {
+            self.control()?.reserve(slots)?;
         }
         let token = self.submit_present(framebuffer)?;
         self.wait_present(framebuffer, token)
+    }
+
+    /// Returns how many commands a frame of this framebuffer is, as far as there can be room for them.
+    pub(crate) fn slots_for(
+        &mut self,
+        framebuffer: &mut Framebuffer<'_, P::Dma>,
+    ) -> Result<u16, Error> {
+        let commands = framebuffer.damage_mut().len().saturating_mul(2);
+        let commands = u16::try_from(commands).unwrap_or(u16::MAX);
+        Ok(self.control()?.capacity().min(commands))
     }
 
     /// Sends what was drawn since the last frame on its way, and does not wait.

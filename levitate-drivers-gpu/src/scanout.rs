@@ -1,7 +1,7 @@
 //! What the device knows of its scanouts and their monitors (§5.7.5).
 
 use levitate_hal::{Deadline, Platform};
-use levitate_virtio::{Timeout, TimeoutCause, Transport};
+use levitate_virtio::{Timeout, TimeoutCause, Token, Transport};
 
 use crate::config::Events;
 use crate::device::Gpu;
@@ -90,18 +90,23 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
     ///
     /// [`Error::Config`], else as [`screens`](Self::screens).
     pub fn process_events(&mut self) -> Result<Option<Screens>, Error> {
+        if !self.has_changed_screens()? {
+            return Ok(None);
+        }
+        let screens = self.screens()?;
+        self.control()?.has_changed_screens = false;
+        Ok(Some(screens))
+    }
+
+    /// Looks whether a display has changed and was not asked about since, and clears the event.
+    pub(crate) fn has_changed_screens(&mut self) -> Result<bool, Error> {
         let control = self.control()?;
         let events = control.device.read_config(Events::read)?;
         if events.contains(Events::DISPLAY) {
             Events::DISPLAY.clear(&mut control.device.config_writer())?;
             control.has_changed_screens = true;
         }
-        if !control.has_changed_screens {
-            return Ok(None);
-        }
-        let screens = self.screens()?;
-        self.control()?.has_changed_screens = false;
-        Ok(Some(screens))
+        Ok(control.has_changed_screens)
     }
 
     /// Returns one deadline for questions that are asked in turn; there is a slot for them.
@@ -118,64 +123,48 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         Ok(DisplayInfo::new(&response, control.config.num_scanouts))
     }
 
-    /// Asks for an EDID, and remembers the question if it is not answered in time.
     fn ask_edid(&mut self, scanout: u32, deadline: &Deadline) -> Result<Edid, Error> {
+        let token = self.send_edid(scanout)?;
+        let response = self.control()?.wait(token, deadline)?;
+        Ok(edid_of(&response))
+    }
+
+    /// Asks for an EDID without waiting, and remembers the question in case it is not answered in time.
+    pub(crate) fn send_edid(&mut self, scanout: u32) -> Result<Token, Error> {
         let control = self.control()?;
         let token = control.send::<_, RespEdid>(&GetEdid::new(scanout))?;
         control.silent_edid = Some(token);
-        let response: RespEdid = control.wait(token, deadline)?;
-        // Its `size` is at most the length of the array (`Response::len_bytes`).
-        let len_bytes = usize::try_from(response.size.get()).unwrap_or(usize::MAX);
-        Ok(Edid::new(response.edid, len_bytes))
+        Ok(token)
     }
 
     /// Asks for the size that a monitor prefers; `None` if there is no EDID that tells.
-    ///
-    /// With no time left it is not asked for: it would be said not even to have been fetched, and with that nobody could tell a slow
-    /// monitor from a device that is gone. Before the deadline there is a slot for the question: that of one that was answered in time.
     fn edid_mode(&mut self, scanout: u32, deadline: &Deadline) -> Result<Option<Mode>, Error> {
+        if !self.may_ask_edid(scanout, deadline)? {
+            return Ok(None);
+        }
+        mode_of(scanout, self.ask_edid(scanout, deadline))
+    }
+
+    /// Says whether an EDID is to be asked for, among other questions with the same deadline.
+    ///
+    /// With no time left it is not: it would be said not even to have been fetched, and with that nobody could tell a slow
+    /// monitor from a device that is gone. Before the deadline there is a slot for the question: that of one that was answered in time.
+    pub(crate) fn may_ask_edid(
+        &mut self,
+        scanout: u32,
+        deadline: &Deadline,
+    ) -> Result<bool, Error> {
         let control = self.control()?;
         if !control.has_edid() || control.is_silent_about_edids() {
-            return Ok(None);
+            return Ok(false);
         }
         if deadline.is_missed(control.platform.clock()) {
             log::warn!(
                 "scanout {scanout} is taken to have no EDID: those before it took all the time"
             );
-            return Ok(None);
+            return Ok(false);
         }
-        let timing = match self.ask_edid(scanout, deadline) {
-            Ok(edid) => edid.preferred_timing(),
-            // What else may have happened concerns all commands; here the device has just answered another one.
-            Err(Error::Timeout(
-                timeout @ Timeout {
-                    cause: TimeoutCause::NotCompleted | TimeoutCause::Late | TimeoutCause::Unknown,
-                    ..
-                },
-            )) => {
-                log::warn!("scanout {scanout} is taken to have no EDID: {timeout}");
-                return Ok(None);
-            }
-            Err(Error::Command { .. }) => return Ok(None),
-            Err(error @ Error::Response { .. }) => {
-                log::warn!("scanout {scanout} is taken to have no EDID: {error}");
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        match timing {
-            Ok(timing) => Ok(Some(Mode {
-                width: timing.width,
-                height: timing.height,
-                source: ModeSource::Edid,
-            })),
-            // So it is with a display too large for the timings of a base block.
-            Err(EdidError::NoTiming) => Ok(None),
-            Err(error) => {
-                log::warn!("scanout {scanout} is taken to have no EDID: {error}");
-                Ok(None)
-            }
-        }
+        Ok(true)
     }
 
     /// Says whether the device has the scanout.
@@ -185,6 +174,53 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             Ok(())
         } else {
             Err(Error::NoSuchScanout { scanout, count })
+        }
+    }
+}
+
+/// Takes the EDID out of its response.
+pub(crate) fn edid_of(response: &RespEdid) -> Edid {
+    // Its `size` is at most the length of the array (`Response::len_bytes`).
+    let len_bytes = usize::try_from(response.size.get()).unwrap_or(usize::MAX);
+    Edid::new(response.edid, len_bytes)
+}
+
+/// Reads the size that a monitor prefers from what a question for its EDID came to.
+///
+/// # Errors
+///
+/// What does not concern this monitor alone.
+pub(crate) fn mode_of(scanout: u32, edid: Result<Edid, Error>) -> Result<Option<Mode>, Error> {
+    let timing = match edid {
+        Ok(edid) => edid.preferred_timing(),
+        // What else may have happened concerns all commands; here the device has just answered another one.
+        Err(Error::Timeout(
+            timeout @ Timeout {
+                cause: TimeoutCause::NotCompleted | TimeoutCause::Late | TimeoutCause::Unknown,
+                ..
+            },
+        )) => {
+            log::warn!("scanout {scanout} is taken to have no EDID: {timeout}");
+            return Ok(None);
+        }
+        Err(Error::Command { .. }) => return Ok(None),
+        Err(error @ Error::Response { .. }) => {
+            log::warn!("scanout {scanout} is taken to have no EDID: {error}");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    match timing {
+        Ok(timing) => Ok(Some(Mode {
+            width: timing.width,
+            height: timing.height,
+            source: ModeSource::Edid,
+        })),
+        // So it is with a display too large for the timings of a base block.
+        Err(EdidError::NoTiming) => Ok(None),
+        Err(error) => {
+            log::warn!("scanout {scanout} is taken to have no EDID: {error}");
+            Ok(None)
         }
     }
 }

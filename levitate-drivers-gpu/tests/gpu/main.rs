@@ -9,6 +9,7 @@
     reason = "a test may panic"
 )]
 
+mod asynchronous;
 mod bad_answers;
 mod drawing;
 mod events;
@@ -24,6 +25,7 @@ mod resize;
 mod rig;
 mod screens;
 mod silence;
+mod tasks;
 mod threads;
 mod timeouts;
 mod unanswered;

@@ -1,0 +1,57 @@
+//! Looks at the control queue that do not wait: what a task makes each time it is woken.
+
+use levitate_hal::{Deadline, Platform};
+use levitate_virtio::{Status, Token, Transport};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::{Control, checked, collect};
+use crate::error::Error;
+use crate::protocol::Response;
+
+impl<T: Transport, P: Platform> Control<'_, T, P> {
+    /// Asks for the response to a command; `None` if there is none yet, and there is time.
+    pub(crate) fn poll_answer<R>(
+        &mut self,
+        token: Token,
+        deadline: &Deadline,
+    ) -> Result<Option<R>, Error>
+    where
+        R: Response + FromBytes + IntoBytes + Immutable,
+    {
+        // Looked at before the queue is: what arrived until now is in time.
+        let is_missed = deadline.is_missed(self.platform.clock());
+        collect::<T, P>(&mut self.queue, self.frames)?;
+        match self.queue.take::<R>(token) {
+            Some(completed) => checked(completed).map(Some),
+            None if is_missed => Err(self.timeout::<R>(token, deadline)),
+            None => Ok(None),
+        }
+    }
+
+    /// Asks whether `needed` commands can be submitted; `None` if they cannot yet, and there is time.
+    ///
+    /// What is done and belongs to no frame is thrown away, as by [`reserve`](Self::reserve).
+    pub(crate) fn poll_room(
+        &mut self,
+        needed: u16,
+        deadline: &Deadline,
+    ) -> Result<Option<()>, Error> {
+        let is_missed = deadline.is_missed(self.platform.clock());
+        self.sweep()?;
+        if self.queue.idle_slots() >= needed {
+            return Ok(Some(()));
+        }
+        if is_missed {
+            return Err(self.no_room(deadline));
+        }
+        Ok(None)
+    }
+
+    /// Reads whether the device has given up; returns its status then.
+    pub(crate) fn read_needs_reset(&self) -> Option<Status> {
+        let status = self.device.transport().read_status();
+        // All ones is what a device that is gone reads; the diagnosis says so.
+        let has_given_up = status.contains(Status::DEVICE_NEEDS_RESET) && !status.is_all();
+        has_given_up.then_some(status)
+    }
+}
