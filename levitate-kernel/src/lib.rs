@@ -17,6 +17,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod acpi;
 pub mod card;
 pub mod changes;
 pub mod command_line;
