@@ -5,8 +5,8 @@ use core::ops::Range;
 
 use super::{clock, exceptions, interrupt_controller};
 
-/// Where a PC has its device registers: virtio-mmio slots, I/O APIC, local APIC. QEMU puts no memory there.
-pub(crate) const DEVICE_MEMORY: Range<usize> = 0xc000_0000..0x1_0000_0000;
+/// Where a PC has its device registers: virtio-mmio slots, I/O APIC, local APIC, timers. QEMU puts no memory there.
+pub(crate) const DEVICE_MEMORY: Range<usize> = 0xe000_0000..0x1_0000_0000;
 
 /// The memory that is mapped from the first Rust instruction on, wherever there is some.
 pub(crate) const BOOT_MEMORY: Range<usize> = LOW_MEMORY.end..DEVICE_MEMORY.start;

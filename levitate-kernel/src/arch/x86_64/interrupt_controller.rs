@@ -1,23 +1,23 @@
-//! The local APIC of this CPU, and the I/O APIC that brings it the lines of the devices.
+//! The local APIC of this CPU, and the I/O APICs that bring it the lines of the devices.
 //!
-//! An interrupt's number and its vector differ by a constant. The numbers begin with the inputs of the I/O APIC; those from
+//! An interrupt's number and its vector differ by a constant. The numbers begin with the inputs of the I/O APICs; those from
 //! [`FIRST_LOCAL`] on are this CPU's own; those between are for messages, which devices send to the local APIC.
 
 use core::fmt;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use levitate_hal::Mmio;
 use thiserror::Error;
 use x86_64::instructions::port::Port;
 
 use super::apic::{LocalApic, SPURIOUS_VECTOR};
 use super::exceptions::EXCEPTIONS;
+use super::io_apic::{self, IoApics};
 use crate::interrupts::{Line, Message, MessageTarget, Messages, Trigger};
 use crate::lock::Mutex;
 use crate::platform::Registers;
 
-/// Numbers from here on have no input of the I/O APIC, and are for no message.
+/// Numbers from here on have no input of an I/O APIC, and are for no message.
 const FIRST_LOCAL: u32 = 192;
 /// There are fewer numbers than this.
 const NUMBERS: usize = 256;
@@ -62,19 +62,19 @@ pub(crate) enum ControllerError {
 pub(crate) struct Description {
     /// Registers of this CPU's local APIC.
     pub(super) local: Range<usize>,
-    /// Registers of the I/O APIC.
-    pub(super) io: Range<usize>,
+    /// The I/O APICs.
+    pub(super) io: io_apic::Description,
 }
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("local APIC and I/O APIC")
+        write!(f, "local APIC and {} I/O APIC", self.io.parts.len())
     }
 }
 
 struct Controller {
     local: LocalApic,
-    io: IoApic,
+    io: IoApics,
     messages: Messages,
 }
 
@@ -99,20 +99,14 @@ pub(super) fn silence_legacy() {
 ///
 /// # Safety
 ///
-/// The ranges are the registers of those two, which nothing else uses; it is called once.
+/// The ranges are the registers of those, which nothing else uses; it is called once.
 pub(crate) unsafe fn start(description: &Description) -> Result<(), ControllerError> {
-    let registers = |range: &Range<usize>| {
-        Registers::new(range.clone()).ok_or(ControllerError::Registers {
-            start: range.start,
-            end: range.end,
-        })
-    };
-    let io = IoApic(registers(&description.io)?);
-    for input in 0..io.inputs() {
-        io.set(input, IoApic::MASKED);
-    }
-    let local = LocalApic::start(registers(&description.local)?);
-    let messages = Messages::new(io.inputs()..FIRST_LOCAL);
+    let refused = |Range { start, end }| ControllerError::Registers { start, end };
+    let local = Registers::new(description.local.clone());
+    let local = local.ok_or_else(|| refused(description.local.clone()))?;
+    let io = IoApics::start(&description.io, FIRST_LOCAL).map_err(refused)?;
+    let local = LocalApic::start(local);
+    let messages = Messages::new(io.end()..FIRST_LOCAL);
     *CONTROLLER.lock() = Some(Controller {
         local,
         io,
@@ -132,12 +126,7 @@ pub(crate) fn enable(line: Line) -> Result<(), ControllerError> {
     let vector = vector_of(number).ok_or(refused)?;
     let controller = CONTROLLER.lock();
     let controller = controller.as_ref().ok_or(ControllerError::NotStarted)?;
-    if number < controller.io.inputs() {
-        let trigger = match trigger {
-            Trigger::Level => IoApic::LEVEL,
-            Trigger::Edge => 0,
-        };
-        controller.io.set(number, u32::from(vector) | trigger);
+    if controller.io.enable(number, vector, trigger) {
         Ok(())
     } else if number >= FIRST_LOCAL || controller.messages.message(number).is_some() {
         // Whoever raises it is told the vector, and that is all.
@@ -187,8 +176,7 @@ pub(crate) fn make_pending(number: u32) {
 /// Switches a line off.
 pub(crate) fn disable(number: u32) {
     if let Some(controller) = &*CONTROLLER.lock() {
-        if number < controller.io.inputs() {
-            controller.io.set(number, IoApic::MASKED);
+        if controller.io.disable(number) {
             return;
         }
         if number == TIMER.number {
@@ -239,36 +227,4 @@ pub(super) fn with_local<R>(use_apic: impl FnOnce(&LocalApic) -> R) -> Option<R>
     controller
         .as_ref()
         .map(|controller| use_apic(&controller.local))
-}
-
-/// The I/O APIC, whose registers are reached through two: one selects, the other reads and writes.
-///
-/// The line that is polled by nobody else: every access is under the controller's lock.
-struct IoApic(Registers);
-
-impl IoApic {
-    /// Bits of an input's entry: the device holds the line; the line is off. All go to the first CPU.
-    const LEVEL: u32 = 1 << 15;
-    const MASKED: u32 = 1 << 16;
-
-    const SELECT: usize = 0x00;
-    const WINDOW: usize = 0x10;
-    const VERSION: u32 = 0x01;
-    const FIRST_ENTRY: u32 = 0x10;
-
-    /// Returns the number of inputs.
-    fn inputs(&self) -> u32 {
-        self.0.write32(Self::SELECT, Self::VERSION);
-        let last = self.0.read32(Self::WINDOW) >> 16 & 0xff;
-        (last + 1).min(FIRST_LOCAL)
-    }
-
-    /// Writes an input's entry: the vector, and the bits above.
-    fn set(&self, input: u32, entry: u32) {
-        let low = Self::FIRST_ENTRY + 2 * input;
-        self.0.write32(Self::SELECT, low + 1);
-        self.0.write32(Self::WINDOW, 0);
-        self.0.write32(Self::SELECT, low);
-        self.0.write32(Self::WINDOW, entry);
-    }
 }

@@ -26,11 +26,16 @@ const SPEAKER: u8 = 1 << 1;
 const START_COMMAND: u8 = 0xb0;
 const LATCH_COMMAND: u8 = 0x80;
 const STATUS_COMMAND: u8 = 0xe8;
-/// The channel's output, in its status.
+/// The channel's output, in its status; and what it was started with: both bytes, mode 0, binary.
 const OUTPUT: u8 = 1 << 7;
+const STARTED: u8 = 0b11_0000;
+const STARTED_MASK: u8 = 0b11_1111;
 
-/// Returns the frequency of the time stamp counter in hertz; `None` if the timer does not count.
+/// Returns the frequency of the time stamp counter in hertz; `None` if there is no such timer, or it does not count.
 pub(super) fn measure_time_stamp_counter() -> Option<u64> {
+    if !Channel::start().is_there() {
+        return None;
+    }
     (0..ATTEMPTS).find_map(|_| measure())
 }
 
@@ -93,11 +98,19 @@ impl Channel {
         quickest.1
     }
 
+    /// Says whether a timer has been started: where there is none, all bits are set.
+    fn is_there(&mut self) -> bool {
+        self.status() & STARTED_MASK == STARTED
+    }
+
     fn is_over(&mut self) -> bool {
+        self.status() & OUTPUT != 0
+    }
+
+    fn status(&mut self) -> u8 {
         self.write(|ports| &mut ports.command, STATUS_COMMAND);
         // SAFETY: reading what was frozen; nothing else uses the channel.
-        let status = unsafe { self.data.read() };
-        status & OUTPUT != 0
+        unsafe { self.data.read() }
     }
 
     fn write(&mut self, port: impl FnOnce(&mut Self) -> &mut Port<u8>, value: u8) {
