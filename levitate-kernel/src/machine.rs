@@ -47,6 +47,10 @@ pub(crate) struct PciHost {
 }
 
 /// Who gives the functions of a bus their addresses.
+#[allow(
+    dead_code,
+    reason = "each architecture makes those that its machines have"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AssignedBy {
     /// Firmware did, before the kernel was started.
@@ -56,6 +60,10 @@ pub(crate) enum AssignedBy {
 }
 
 /// Where the interrupt lines of a bus lead to.
+#[allow(
+    dead_code,
+    reason = "each architecture makes those that its machines have"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PciLines {
     /// By device and pin.
