@@ -6,6 +6,7 @@ use levitate_hal::{Dma, Segments};
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::features::Features;
 use crate::init::{Device, stage};
 use crate::queue::{Queue, Token};
 use crate::status::Status;
@@ -68,6 +69,15 @@ pub enum TimeoutCause {
          (on version 1, GuestPageSize must be written before QueuePFN)"
     )]
     NotFetched {
+        /// Index of the queue.
+        queue: crate::queue::QueueIndex,
+    },
+    /// As [`NotFetched`](Self::NotFetched), and what the device reaches of memory is up to the platform.
+    #[error(
+        "no sign that the device fetched the request: the platform may keep it from the memory of queue {queue} \
+         (by VIRTIO_F_ACCESS_PLATFORM an IOMMU must be off or translate its addresses), or the notification is lost"
+    )]
+    OutOfReach {
         /// Index of the queue.
         queue: crate::queue::QueueIndex,
     },
@@ -140,6 +150,9 @@ impl<T: Transport> Device<T, stage::Live> {
         }
         match queue.is_fetched(token) {
             Some(true) => TimeoutCause::NotCompleted,
+            Some(false) if self.stage().features.contains(Features::ACCESS_PLATFORM) => {
+                TimeoutCause::OutOfReach { queue: index }
+            }
             Some(false) => TimeoutCause::NotFetched { queue: index },
             None => TimeoutCause::Unknown,
         }

@@ -290,7 +290,9 @@ impl<T: Transport> Device<T, stage::Negotiated> {
         Device {
             guard: self.guard,
             identity: self.identity,
-            stage: stage::Live,
+            stage: stage::Live {
+                features: self.stage.features,
+            },
         }
     }
 }
@@ -341,6 +343,10 @@ impl<T: Transport, Stage> Device<T, Stage> {
     /// Returns the way to the device, for the diagnosis of a missed deadline.
     pub(crate) fn transport_mut(&mut self) -> &mut T {
         &mut self.guard.transport
+    }
+
+    pub(crate) const fn stage(&self) -> &Stage {
+        &self.stage
     }
 
     pub(crate) const fn identity(&self) -> Identity {

@@ -12,7 +12,9 @@ pub struct Negotiated {
 
 /// DRIVER_OK is set: the device may be used.
 #[derive(Clone, Copy, Debug)]
-pub struct Live;
+pub struct Live {
+    pub(crate) features: crate::features::Features,
+}
 
 /// A stage after the one in which features are agreed on.
 pub trait Agreed: sealed::Sealed {}

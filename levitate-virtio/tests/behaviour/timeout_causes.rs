@@ -163,6 +163,23 @@ fn a_lost_notification_is_named() {
     }
 }
 
+#[test]
+fn a_platform_that_may_keep_the_device_from_memory_is_named() {
+    let no_notify = Tampering {
+        write: |offset, value| (offset != 0x50).then_some(value),
+        ..Tampering::default()
+    };
+    let rig = Rig::new(Version::Two);
+    rig.device
+        .behave(|behaviour| behaviour.offer = Features::ACCESS_PLATFORM.bits());
+    let (cause, _) = time_out_on(&rig, no_notify);
+    assert_eq!(cause, TimeoutCause::OutOfReach { queue: QUEUE });
+    assert!(
+        cause.to_string().contains("an IOMMU must be off"),
+        "{cause}"
+    );
+}
+
 /// Brings a queue up, submits a request the device will not answer as it should, and returns what the diagnosis says.
 fn diagnose(features: Features, change: impl FnOnce(&Rig, &mut EchoQueue<'_>)) -> TimeoutCause {
     let rig = Rig::new(Version::Two);
