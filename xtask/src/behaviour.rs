@@ -17,6 +17,8 @@ mod disk_image;
 mod exits;
 mod faults;
 mod harness;
+mod iommu;
+mod lost;
 mod matrix;
 mod minimal_kernel;
 mod pixels;
@@ -100,6 +102,8 @@ fn all() -> Vec<Case> {
     cases.extend(exits::cases());
     cases.extend(faults::cases());
     cases.extend(changes::cases());
+    cases.extend(lost::cases());
+    cases.extend(iommu::cases());
     cases.extend(command_line::cases());
     cases.extend(bad_input::cases());
     cases.extend(minimal_kernel::cases());

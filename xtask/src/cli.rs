@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::platform::{Arch, Board};
+use crate::platform::{Arch, Board, Transport};
 use crate::run::memory::Memory;
 use crate::run::resolution::Resolution;
 use crate::toolchain;
@@ -72,9 +72,9 @@ pub(crate) struct MachineOptions {
     /// The machine [default: virt for aarch64, microvm for x86_64]
     #[arg(long, value_enum)]
     pub(crate) machine: Option<Board>,
-    /// Register version of the VirtIO devices: version 2, or version 1 (legacy)
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) transport: Transport,
+    /// How the VirtIO devices are attached [default: pci for q35, mmio for virt and microvm]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<Transport>,
     /// Version of the interrupt controller, on aarch64
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=3))]
     pub(crate) gic: u8,
@@ -279,16 +279,6 @@ impl Part {
     }
 }
 
-/// Register version of the VirtIO devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Transport {
-    /// Version 2
-    #[default]
-    Mmio,
-    /// Version 1
-    MmioLegacy,
-}
-
 /// How QEMU runs the guest's instructions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Accel {
@@ -379,7 +369,7 @@ mod tests {
             ("run --frobnicate", "'--frobnicate'"),
             ("run --memory lots", "lots"),
             ("run --gic 4", "4"),
-            ("run --transport pci", "pci"),
+            ("run --transport usb", "usb"),
             ("run --smp 0", "0"),
             ("run --arch riscv64", "riscv64"),
             ("run --machine pc", "pc"),

@@ -1,9 +1,8 @@
-//! What the kernel runs on: [`Arch`], and the [`Board`]s that QEMU has of it.
+//! What the kernel runs on: [`Arch`], the [`Board`]s that QEMU has of it, and the [`Transport`]s of each.
 
 use clap::ValueEnum;
 
 use crate::toolchain::Target;
-use crate::vm::Gic;
 
 /// An architecture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -62,12 +61,53 @@ impl Arch {
     }
 }
 
+/// How VirtIO devices are attached, and how they interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// Memory-mapped registers, version 2
+    Mmio,
+    /// Memory-mapped registers, version 1 (legacy)
+    MmioLegacy,
+    /// PCI, with messages (MSI-X)
+    Pci,
+    /// PCI, with the interrupt line
+    PciIntx,
+}
+
+impl Transport {
+    /// Returns its name, as the command line has it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Mmio => "mmio",
+            Self::MmioLegacy => "mmio-legacy",
+            Self::Pci => "pci",
+            Self::PciIntx => "pci-intx",
+        }
+    }
+
+    /// Returns whether the devices are on PCI.
+    pub(crate) const fn is_pci(self) -> bool {
+        matches!(self, Self::Pci | Self::PciIntx)
+    }
+}
+
+/// Which interrupt controller a `virt` has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gic {
+    /// Whose messages go to a GICv2m frame.
+    V2,
+    /// Whose messages go to an ITS.
+    V3,
+}
+
 /// A machine that QEMU has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Board {
-    /// aarch64, with virtio-mmio devices
+    /// aarch64, with virtio-mmio or PCI devices
     Virt,
-    /// x86_64, with virtio-mmio devices
+    /// x86_64, a PC with PCI devices
+    Q35,
+    /// x86_64, a small machine with virtio-mmio devices
     Microvm,
 }
 
@@ -76,7 +116,7 @@ impl Board {
     pub(crate) const fn arch(self) -> Arch {
         match self {
             Self::Virt => Arch::Aarch64,
-            Self::Microvm => Arch::X86_64,
+            Self::Q35 | Self::Microvm => Arch::X86_64,
         }
     }
 
@@ -84,29 +124,50 @@ impl Board {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Virt => "virt",
+            Self::Q35 => "q35",
             Self::Microvm => "microvm",
+        }
+    }
+
+    /// Returns how its devices are attached where nothing else is said.
+    pub(crate) const fn transport(self) -> Transport {
+        match self {
+            Self::Virt | Self::Microvm => Transport::Mmio,
+            Self::Q35 => Transport::Pci,
+        }
+    }
+
+    /// Returns all the ways in which its devices can be attached.
+    pub(crate) const fn transports(self) -> &'static [Transport] {
+        use Transport::{Mmio, MmioLegacy, Pci, PciIntx};
+        match self {
+            Self::Virt => &[Mmio, MmioLegacy, Pci, PciIntx],
+            Self::Q35 => &[Pci, PciIntx],
+            Self::Microvm => &[Mmio, MmioLegacy],
         }
     }
 
     /// Returns QEMU's arguments that are the board's own: what it is, and how the kernel ends it with a status.
     pub(crate) const fn arguments(self, gic: Gic) -> [&'static str; 6] {
-        let virt = match gic {
-            Gic::V2 => "virt,gic-version=2",
-            Gic::V3 => "virt,gic-version=3",
+        let machine = match (self, gic) {
+            (Self::Virt, Gic::V2) => "virt,gic-version=2",
+            (Self::Virt, Gic::V3) => "virt,gic-version=3",
+            (Self::Q35, _) => "q35",
+            // Without ACPI, where the devices are is on the kernel's command line.
+            (Self::Microvm, _) => "microvm,acpi=off",
         };
-        match self {
-            Self::Virt => [
+        match self.arch() {
+            Arch::Aarch64 => [
                 "-M",
-                virt,
+                machine,
                 "-cpu",
                 "cortex-a72",
                 "-semihosting-config",
                 "enable=on,target=native",
             ],
-            // Without ACPI, where the devices are is on the kernel's command line.
-            Self::Microvm => [
+            Arch::X86_64 => [
                 "-M",
-                "microvm,acpi=off",
+                machine,
                 "-cpu",
                 "qemu64",
                 "-device",
@@ -135,6 +196,32 @@ mod tests {
     fn the_board_of_an_architecture_is_of_that_architecture() {
         for arch in Arch::ALL {
             assert_eq!(arch.board().arch(), arch);
+        }
+    }
+
+    #[test]
+    fn a_transport_is_called_what_the_command_line_calls_it() {
+        for transport in Transport::value_variants() {
+            let value = transport.to_possible_value().unwrap();
+            assert_eq!(value.get_name(), transport.name());
+        }
+    }
+
+    #[test]
+    fn a_board_has_the_transport_that_is_meant_if_none_is_named() {
+        for board in Board::value_variants() {
+            assert!(board.transports().contains(&board.transport()), "{board:?}");
+        }
+    }
+
+    #[test]
+    fn every_transport_is_to_be_had_on_some_board() {
+        for transport in Transport::value_variants() {
+            let mut boards = Board::value_variants().iter();
+            assert!(
+                boards.any(|board| board.transports().contains(transport)),
+                "{transport:?}"
+            );
         }
     }
 

@@ -17,10 +17,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use levitate_kernel::command_line;
 
-use crate::cli::{Accel, MachineOptions, Transport};
+use crate::cli::{Accel, MachineOptions};
+use crate::platform::Gic;
 use crate::setup::qemu::{self, Qemu};
 use crate::setup::{Prerequisite, Setup};
-use crate::vm::{self, Machine, PATIENCE, Vm};
+use crate::vm::{Disk, Machine, PATIENCE, Vm};
 use crate::{build, disk, interrupt, screenshot, workspace};
 
 /// How often a kernel that runs self-tests is looked at.
@@ -77,7 +78,7 @@ fn window(qemu: &Qemu, setup: &Setup) -> Result<String, String> {
 ///
 /// The first thing that is wrong; nothing has been built if it is an option.
 pub(crate) fn prepare(options: &MachineOptions, setup: &Setup) -> Result<(Machine, Qemu)> {
-    arguments::check(options)?;
+    let (board, transport) = arguments::check(options)?;
     disk::validate_all(&options.disk, options.read_only)?;
     let mut needed = vec![Prerequisite::Qemu(options.arch)];
     if options.kernel.is_none() {
@@ -95,22 +96,18 @@ pub(crate) fn prepare(options: &MachineOptions, setup: &Setup) -> Result<(Machin
     };
     let qemu = setup.qemu(options.arch).map_err(anyhow::Error::msg)?;
     let mut machine = Machine::new(&qemu.path, kernel);
-    machine.board = options.machine.unwrap_or(options.arch.board());
+    machine.board = board;
     machine.gic = match options.gic {
-        2 => vm::Gic::V2,
-        _ => vm::Gic::V3,
+        2 => Gic::V2,
+        _ => Gic::V3,
     };
-    machine.transport = match options.transport {
-        Transport::Mmio => vm::Transport::Mmio,
-        Transport::MmioLegacy => vm::Transport::MmioLegacy,
-    };
+    machine.transport = transport;
     machine.memory = options.memory.argument();
     machine.smp = options.smp;
     let resolution = options.resolution;
     machine.gpu = (!options.no_gpu).then_some((resolution.width, resolution.height));
-    // QEMU gives the last device the lowest address, from which the kernel counts its disks.
-    for (number, path) in disks.iter().enumerate().rev() {
-        let mut disk = vm::Disk::new(path).serial(&format!("levitate-{number}"));
+    for (number, path) in disks.iter().enumerate() {
+        let mut disk = Disk::new(path).serial(&format!("levitate-{number}"));
         disk.read_only = options.read_only;
         machine.disks.push(disk);
     }

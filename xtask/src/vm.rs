@@ -11,10 +11,13 @@
 
 mod deadline;
 mod difference;
+mod disk;
 pub(crate) mod image;
-pub(crate) mod machine;
+pub(crate) mod log;
+mod machine;
 pub(crate) mod process;
 pub(crate) mod qmp;
+mod qtest;
 pub(crate) mod serial;
 pub(crate) mod vnc;
 
@@ -27,13 +30,15 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::platform::Board;
 
+pub(crate) use disk::Disk;
 pub(crate) use image::Image;
-pub(crate) use machine::{Disk, Gic, Machine, Transport};
+pub(crate) use machine::Machine;
 pub(crate) use process::{end_all, has_run, is_ending};
 
 use deadline::Deadline;
 use process::Process;
 use qmp::Qmp;
+use qtest::Qtest;
 pub(crate) use serial::PATIENCE;
 use serial::{Serial, SerialInput};
 use vnc::Vnc;
@@ -55,6 +60,8 @@ pub(crate) struct Vm {
     qmp: Option<Qmp>,
     vnc_socket: Option<PathBuf>,
     vnc: Option<Vnc>,
+    qtest_socket: Option<PathBuf>,
+    qtest: Option<Qtest>,
     board: Board,
     gpu: bool,
     log_dir: PathBuf,
@@ -118,6 +125,16 @@ impl Vm {
             self.qmp = Some(connected.with_context(|| format!("QMP{}", self.said()))?);
         }
         self.qmp.as_mut().context("QMP is connected")
+    }
+
+    /// Returns the way to the machine's registers from outside, opened at the first call.
+    pub(crate) fn qtest(&mut self) -> Result<&mut Qtest> {
+        if self.qtest.is_none() {
+            let socket = self.qtest_socket.as_ref();
+            let socket = socket.context("the machine's registers are not open")?;
+            self.qtest = Some(Qtest::connect(socket, QEMU_DEADLINE)?);
+        }
+        self.qtest.as_mut().context("qtest is connected")
     }
 
     /// Returns what the scanout shows now, by QMP `screendump`.
@@ -232,7 +249,7 @@ impl Vm {
         Ok(self
             .qemu_log()?
             .lines()
-            .filter(|line| !machine::is_trace_line(line))
+            .filter(|line| !log::is_trace_line(line))
             .map(str::to_owned)
             .collect())
     }

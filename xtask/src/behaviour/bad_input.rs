@@ -72,7 +72,20 @@ fn refused(context: &Context) -> Result<()> {
 
     for (arguments, part) in [
         (vec!["--frobnicate"], "--frobnicate"),
-        (vec!["--disk", good, "--transport", "pci"], "pci"),
+        (vec!["--disk", good, "--transport", "usb"], "usb"),
+        (
+            vec![
+                "--disk",
+                good,
+                "--arch",
+                "x86_64",
+                "--machine",
+                "microvm",
+                "--transport",
+                "pci",
+            ],
+            "--machine microvm has none, but mmio and mmio-legacy",
+        ),
         (vec!["--disk", text(&missing)?], text(&missing)?),
         (vec!["--disk", text(&odd)?], "not a multiple of 512"),
         (vec!["--disk", text(dir)?], "directory"),

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::case::{command, excerpt, refused_command};
 use super::disk_image::TestDisk;
-use crate::vm::{Vm, machine};
+use crate::vm::{Vm, log};
 
 /// The trace events of a read and of a write that reached the device.
 pub(crate) const REQUEST_EVENTS: [&str; 2] = ["virtio_blk_handle_read", "virtio_blk_handle_write"];
@@ -206,7 +206,7 @@ pub(crate) fn ensure_within(log: &str, sectors: usize) -> Result<()> {
 
 fn traced(log: &str) -> impl Iterator<Item = &str> {
     log.lines()
-        .filter(|line| machine::is_trace_line(line))
+        .filter(|line| log::is_trace_line(line))
         .filter(|line| REQUEST_EVENTS.iter().any(|event| line.contains(event)))
 }
 

@@ -9,8 +9,8 @@ use super::blk::{check_read, number_of};
 use super::case::{Case, Context, command, ensure_exit, refused_command, shut_down};
 use super::disk_image::{SECTOR_BYTES, TestDisk};
 use super::pixels;
-use crate::platform::Board;
-use crate::vm::{Machine, Transport};
+use crate::platform::{Board, Transport};
+use crate::vm::Machine;
 
 /// How long the kernel may take to say that a device has changed.
 const NEWS_DEADLINE: Duration = Duration::from_secs(30);

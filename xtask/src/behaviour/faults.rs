@@ -6,7 +6,8 @@ use serde_json::json;
 use super::blk;
 use super::case::{self, Case, Context, command, refused_command};
 use super::disk_image::TestDisk;
-use crate::vm::{Machine, Transport, Vm};
+use crate::platform::Transport;
+use crate::vm::{Machine, Vm};
 
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use super::case::{self, Case, Context};
 use super::disk_image::TestDisk;
 use super::{blk, boot_log, pixels};
-use crate::platform::Board;
+use crate::platform::{Board, Gic, Transport};
 use crate::vm::image::Rectangle;
-use crate::vm::{Gic, Machine, Transport, Vm};
+use crate::vm::{Machine, Vm};
 
 /// Small, of odd size, and away from the edges; no side lies on a multiple of 2.
 const DAMAGE: Rectangle = Rectangle {
@@ -147,6 +147,46 @@ const ROWS: &[Row] = &[
         ..USUAL
     },
     Row {
+        name: "boot-pci-gicv2",
+        transport: Transport::Pci,
+        gic: Gic::V2,
+        gpu: Some((1366, 768)),
+        ..USUAL
+    },
+    Row {
+        // By itself a disk on the root bus has the legacy interface too; one that has not is another device to PCI.
+        name: "boot-pci-gicv3",
+        transport: Transport::Pci,
+        smp: 2,
+        disks: &[
+            DiskRow {
+                serial: "both",
+                sectors: 4_099,
+                property: None,
+            },
+            DiskRow {
+                serial: "modern",
+                sectors: 6_421,
+                property: Some("disable-legacy=on"),
+            },
+        ],
+        ..USUAL
+    },
+    Row {
+        name: "boot-pci-intx-gicv2",
+        transport: Transport::PciIntx,
+        gic: Gic::V2,
+        disks: TWO_DISKS,
+        ..USUAL
+    },
+    Row {
+        name: "boot-pci-intx-gicv3",
+        transport: Transport::PciIntx,
+        memory: "4G",
+        gpu: Some((800, 600)),
+        ..USUAL
+    },
+    Row {
         name: "boot-x86-microvm-mmio",
         board: Board::Microvm,
         ..USUAL
@@ -242,6 +282,7 @@ fn check_devices(vm: &mut Vm, row: &Row) -> Result<()> {
     let version = match row.transport {
         Transport::MmioLegacy => "version 1",
         Transport::Mmio => "version 2",
+        Transport::Pci | Transport::PciIntx => "PCI",
     };
     let listed = case::command(vm, "devices")?;
     let expected = row.disks.len() + usize::from(row.gpu.is_some());
@@ -251,7 +292,7 @@ fn check_devices(vm: &mut Vm, row: &Row) -> Result<()> {
         .count();
     ensure!(
         driven == expected && listed.len() == expected,
-        "`devices` was to list {expected} driven devices of {version}, not:\n{}",
+        "`devices` was to list {expected} driven devices, {version}, not:\n{}",
         listed.join("\n")
     );
     Ok(())

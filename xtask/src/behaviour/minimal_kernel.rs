@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use super::case::{self, BOOT_DEADLINE, Case, Context, SHUTDOWN_DEADLINE};
 use super::disk_image::SECTOR_BYTES;
 use super::pixels;
-use crate::platform::Board;
+use crate::platform::{Board, Transport};
 use crate::vm::image::{Image, Rectangle};
-use crate::vm::{Disk, Machine, Transport};
+use crate::vm::{Disk, Machine};
 use crate::workspace;
 
 /// Its last line; the picture stays until it is answered.

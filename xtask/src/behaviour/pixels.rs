@@ -17,7 +17,7 @@ use levitate_kernel::log_format::Line;
 
 use super::case::command;
 use crate::vm::image::{Image, Rectangle};
-use crate::vm::{Vm, machine};
+use crate::vm::{Vm, log};
 
 /// The trace event of a flushed rectangle.
 pub(crate) const FLUSH_EVENT: &str = "virtio_gpu_cmd_res_flush";
@@ -175,7 +175,7 @@ fn colour_absent_from(image: &Image, rectangle: Rectangle) -> Result<[u8; 3]> {
 /// Returns the rectangles of every flush in QEMU's log.
 pub(crate) fn flushed(log: &str) -> Vec<Rectangle> {
     log.lines()
-        .filter(|line| machine::is_trace_line(line) && line.contains(FLUSH_EVENT))
+        .filter(|line| log::is_trace_line(line) && line.contains(FLUSH_EVENT))
         .filter_map(|line| {
             let number = |key: &str| -> Option<u32> {
                 let (_, after) = line.split_once(&format!(", {key} "))?;

@@ -7,8 +7,8 @@ use anyhow::{Result, bail, ensure};
 use super::blk;
 use super::case::{self, Case, Context};
 use super::disk_image::TestDisk;
-use crate::platform::Board;
-use crate::vm::{Gic, Machine, Transport};
+use crate::platform::{Board, Gic, Transport};
+use crate::vm::Machine;
 
 /// How long all self-tests may take; some wait for deadlines of theirs.
 pub(super) const DEADLINE: Duration = Duration::from_secs(180);
@@ -68,13 +68,17 @@ const OTHER_VERSION: &str = "not on a ";
 pub(crate) fn cases() -> Vec<Case> {
     use Board::{Microvm, Virt};
     use Gic::{V2, V3};
-    use Transport::{Mmio, MmioLegacy};
+    use Transport::{Mmio, MmioLegacy, Pci, PciIntx};
     // The interrupt controller's version is for `virt` only.
     let healthy = [
         ("selftest-mmio-gicv2", Virt, Mmio, V2),
         ("selftest-mmio-gicv3", Virt, Mmio, V3),
         ("selftest-legacy-gicv2", Virt, MmioLegacy, V2),
         ("selftest-legacy-gicv3", Virt, MmioLegacy, V3),
+        ("selftest-pci-gicv2", Virt, Pci, V2),
+        ("selftest-pci-gicv3", Virt, Pci, V3),
+        ("selftest-pci-intx-gicv2", Virt, PciIntx, V2),
+        ("selftest-pci-intx-gicv3", Virt, PciIntx, V3),
         ("selftest-x86-microvm-mmio", Microvm, Mmio, V3),
         ("selftest-x86-microvm-legacy", Microvm, MmioLegacy, V3),
     ];
@@ -110,8 +114,8 @@ fn healthy_machine(context: &Context, board: Board, transport: Transport, gic: G
     machine.disks[1].read_only = true;
     // With more than one CPU a GICv2 routes no shared interrupt by itself.
     machine.smp = match transport {
-        Transport::Mmio => 4,
-        Transport::MmioLegacy => 1,
+        Transport::Mmio | Transport::Pci => 4,
+        Transport::MmioLegacy | Transport::PciIntx => 1,
     };
     machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
     let mut vm = machine.start(&context.dir)?;
@@ -142,9 +146,10 @@ fn causes_of_silence(
     let mut vm = machine.start(&context.dir)?;
     case::ensure_exit(&mut vm, DEADLINE, 0)?;
     let mut required = CAUSES.to_vec();
-    match transport {
-        Transport::Mmio => required.push(MODERN_CAUSE),
-        Transport::MmioLegacy => required.extend(LEGACY_CAUSES),
+    if transport == Transport::MmioLegacy {
+        required.extend(LEGACY_CAUSES);
+    } else {
+        required.push(MODERN_CAUSE);
     }
     let log = vm.serial_log();
     let passed = check(&log, SUBJECTS.len() * required.len(), Some(OTHER_VERSION))?;

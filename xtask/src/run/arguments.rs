@@ -7,26 +7,21 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cli::{Accel, MachineOptions};
+use crate::platform::{Arch, Board, Transport};
 
 /// The longest path of a Unix socket on Linux, in bytes.
 const SOCKET_PATH_BYTES: usize = 107;
 
-/// Checks everything about `options` but the disks.
+/// Checks everything about `options` but the disks; returns the machine, and how its devices are attached.
 ///
 /// # Errors
 ///
 /// What the machine cannot be, or what is wrong with a path.
-pub(super) fn check(options: &MachineOptions) -> Result<()> {
-    let arch = options.arch.name();
-    if let Some(board) = options.machine {
-        let (name, of) = (board.name(), board.arch().name());
-        ensure!(
-            board.arch() == options.arch,
-            "--machine {name} is {of}, and --arch is {arch}"
-        );
-    }
+pub(super) fn check(options: &MachineOptions) -> Result<(Board, Transport)> {
+    let machine = machine(options.arch, options.machine, options.transport)?;
     if options.accel == Accel::Kvm {
-        kvm(arch, std::env::consts::ARCH, Path::new("/dev/kvm"))?;
+        let device = Path::new("/dev/kvm");
+        kvm(options.arch.name(), std::env::consts::ARCH, device)?;
     }
     if let Some(path) = &options.qmp_socket {
         qmp_socket(path)?;
@@ -37,7 +32,32 @@ pub(super) fn check(options: &MachineOptions) -> Result<()> {
     if let Some(text) = &options.qemu_args {
         split(text)?;
     }
-    Ok(())
+    Ok(machine)
+}
+
+/// Returns the machine that is meant, and how its devices are attached.
+fn machine(
+    arch: Arch,
+    board: Option<Board>,
+    transport: Option<Transport>,
+) -> Result<(Board, Transport)> {
+    let board = board.unwrap_or(arch.board());
+    let (name, of) = (board.name(), board.arch().name());
+    ensure!(
+        board.arch() == arch,
+        "--machine {name} is {of}, and --arch is {}",
+        arch.name()
+    );
+    let transport = transport.unwrap_or(board.transport());
+    let names = board.transports().iter().map(|has| has.name());
+    let names: Vec<_> = names.collect();
+    ensure!(
+        board.transports().contains(&transport),
+        "--transport {}: --machine {name} has none, but {}",
+        transport.name(),
+        names.join(" and ")
+    );
+    Ok((board, transport))
 }
 
 /// Checks that the host's CPUs can run the guest.
@@ -124,6 +144,51 @@ pub(super) fn split(text: &str) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_said_depends_on_the_architecture() {
+        for (arch, board, transport, meant) in [
+            (Arch::Aarch64, None, None, (Board::Virt, Transport::Mmio)),
+            (Arch::X86_64, None, None, (Board::Microvm, Transport::Mmio)),
+            (
+                Arch::X86_64,
+                Some(Board::Q35),
+                None,
+                (Board::Q35, Transport::Pci),
+            ),
+            (
+                Arch::Aarch64,
+                None,
+                Some(Transport::PciIntx),
+                (Board::Virt, Transport::PciIntx),
+            ),
+        ] {
+            assert_eq!(machine(arch, board, transport).unwrap(), meant);
+        }
+    }
+
+    #[test]
+    fn a_machine_that_cannot_be_is_refused() {
+        for (arch, board, transport, part) in [
+            (Arch::Aarch64, Board::Q35, None, "--machine q35 is x86_64"),
+            (Arch::X86_64, Board::Virt, None, "--machine virt is aarch64"),
+            (
+                Arch::X86_64,
+                Board::Q35,
+                Some(Transport::Mmio),
+                "--transport mmio: --machine q35 has none, but pci and pci-intx",
+            ),
+            (
+                Arch::X86_64,
+                Board::Microvm,
+                Some(Transport::PciIntx),
+                "--transport pci-intx: --machine microvm has none, but mmio and mmio-legacy",
+            ),
+        ] {
+            let error = machine(arch, Some(board), transport).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
 
     #[test]
     fn words_are_split_as_a_shell_does() {

@@ -5,100 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::{Value, json};
 
 use super::Vm;
+use super::disk::Disk;
+use super::log::is_trace_line;
 use super::process::Process;
 use super::serial::Serial;
-use crate::platform::Board;
+use crate::platform::{Board, Gic, Transport};
 
 /// The id of the display device, by which QMP's `screendump` names it.
 pub(crate) const GPU_ID: &str = "gpu0";
-
-/// How the trace events start that [`Machine::trace`] may name; they share a file with the guest's errors.
-const TRACE_PREFIXES: [&str; 2] = ["virtio_blk_handle_", "virtio_gpu_cmd_"];
-
-/// Which register version QEMU's virtio-mmio devices have (§4.2.2, §4.2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    /// Version 2.
-    Mmio,
-    /// Version 1, QEMU's own default.
-    MmioLegacy,
-}
-
-/// Which interrupt controller the board has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gic {
-    V2,
-    V3,
-}
-
-/// One `virtio-blk-device`.
-#[derive(Clone, Debug)]
-pub(crate) struct Disk {
-    /// The raw image.
-    pub(crate) path: PathBuf,
-    /// The device offers `VIRTIO_BLK_F_RO`, and QEMU opens the image for reading only.
-    pub(crate) read_only: bool,
-    /// What GET_ID answers; at most 20 bytes.
-    pub(crate) serial: Option<String>,
-    /// Further properties of the device, such as `queue-size=16`.
-    pub(crate) properties: Vec<String>,
-    /// Rules of QEMU's blkdebug driver (`inject-error`), put between the device and the image.
-    pub(crate) inject_errors: Vec<Value>,
-}
-
-impl Disk {
-    /// A writable disk with no special property.
-    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            read_only: false,
-            serial: None,
-            properties: Vec::new(),
-            inject_errors: Vec::new(),
-        }
-    }
-
-    /// The same disk with `serial` as its GET_ID answer.
-    pub(crate) fn serial(mut self, serial: &str) -> Self {
-        self.serial = Some(serial.to_owned());
-        self
-    }
-
-    /// Returns `-blockdev`'s argument. As JSON, because a path with a comma needs no quoting there.
-    fn blockdev(&self, node: &str) -> Result<String> {
-        let path = std::path::absolute(&self.path)?;
-        let path = path
-            .to_str()
-            .with_context(|| format!("the disk's path {} is not UTF-8", path.display()))?;
-        let mut file = json!({ "driver": "file", "filename": path });
-        if !self.inject_errors.is_empty() {
-            file =
-                json!({ "driver": "blkdebug", "image": file, "inject-error": self.inject_errors });
-        }
-        let node = json!({
-            "driver": "raw", "node-name": node, "read-only": self.read_only, "file": file,
-            // Discarded sectors are holes in the image, not only accepted.
-            "discard": "unmap",
-        });
-        Ok(node.to_string())
-    }
-
-    /// Returns `-device`'s argument.
-    fn device(&self, node: &str) -> String {
-        // QEMU's default for a full disk is to stop the machine; an error is to reach the guest.
-        let mut device = format!("virtio-blk-device,drive={node},werror=report,rerror=report");
-        if let Some(serial) = &self.serial {
-            device.push_str(&format!(",serial={serial}"));
-        }
-        for property in &self.properties {
-            device.push_str(&format!(",{property}"));
-        }
-        device
-    }
-}
 
 /// A machine that boots our kernel.
 #[derive(Clone, Debug)]
@@ -117,7 +33,10 @@ pub(crate) struct Machine {
     pub(crate) smp: u32,
     /// Width and height of the display, in pixels.
     pub(crate) gpu: Option<(u32, u32)>,
+    /// In the order in which the kernel counts them.
     pub(crate) disks: Vec<Disk>,
+    /// Devices that have to be there before those above, each as `-device` takes it.
+    pub(crate) devices: Vec<String>,
     /// The kernel's command line.
     pub(crate) append: String,
     /// Further arguments of QEMU, after all others.
@@ -128,6 +47,8 @@ pub(crate) struct Machine {
     pub(crate) qmp: Option<PathBuf>,
     /// Whether QEMU's VNC server runs, on a Unix socket of its own.
     pub(crate) vnc: bool,
+    /// Whether registers can be accessed from outside, by [`Vm::qtest`].
+    pub(crate) qtest: bool,
     /// Trace events that go to QEMU's log, such as `virtio_blk_handle_read`.
     pub(crate) trace: Vec<String>,
     /// Copies what comes over the serial line to standard output.
@@ -147,11 +68,13 @@ impl Machine {
             smp: 1,
             gpu: None,
             disks: Vec::new(),
+            devices: Vec::new(),
             append: String::new(),
             extra: Vec::new(),
             display: "none".to_owned(),
             qmp: None,
             vnc: false,
+            qtest: false,
             trace: Vec::new(),
             echo: false,
         }
@@ -182,6 +105,7 @@ impl Machine {
             );
         }
         let vnc = self.vnc.then(|| sockets.path().join("vnc"));
+        let qtest = self.qtest.then(|| sockets.path().join("qtest"));
         let guest_errors = std::path::absolute(log_dir.join("qemu.log"))?;
         // What a former run left is not this run's.
         if let Err(error) = std::fs::remove_file(&guest_errors)
@@ -189,7 +113,15 @@ impl Machine {
         {
             return Err(error).context(format!("cannot replace {}", guest_errors.display()));
         }
-        let arguments = self.arguments(&qmp, vnc.as_deref(), &guest_errors)?;
+        let mut arguments = self.arguments(&qmp, &guest_errors)?;
+        if let Some(path) = &vnc {
+            arguments.extend(["-vnc".into(), socket(path, "")?]);
+        }
+        if let Some(path) = &qtest {
+            // It would log each access to standard error.
+            arguments.extend(["-qtest-log", "none", "-qtest"].map(OsString::from));
+            arguments.push(socket(path, ",server=on,wait=off")?);
+        }
         let (process, stdin, stdout) = Process::start(Command::new(&self.qemu).args(&arguments))?;
         let serial_log = log_dir.join("serial.log");
         let echo = self.echo.then(std::io::stdout);
@@ -201,6 +133,8 @@ impl Machine {
             qmp: None,
             vnc_socket: vnc,
             vnc: None,
+            qtest_socket: qtest,
+            qtest: None,
             board: self.board,
             gpu: self.gpu.is_some(),
             log_dir: log_dir.to_owned(),
@@ -211,7 +145,7 @@ impl Machine {
     }
 
     /// Returns QEMU's arguments.
-    fn arguments(&self, qmp: &Path, vnc: Option<&Path>, log: &Path) -> Result<Vec<OsString>> {
+    fn arguments(&self, qmp: &Path, log: &Path) -> Result<Vec<OsString>> {
         let mut list: Vec<OsString> = Vec::new();
         list.extend(self.board.arguments(self.gic).map(OsString::from));
         let smp = self.smp.to_string();
@@ -243,20 +177,30 @@ impl Machine {
         }
         list.extend(["-D".into(), log.into()]);
         list.extend(["-qmp".into(), socket(qmp, ",server=on,wait=off")?]);
-        if let Some(vnc) = vnc {
-            list.extend(["-vnc".into(), socket(vnc, "")?]);
-        }
         if self.transport == Transport::Mmio {
             list.extend(["-global".into(), "virtio-mmio.force-legacy=false".into()]);
         }
+        let mut devices = self.devices.clone();
         if let Some((width, height)) = self.gpu {
-            let device = format!("virtio-gpu-device,id={GPU_ID},xres={width},yres={height}");
-            list.extend(["-device".into(), device.into()]);
+            let device = attached("virtio-gpu", self.transport);
+            devices.push(format!("{device},id={GPU_ID},xres={width},yres={height}"));
         }
+        let mut disks = Vec::new();
         for (number, disk) in self.disks.iter().enumerate() {
             let node = format!("disk{number}");
+            if let Some(throttle) = disk.throttle(&node) {
+                list.extend(["-object".into(), throttle.into()]);
+            }
             list.extend(["-blockdev".into(), disk.blockdev(&node)?.into()]);
-            list.extend(["-device".into(), disk.device(&node).into()]);
+            disks.push(disk.device(&node, self.transport));
+        }
+        if !self.transport.is_pci() {
+            // QEMU fills the virtio-mmio slots from the last to the first, and those of PCI from the first to the last.
+            disks.reverse();
+        }
+        devices.extend(disks);
+        for device in devices {
+            list.extend(["-device".into(), device.into()]);
         }
         if let Some(kernel) = &self.kernel {
             list.extend(["-kernel".into(), kernel.into()]);
@@ -269,22 +213,14 @@ impl Machine {
     }
 }
 
-/// Returns whether a line of QEMU's log is a trace event that was asked for.
-pub(crate) fn is_trace_line(line: &str) -> bool {
-    // Depending on its version, QEMU puts `PID@SECONDS.MICROSECONDS:` before the event.
-    let event = match line.split_once(':') {
-        Some((stamp, event))
-            if stamp
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'@' | b'.')) =>
-        {
-            event
-        }
-        _ => line,
-    };
-    TRACE_PREFIXES
-        .iter()
-        .any(|prefix| event.starts_with(prefix))
+/// Returns the name of the device `kind` behind `transport`, with the property that makes it so.
+pub(super) fn attached(kind: &str, transport: Transport) -> String {
+    match transport {
+        Transport::Mmio | Transport::MmioLegacy => format!("{kind}-device"),
+        Transport::Pci => format!("{kind}-pci"),
+        // Without vectors it has no MSI-X capability.
+        Transport::PciIntx => format!("{kind}-pci,vectors=0"),
+    }
 }
 
 /// Returns `unix:PATH` followed by `options`, with the commas of the path doubled, as QEMU's option parser wants.
@@ -297,15 +233,13 @@ fn socket(path: &Path, options: &str) -> Result<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn arguments_of(machine: &Machine) -> Vec<String> {
         machine
-            .arguments(
-                Path::new("/q,mp"),
-                Some(Path::new("/vnc")),
-                Path::new("/log"),
-            )
+            .arguments(Path::new("/q,mp"), Path::new("/log"))
             .unwrap()
             .into_iter()
             .map(|argument| argument.into_string().unwrap())
@@ -335,13 +269,44 @@ mod tests {
         disk.inject_errors = vec![json!({ "event": "read_aio", "sector": 3 })];
         machine.disks.push(disk);
         let arguments = arguments_of(&machine);
-        let device =
-            "virtio-blk-device,drive=disk0,werror=report,rerror=report,serial=first,queue-size=16";
+        let device = "virtio-blk-device,id=disk0,drive=disk0,werror=report,rerror=report,serial=first,queue-size=16";
         assert!(has(&arguments, "-device", device), "{arguments:?}");
         let index = arguments.iter().position(|a| a == "-blockdev").unwrap();
         let blockdev: Value = serde_json::from_str(&arguments[index + 1]).unwrap();
         assert_eq!(blockdev["file"]["image"]["filename"], "/a,b.img");
         assert_eq!(blockdev["file"]["inject-error"][0]["sector"], 3);
+    }
+
+    #[test]
+    fn disks_are_in_the_order_in_which_the_kernel_finds_them() {
+        let mut machine = Machine::new("qemu", "kernel");
+        machine.disks = vec![Disk::new("/a"), Disk::new("/b")];
+        for (transport, order) in [
+            (Transport::Mmio, ["device,id=disk1", "device,id=disk0"]),
+            (Transport::Pci, ["pci,id=disk0", "pci,id=disk1"]),
+            (
+                Transport::PciIntx,
+                ["vectors=0,id=disk0", "vectors=0,id=disk1"],
+            ),
+        ] {
+            machine.transport = transport;
+            let arguments = arguments_of(&machine);
+            let mut disks = arguments.iter().filter(|a| a.starts_with("virtio-blk-"));
+            for part in order {
+                assert!(disks.next().unwrap().contains(part), "{arguments:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_devices_hang_on_comes_before_them() {
+        let mut machine = Machine::new("qemu", "kernel");
+        machine.transport = Transport::Pci;
+        machine.gpu = Some((800, 600));
+        machine.devices = vec!["pcie-root-port,id=port".to_owned()];
+        let arguments = arguments_of(&machine);
+        let place = |start: &str| arguments.iter().position(|a| a.starts_with(start)).unwrap();
+        assert!(place("pcie-root-port") < place("virtio-gpu-pci"));
     }
 
     #[test]
@@ -360,19 +325,5 @@ mod tests {
         let error = machine.start(dir.path()).err().unwrap().to_string();
         assert!(error.contains("is occupied"), "{error}");
         assert!(error.contains(path.to_str().unwrap()), "{error}");
-    }
-
-    #[test]
-    fn trace_lines_are_told_from_guest_errors() {
-        assert!(is_trace_line(
-            "virtio_blk_handle_read vdev 0x1 req 0x2 sector 0 nsectors 1"
-        ));
-        assert!(is_trace_line(
-            "123@1700000000.123456:virtio_blk_handle_write vdev 0x1"
-        ));
-        assert!(!is_trace_line("pl011: virtio_blk_handle_read"));
-        assert!(!is_trace_line(
-            "virtio_mmio_write: write to non-legacy register (0x80) in legacy mode"
-        ));
     }
 }

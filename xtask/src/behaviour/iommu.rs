@@ -1,0 +1,119 @@
+//! Machines with an IOMMU, which the kernel leaves as it finds it: devices behind it and beside it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use super::blk;
+use super::case::{Case, Context, command, refused_command, shut_down};
+use super::disk_image::TestDisk;
+use super::pixels;
+use crate::platform::Transport;
+use crate::vm::{Machine, Vm};
+
+/// How long QEMU may take to answer.
+const QMP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a device behind the IOMMU has: only the modern interface knows the feature.
+const BEHIND: [&str; 2] = ["disable-legacy=on", "iommu_platform=on"];
+
+/// How QEMU describes the feature.
+const ACCESS_PLATFORM: &str = "VIRTIO_F_IOMMU_PLATFORM:";
+
+/// What the kernel says of a device that the IOMMU keeps from memory.
+const OUT_OF_REACH: &str = "error: no answer within 5s: no sign that the device fetched the request: \
+     the platform may keep it from the memory of queue 0 (by VIRTIO_F_ACCESS_PLATFORM an IOMMU must be off or \
+     translate its addresses), or the notification is lost";
+
+/// The cases of this file.
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case {
+            name: "iommu-off",
+            run: Box::new(|context| {
+                let mut machine = context.machine();
+                machine.extra = vec!["-M".into(), "iommu=smmuv3".into()];
+                switched_off(context, machine)
+            }),
+        },
+        Case {
+            name: "iommu-in-the-way",
+            run: Box::new(in_the_way),
+        },
+    ]
+}
+
+/// One that is off is no obstacle: a display and a disk behind it and a disk beside it do all that they do elsewhere.
+fn switched_off(context: &Context, mut machine: Machine) -> Result<()> {
+    let size = (1280, 800);
+    let mut disks = [
+        TestDisk::create(&context.dir, "behind", 4_099)?,
+        TestDisk::create(&context.dir, "beside", 4_099)?,
+    ];
+    machine.transport = Transport::Pci;
+    machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
+    machine.gpu = Some(size);
+    machine.vnc = true;
+    let behind = "virtio-gpu-device.iommu_platform=on";
+    machine.extra.extend(["-global".into(), behind.into()]);
+    machine.disks = disks.iter().map(TestDisk::device).collect();
+    machine.disks[0]
+        .properties
+        .extend(BEHIND.map(str::to_owned));
+    let (mut vm, _) = context.boot(&machine)?;
+    for (id, is_behind) in [("gpu0", true), ("disk0", true), ("disk1", false)] {
+        ensure!(
+            has_access_platform(&mut vm, id)? == is_behind,
+            "{id} was to be driven {} VIRTIO_F_ACCESS_PLATFORM",
+            if is_behind { "with" } else { "without" }
+        );
+    }
+    vm.connect_vnc()?;
+    command(&mut vm, "gpu card")?;
+    pixels::ensure_shown(&mut vm, &pixels::card(size)?, &context.dir, "card")?;
+    blk::check(&mut vm, &mut disks)?;
+    shut_down(vm)?;
+    disks.iter().try_for_each(TestDisk::ensure_as_expected)
+}
+
+/// One that lets nothing through is told of, by whoever waits for a device behind it; a device beside it works.
+fn in_the_way(context: &Context) -> Result<()> {
+    let behind = TestDisk::create(&context.dir, "behind", 4_099)?;
+    let beside = TestDisk::create(&context.dir, "beside", 4_099)?;
+    let mut machine = context.machine();
+    machine.transport = Transport::Pci;
+    machine.devices = vec!["virtio-iommu-pci,boot-bypass=off".to_owned()];
+    machine.disks = vec![behind.device(), beside.device()];
+    machine.disks[0]
+        .properties
+        .extend(BEHIND.map(str::to_owned));
+    let (mut vm, _) = context.boot(&machine)?;
+    let error = refused_command(&mut vm, "blk read 0 1 -d 0")?;
+    ensure!(
+        error == OUT_OF_REACH,
+        "{error:?} was to be {OUT_OF_REACH:?}"
+    );
+    blk::check_checksum(&mut vm, 1, &beside)?;
+    let errors = vm.guest_errors()?;
+    let is_kept_off = |error: &String| error.ends_with("reason: rejected");
+    ensure!(
+        !errors.is_empty() && errors.iter().all(is_kept_off),
+        "QEMU logged {errors:?}, which is not all about memory that the IOMMU has not let through"
+    );
+    behind.ensure_as_expected()
+}
+
+/// Returns whether QEMU says that the driver of a device has accepted `VIRTIO_F_ACCESS_PLATFORM`.
+fn has_access_platform(vm: &mut Vm, id: &str) -> Result<bool> {
+    let arguments = json!({ "path": format!("/machine/peripheral/{id}/virtio-backend") });
+    let status = vm
+        .qmp()?
+        .execute("x-query-virtio-status", arguments, QMP_DEADLINE)?;
+    let features = status["guest-features"]["transports"].as_array();
+    let mut features = features.context("QEMU knows no features")?.iter();
+    Ok(features.any(|feature| {
+        let text = feature.as_str();
+        text.is_some_and(|text| text.starts_with(ACCESS_PLATFORM))
+    }))
+}

@@ -1,0 +1,131 @@
+//! Devices that are lost while the kernel uses them, because somebody else resets them.
+
+mod registers;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+
+use super::blk::{self, number_of};
+use super::case::{Case, Context, command, refused_command, shut_down};
+use super::disk_image::TestDisk;
+use super::pixels;
+use crate::platform::{Board, Transport};
+use crate::vm::Vm;
+use registers::DeviceStatus;
+
+/// Sectors of each disk; it is read in some thirty requests.
+const SECTORS: usize = 4_099;
+
+/// Requests a second, few enough that a disk is busy while something is done to it.
+const SLOW: u32 = 20;
+
+/// Requests that have been made when it is done.
+const BUSY: usize = 5;
+
+/// How long it may take until those were made, and until the kernel says what became of them.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The cases of this file.
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, board, transport) in [
+        ("disk-reset-under-load", Board::Virt, Transport::Mmio),
+        ("disk-reset-under-load-pci", Board::Virt, Transport::Pci),
+    ] {
+        cases.push(Case {
+            name,
+            run: Box::new(move |context| reset_disk(context, board, transport)),
+        });
+    }
+    for (name, board, transport) in [
+        ("display-reset", Board::Virt, Transport::Mmio),
+        ("display-reset-pci", Board::Virt, Transport::Pci),
+    ] {
+        cases.push(Case {
+            name,
+            run: Box::new(move |context| reset_display(context, board, transport)),
+        });
+    }
+    cases
+}
+
+/// Reads from a disk that somebody else resets end in an error that says so, and then it is driven again.
+fn reset_disk(context: &Context, board: Board, transport: Transport) -> Result<()> {
+    let disk = TestDisk::create(&context.dir, "busy", SECTORS)?;
+    let mut machine = context.machine_of(board);
+    machine.transport = transport;
+    machine.qtest = true;
+    machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
+    let mut device = disk.device();
+    device.requests_per_second = Some(SLOW);
+    machine.disks = vec![device];
+    let (mut vm, _) = context.boot(&machine)?;
+    let number = number_of(&mut vm, disk.serial())?;
+    let status = DeviceStatus::find(&mut vm, transport, "disk0", "block")?;
+    let error = while_busy(&mut vm, number, |vm| {
+        let before = status.read(vm)?;
+        ensure!(before == LIVE, "the status of a live disk is {before:#x}");
+        status.reset(vm)
+    })?;
+    ensure!(
+        error.contains("device is not live any more"),
+        "the reset is not named: {error}"
+    );
+    let after = status.read(&mut vm)?;
+    ensure!(
+        after == LIVE,
+        "the disk is not driven again, its status is {after:#x}"
+    );
+    blk::check_checksum(&mut vm, number, &disk)?;
+    shut_down(vm)
+}
+
+/// ACKNOWLEDGE, DRIVER, FEATURES_OK and DRIVER_OK (§2.1).
+const LIVE: u32 = 1 | 2 | 8 | 4;
+
+/// Does something while the kernel reads all of a disk; returns the error in which the reading ends.
+fn while_busy(
+    vm: &mut Vm,
+    number: u32,
+    what: impl FnOnce(&mut Vm) -> Result<()>,
+) -> Result<String> {
+    let before = blk::requests(&vm.qemu_log()?);
+    vm.send(&format!("blk checksum {number}\n"))?;
+    let begin = Instant::now();
+    while blk::requests(&vm.qemu_log()?) < before + BUSY {
+        if begin.elapsed() > DEADLINE {
+            bail!("the disk is not busy: {}", vm.last_lines());
+        }
+        std::thread::yield_now();
+    }
+    what(vm)?;
+    let said = vm.wait_for("\nlevitate> ", DEADLINE)?;
+    let mut errors = said.lines().filter(|line| line.starts_with("error: "));
+    match (errors.next(), errors.next()) {
+        (Some(error), None) => Ok(error.to_owned()),
+        _ => bail!("one error was to end the reading, not:\n{said}"),
+    }
+}
+
+/// A display that somebody else resets is told so, and then shows what is drawn.
+fn reset_display(context: &Context, board: Board, transport: Transport) -> Result<()> {
+    let size = (1280, 800);
+    let mut machine = context.machine_of(board);
+    machine.transport = transport;
+    machine.gpu = Some(size);
+    machine.vnc = true;
+    machine.qtest = true;
+    let (mut vm, _) = context.boot(&machine)?;
+    let status = DeviceStatus::find(&mut vm, transport, "gpu0", "gpu")?;
+    status.reset(&mut vm)?;
+    vm.connect_vnc()?;
+    let error = refused_command(&mut vm, "gpu card")?;
+    ensure!(
+        error.contains("device is not live any more"),
+        "the reset is not named: {error}"
+    );
+    command(&mut vm, "gpu card")?;
+    pixels::ensure_shown(&mut vm, &pixels::card(size)?, &context.dir, "card")?;
+    shut_down(vm)
+}
