@@ -17,6 +17,7 @@ mod disk_image;
 mod exits;
 mod faults;
 mod harness;
+mod interrupts;
 mod iommu;
 mod lost;
 mod matrix;

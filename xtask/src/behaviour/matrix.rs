@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::case::{self, Case, Context};
 use super::disk_image::TestDisk;
-use super::{blk, boot_log, pixels};
+use super::{blk, boot_log, interrupts, pixels};
 use crate::platform::{Board, Gic, Transport};
 use crate::vm::image::Rectangle;
 use crate::vm::{Machine, Vm};
@@ -242,6 +242,7 @@ impl Row {
         machine.vnc = self.gpu.is_some();
         machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
         machine.trace.push(pixels::FLUSH_EVENT.to_owned());
+        machine.trace.push(interrupts::MSIX_EVENT.to_owned());
         for (row, disk) in self.disks.iter().zip(disks) {
             let mut device = disk.device();
             device.properties.extend(row.property.map(str::to_owned));
@@ -258,7 +259,7 @@ fn run(row: &Row, context: &Context) -> Result<()> {
     }
     let (mut vm, log) = context.boot(&row.machine(context, &disks))?;
     boot_log::check(context.name, &log, context.bless)?;
-    check_devices(&mut vm, row)?;
+    check_devices(&mut vm, row, &log)?;
     if let Some(size) = row.gpu {
         pixels::check(&mut vm, size, &log, DAMAGE, &context.dir)?;
     } else {
@@ -277,9 +278,9 @@ fn run(row: &Row, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Checks that every device is listed with its register version, as driven by one of our drivers.
-fn check_devices(vm: &mut Vm, row: &Row) -> Result<()> {
-    let version = match row.transport {
+/// Checks that every device is listed with its transport, as driven by one of our drivers, and how it interrupts.
+fn check_devices(vm: &mut Vm, row: &Row, boot_log: &str) -> Result<()> {
+    let transport = match row.transport {
         Transport::MmioLegacy => "version 1",
         Transport::Mmio => "version 2",
         Transport::Pci | Transport::PciIntx => "PCI",
@@ -288,12 +289,12 @@ fn check_devices(vm: &mut Vm, row: &Row) -> Result<()> {
     let expected = row.disks.len() + usize::from(row.gpu.is_some());
     let driven = listed
         .iter()
-        .filter(|line| line.contains(version) && line.contains(" levitate-drivers-"))
+        .filter(|line| line.contains(transport) && line.contains(" levitate-drivers-"))
         .count();
     ensure!(
         driven == expected && listed.len() == expected,
-        "`devices` was to list {expected} driven devices, {version}, not:\n{}",
+        "`devices` was to list {expected} driven devices, {transport}, not:\n{}",
         listed.join("\n")
     );
-    Ok(())
+    interrupts::check(row.transport, boot_log, &listed, &vm.qemu_log()?)
 }
