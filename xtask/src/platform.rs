@@ -176,6 +176,16 @@ impl Board {
         }
     }
 
+    /// Returns QEMU's arguments for the host's own CPUs, to come after the board's.
+    pub(crate) const fn kvm_arguments(self) -> &'static [&'static str] {
+        match self.arch() {
+            // There is no other model.
+            Arch::Aarch64 => &["-accel", "kvm", "-cpu", "host"],
+            // The board's model does. Of all the host's features, a host that is a guest itself may not let QEMU set each.
+            Arch::X86_64 => &["-accel", "kvm"],
+        }
+    }
+
     /// Returns the kernel's exit status for the one QEMU ended with.
     ///
     /// On a PC, the kernel writes its status and 16 to `isa-debug-exit`, which makes QEMU end with twice that and one: so

@@ -113,9 +113,8 @@ pub(crate) fn prepare(options: &MachineOptions, setup: &Setup) -> Result<(Machin
     }
     machine.append = options.append.clone().unwrap_or_default();
     if options.accel == Accel::Kvm {
-        machine.extra = ["-accel", "kvm", "-cpu", "host"]
-            .map(OsString::from)
-            .to_vec();
+        let arguments = board.kvm_arguments().iter();
+        machine.extra.extend(arguments.map(OsString::from));
     }
     if let Some(path) = &options.qmp_socket {
         // A second one, for a QMP server has one client at a time, and the machine's own is for us.
