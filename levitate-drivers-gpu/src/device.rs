@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use levitate_hal::Platform;
-use levitate_virtio::{ConfigError, DeviceType, Features, Negotiated, Transport};
+use levitate_virtio::{ConfigError, DeviceType, Features, Negotiated, QueueCounts, Transport};
 
 use crate::config::{Events, GpuConfig};
 use crate::control::Control;
@@ -137,6 +137,13 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
         self.control
             .as_ref()
             .map(|control| control.device.transport())
+    }
+
+    /// Returns what the control queue has counted since the device was last brought up; zeroes if a reset has failed.
+    #[must_use]
+    pub fn counts(&self) -> QueueCounts {
+        let control = self.control.as_ref();
+        control.map_or_else(QueueCounts::default, |control| control.queue.counts())
     }
 
     /// Returns the handle for an interrupt handler; `None` if a reset has failed.

@@ -35,8 +35,8 @@ pub(crate) struct QueueCounts {
     pub(crate) requests: u64,
     /// Available buffer notifications that were sent.
     pub(crate) notifications: u64,
-    /// Wake-ups of a task that found nothing done for it.
-    pub(crate) idle_polls: u64,
+    /// Wake-ups of a task that found nothing done for it, if the driver counts them.
+    pub(crate) idle_polls: Option<u64>,
 }
 
 /// Why a driver does not come up that was not built.
@@ -62,14 +62,18 @@ pub(crate) fn disk(
     }
 }
 
-/// Gives the display that `way` leads to to `driver`.
+/// Gives the display that `way` leads to to `driver`; `signal` is told of its interrupts.
 ///
 /// # Errors
 ///
 /// What the driver says.
-pub(crate) fn display(driver: Driver, way: &Way) -> Result<Box<dyn Display>, DriverError> {
+pub(crate) fn display(
+    driver: Driver,
+    way: &Way,
+    signal: &'static Signal,
+) -> Result<Box<dyn Display>, DriverError> {
     match driver {
-        Driver::Levitate => Ok(Box::new(LevitateGpu::new(way.connect()?)?)),
+        Driver::Levitate => Ok(Box::new(LevitateGpu::new(way.connect()?, signal)?)),
         #[cfg(feature = "virtio-drivers")]
         Driver::VirtioDrivers => Ok(Box::new(VirtioDriversGpu::new(way)?)),
         #[cfg(not(feature = "virtio-drivers"))]

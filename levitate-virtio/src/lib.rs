@@ -29,8 +29,8 @@ pub use diagnosis::{Timeout, TimeoutCause};
 pub use features::{DeviceFeatures, Features, Negotiated, Wanted};
 pub use init::{Device, InitError, Quiesced, ResetError, stage};
 pub use queue::{
-    Completed, Data, DeviceFault, PreparedQueue, Queue, QueueConfig, QueueError, QueueIndex,
-    QueueSize, Rejected, Slot, SubmitError, Token,
+    Completed, Data, DeviceFault, PreparedQueue, Queue, QueueConfig, QueueCounts, QueueError,
+    QueueIndex, QueueSize, Rejected, Slot, SubmitError, Token,
 };
 pub use signal::Signal;
 pub use status::Status;

@@ -55,6 +55,16 @@ pub struct Queue<'s, B, C, D: Dma, N> {
     wants_notifications: bool,
     fault: Option<DeviceFault>,
     identity: Identity,
+    counts: QueueCounts,
+}
+
+/// What a queue has counted since it was enabled; a number that is too large begins anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// Requests that were submitted.
+    pub requests: u64,
+    /// Available buffer notifications that were sent.
+    pub notifications: u64,
 }
 
 /// A request that was not submitted, with everything it was to carry.
@@ -119,8 +129,15 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
         let needed = self.ring.needs_notification();
         if needed {
             self.notifier.notify(self.ring.available_index());
+            self.counts.notifications = self.counts.notifications.wrapping_add(1);
         }
         needed
+    }
+
+    /// Returns what was counted.
+    #[must_use]
+    pub const fn counts(&self) -> QueueCounts {
+        self.counts
     }
 
     /// Collects what the device is done with; returns how many requests that were.
@@ -304,6 +321,7 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
             generation = slot.generation;
         }
         self.in_flight = self.in_flight.saturating_add(1);
+        self.counts.requests = self.counts.requests.wrapping_add(1);
         self.ring.make_available(written.head);
         Token {
             queue: self.index,

@@ -18,15 +18,18 @@ pub(super) fn list(devices: &mut Devices, out: &mut impl Write) -> fmt::Result {
             )?;
         }
         for counts in counts {
-            writeln!(
+            write!(
                 out,
-                "{location}  queue {}: {} requests, {} notifications, {} interrupts, {} spurious wake-ups",
+                "{location}  queue {}: {} requests, {} notifications, {} interrupts",
                 counts.queue,
                 counts.requests,
                 counts.notifications,
                 interrupts::count(&entry.way.lines_of_queue(counts.queue)),
-                counts.idle_polls,
             )?;
+            match counts.idle_polls {
+                Some(idle_polls) => writeln!(out, ", {idle_polls} spurious wake-ups")?,
+                None => writeln!(out)?,
+            }
         }
     }
     writeln!(out, "CPU  {} sleeps", executor::sleeps())

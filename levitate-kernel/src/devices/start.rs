@@ -10,7 +10,7 @@ use levitate_kernel::command_line::{Choice, Driver, Kind};
 use levitate_virtio::DeviceType;
 use log::warn;
 
-use super::{Devices, Disk, Entry, State, Way};
+use super::{Devices, Disk, Entry, State};
 use crate::drivers::{self, DriverError};
 use crate::screen::Screen;
 
@@ -40,7 +40,7 @@ impl Devices {
             return State::Off;
         };
         let started = match kind {
-            Kind::Gpu => self.start_gpu(driver, &entry.way),
+            Kind::Gpu => self.start_gpu(driver, entry),
             Kind::Blk => self.start_blk(driver, entry),
         };
         let driver = driver.crate_name(kind);
@@ -61,13 +61,13 @@ impl Devices {
         self.disks.retain(|disk| disk.location != location);
     }
 
-    fn start_gpu(&mut self, driver: Driver, way: &Way) -> Result<String, DriverError> {
+    fn start_gpu(&mut self, driver: Driver, entry: &Entry) -> Result<String, DriverError> {
         if self.screen.is_some() {
             return Err("there is a display already, and the kernel uses one".into());
         }
-        let display = drivers::display(driver, way)?;
+        let display = drivers::display(driver, &entry.way, entry.signal)?;
         let size = display.size();
-        self.screen = Some(Screen::new(way.location(), display));
+        self.screen = Some(Screen::new(entry.location, display));
         Ok(display_role(size))
     }
 

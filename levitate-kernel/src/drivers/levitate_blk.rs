@@ -202,7 +202,7 @@ impl BlockDevice for LevitateBlk {
             queue: 0,
             requests: counts.requests,
             notifications: counts.notifications,
-            idle_polls: counts.idle_polls,
+            idle_polls: Some(counts.idle_polls),
         }]
         .into()
     }

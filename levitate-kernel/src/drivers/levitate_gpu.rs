@@ -1,19 +1,22 @@
-//! `levitate-drivers-gpu` as a [`Display`].
+//! `levitate-drivers-gpu` as a [`Display`], whose callers sleep while a frame is in flight.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use embedded_graphics::Pixel;
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
-use levitate_drivers_gpu::{Chunk, Error, Framebuffer, Gpu, GpuStorage, Mode, Screens};
+use levitate_drivers_gpu::{AsyncGpu, Chunk, Error, Framebuffer, Gpu, GpuStorage, Mode, Screens};
 use levitate_kernel::command_line::{Driver, Kind};
+use levitate_virtio::Signal;
 use log::{error, warn};
 
-use super::DriverError;
 use super::display::{Display, DisplayInfo};
+use super::{DriverError, QueueCounts};
 use crate::devices::KernelTransport;
+use crate::executor::block_on;
 use crate::platform::{KernelDma, Platform, platform};
 
 /// The driver's name, as the log shows it.
@@ -29,7 +32,7 @@ const CHUNKS: usize = 16;
 /// A display driven by `levitate-drivers-gpu`.
 pub(crate) struct LevitateGpu {
     /// `None` only while it is dropped.
-    gpu: Option<Gpu<'static, KernelTransport, Platform>>,
+    gpu: Option<AsyncGpu<'static, KernelTransport, Platform>>,
     /// `None` only while it is dropped.
     framebuffer: Option<Framebuffer<'static, KernelDma>>,
     /// Whether it was reset, and nobody has been told.
@@ -42,14 +45,17 @@ impl LevitateGpu {
     /// # Errors
     ///
     /// What the driver says.
-    pub(crate) fn new(transport: KernelTransport) -> Result<Self, DriverError> {
+    pub(crate) fn new(
+        transport: KernelTransport,
+        signal: &'static Signal,
+    ) -> Result<Self, DriverError> {
         let storage = Box::leak(Box::new(GpuStorage::<KernelDma, COMMANDS>::new()));
         let mut gpu = Gpu::new(transport, platform(), storage)?;
         let mode = gpu.preferred_mode(SCANOUT)?;
         let chunks = Box::leak(Box::new([const { Chunk::new() }; CHUNKS]));
         let framebuffer = gpu.create_framebuffer(SCANOUT, mode.width, mode.height, chunks)?;
         Ok(Self {
-            gpu: Some(gpu),
+            gpu: Some(AsyncGpu::new(gpu, signal)),
             framebuffer: Some(framebuffer),
             was_reset: false,
         })
@@ -60,7 +66,7 @@ impl LevitateGpu {
         &mut self,
     ) -> Result<
         (
-            &mut Gpu<'static, KernelTransport, Platform>,
+            &mut AsyncGpu<'static, KernelTransport, Platform>,
             &mut Framebuffer<'static, KernelDma>,
         ),
         Error,
@@ -90,15 +96,16 @@ impl LevitateGpu {
     fn restart(&mut self, needs_reset: bool) -> Result<(), DriverError> {
         let (gpu, framebuffer) = self.parts()?;
         if needs_reset {
-            gpu.reset()?;
+            gpu.gpu_mut().reset()?;
         }
-        Ok(gpu.attach(framebuffer)?)
+        Ok(gpu.gpu_mut().attach(framebuffer)?)
     }
 
     /// Makes a black picture of this size; if that fails, one of the size there was.
     fn resize(&mut self, size: Size) -> Result<(), Error> {
         let (gpu, framebuffer) = self.parts()?;
-        gpu.resize_framebuffer(framebuffer, size.width, size.height)
+        gpu.gpu_mut()
+            .resize_framebuffer(framebuffer, size.width, size.height)
     }
 }
 
@@ -106,7 +113,7 @@ impl Display for LevitateGpu {
     fn info(&mut self) -> Result<DisplayInfo, DriverError> {
         let size = self.size();
         let (gpu, _) = self.parts()?;
-        let screens = match gpu.screens() {
+        let screens = match gpu.gpu_mut().screens() {
             Ok(screens) => screens,
             Err(error) => return Err(self.recover(error)),
         };
@@ -145,7 +152,7 @@ impl Display for LevitateGpu {
 
     fn present(&mut self) -> Result<u64, DriverError> {
         let (gpu, framebuffer) = self.parts()?;
-        match gpu.present(framebuffer) {
+        match block_on(gpu.present(framebuffer)) {
             Ok(presented) => Ok(presented.transferred_bytes()),
             Err(error) => Err(self.recover(error)),
         }
@@ -157,16 +164,6 @@ impl Display for LevitateGpu {
         self.present()
     }
 
-    fn set_interrupts(&mut self, wanted: bool) -> Result<(), DriverError> {
-        let (gpu, _) = self.parts()?;
-        if wanted {
-            gpu.enable_interrupts()?;
-        } else {
-            gpu.disable_interrupts()?;
-        }
-        Ok(())
-    }
-
     fn recreate(&mut self) -> Result<(), DriverError> {
         let size = self.size();
         self.resize(size).map_err(|error| self.recover(error))
@@ -175,7 +172,7 @@ impl Display for LevitateGpu {
     fn process_events(&mut self) -> Result<Option<Size>, DriverError> {
         let (gpu, framebuffer) = self.parts()?;
         let (before, had_picture) = (framebuffer.size(), framebuffer.has_picture());
-        let screens = match gpu.process_events() {
+        let screens = match block_on(gpu.process_events()) {
             Ok(screens) => screens,
             Err(error) => return Err(self.recover(error)),
         };
@@ -206,6 +203,17 @@ impl Display for LevitateGpu {
     fn take_reset(&mut self) -> bool {
         core::mem::take(&mut self.was_reset)
     }
+
+    fn counts(&self) -> Vec<QueueCounts> {
+        let counts = self.gpu.as_ref().map(|gpu| gpu.gpu().counts());
+        let counted = counts.map(|counts| QueueCounts {
+            queue: 0,
+            requests: counts.requests,
+            notifications: counts.notifications,
+            idle_polls: None,
+        });
+        counted.into_iter().collect()
+    }
 }
 
 /// Returns the size of a mode.
@@ -218,7 +226,7 @@ impl Drop for LevitateGpu {
         let Some(gpu) = self.gpu.take() else {
             return;
         };
-        match gpu.stop() {
+        match gpu.into_inner().stop() {
             Ok((_, stopped)) => {
                 if let Some(framebuffer) = self.framebuffer.take()
                     && framebuffer.release(&stopped).is_err()

@@ -6,7 +6,7 @@ use super::chain::ChainShape;
 use super::slot::{List, Slot};
 use super::slot_memory::SlotMemory;
 use super::split::SplitRing;
-use super::{Queue, QueueError, QueueIndex, QueueSize};
+use super::{Queue, QueueCounts, QueueError, QueueIndex, QueueSize};
 use crate::features::Features;
 use crate::init::{Device, Identity, stage};
 use crate::transport::{Interface, Transport};
@@ -188,6 +188,7 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
             wants_notifications: false,
             fault: None,
             identity: self.identity,
+            counts: QueueCounts::default(),
         })
     }
 }
