@@ -256,37 +256,6 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         Ok(serial)
     }
 
-    /// Asks for the outcome of a frame, which is told once; `None` while it is in flight.
-    pub(crate) fn poll_frame(&mut self, serial: u64) -> Result<Option<()>, Error> {
-        let find = |frame: &&mut Frame| frame.serial == Some(serial);
-        let deadline = self
-            .frames
-            .iter_mut()
-            .find(find)
-            .and_then(|frame| frame.deadline);
-        let deadline = deadline.ok_or(Error::FrameForgotten)?;
-        // Looked at before the queue is: what arrived until now is in time.
-        let is_missed = deadline.is_missed(self.platform.clock());
-        let collected = self.sweep();
-        let frame = self
-            .frames
-            .iter_mut()
-            .find(find)
-            .ok_or(Error::FrameForgotten)?;
-        let unanswered = frame.unanswered();
-        let failure = frame.failure;
-        if collected.is_ok() && unanswered.is_some() && !is_missed {
-            return Ok(None);
-        }
-        *frame = Frame::NONE;
-        collected?;
-        match (unanswered, failure) {
-            (Some(token), _) => Err(self.timeout::<Header>(token, &deadline)),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(Some(())),
-        }
-    }
-
     /// Returns a place for a new frame: a free one, else that of the oldest frame that is done and nobody asked for.
     fn place_for_frame(&mut self) -> Option<&mut Frame> {
         self.frames

@@ -53,6 +53,8 @@ pub struct Queue<'s, B, C, D: Dma, N> {
     interface: Interface,
     notifier: N,
     wants_notifications: bool,
+    /// How many more requests are to be done before the device notifies.
+    awaited: u16,
     fault: Option<DeviceFault>,
     identity: Identity,
     counts: QueueCounts,
@@ -164,13 +166,15 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
                 }
             }
             total = total.saturating_add(claimed);
+            self.awaited = self.awaited.saturating_sub(claimed);
             if !self.wants_notifications {
                 if claimed != 0 {
                     self.ring.suppress_used_notifications();
                 }
                 break;
             }
-            if !self.ring.request_used_notification() {
+            let after = self.awaited.min(self.in_flight);
+            if !self.ring.request_used_notification(after) {
                 break;
             }
         }
@@ -185,6 +189,14 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
         if !wanted {
             self.ring.suppress_used_notifications();
         }
+    }
+
+    /// Says that the next `count` requests are waited for together: with VIRTIO_F_EVENT_IDX, the device shall notify when the last of
+    /// them is done, and from then on of each. It notifies no later than when all requests in flight are done.
+    ///
+    /// Call [`process`](Self::process) afterwards. Without the feature, the device notifies of each all the same.
+    pub const fn await_together(&mut self, count: u16) {
+        self.awaited = count;
     }
 
     /// Takes a request back that is done; `None` if it is not, or was taken before.

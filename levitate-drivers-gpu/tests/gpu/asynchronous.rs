@@ -88,6 +88,38 @@ fn a_frame_is_a_notification_and_a_wake_up() {
 }
 
 #[test]
+fn a_frame_of_many_commands_wakes_its_task_with_the_last() {
+    for plug in Plug::ALL {
+        let rig = Rig::new(plug, 64, 48);
+        let signal = Signal::new();
+        let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
+        let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
+        let handle = gpu.gpu().interrupt().unwrap();
+        for x in [0, 20, 40, 60] {
+            let spot = Rectangle::new(Point::new(x, x / 2), Size::new(4, 17));
+            picture.fill_solid(&spot, Rgb888::RED).unwrap();
+        }
+        let mut task = Task::new(gpu.present(&mut picture));
+        assert!(task.poll().is_pending());
+        let commands = rig.device.waiting().len();
+        assert!(commands > 2, "{commands}");
+        for _ in 1..commands {
+            rig.device.release_one();
+            assert_eq!(deliver(&rig.device, &signal, &handle), 0);
+        }
+        // A task that looks for another reason still has its interrupt.
+        assert!(task.poll().is_pending());
+        rig.device.release_one();
+        assert_eq!(deliver(&rig.device, &signal, &handle), 1);
+        assert_eq!(task.wakes(), 1);
+        task.end().unwrap();
+        answer_all(&rig);
+        gpu.into_inner().destroy_framebuffer(picture).unwrap();
+        rig.assert_tidy();
+    }
+}
+
+#[test]
 fn a_frame_that_is_dropped_is_settled_by_the_next() {
     for plug in Plug::ALL {
         let rig = Rig::new(plug, 64, 48);

@@ -186,6 +186,7 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
             footer_bytes: self.config.footer_bytes,
             notifier: device.transport().notifier(self.index),
             wants_notifications: false,
+            awaited: 0,
             fault: None,
             identity: self.identity,
             counts: QueueCounts::default(),

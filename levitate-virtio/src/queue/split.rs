@@ -193,12 +193,13 @@ impl<D: Dma> SplitRing<D> {
     }
 
     /// Asks the device for a notification of the next used buffer, and says whether one has come already (§2.7.14).
-    pub(super) fn request_used_notification(&self) -> bool {
+    ///
+    /// With VIRTIO_F_EVENT_IDX that is the buffer `count` from now; 0 is the next one too.
+    pub(super) fn request_used_notification(&self, count: u16) -> bool {
         if self.has_event_index {
-            self.memory.store(
-                self.available(self.size.used_event_offset()),
-                self.used_index.to_le(),
-            );
+            let event = self.used_index.wrapping_add(count.saturating_sub(1));
+            self.memory
+                .store(self.available(self.size.used_event_offset()), event.to_le());
         } else {
             self.memory
                 .store(self.available(layout::AVAILABLE_FLAGS), 0_u16);

@@ -183,3 +183,49 @@ fn an_interrupt_for_nothing_and_undefined_bits_do_no_harm() {
         rig.stop(device, queue);
     }
 }
+
+#[test]
+fn requests_that_are_awaited_together_interrupt_once() {
+    for (features, each) in [(Features::EVENT_IDX, 0), (Features::empty(), 1)] {
+        let rig = Rig::new(Version::Two);
+        let mut slots = slots::<8>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let collect = |queue: &mut EchoQueue<'_>| {
+            queue.process().unwrap();
+            while let Some(token) = queue.next_done() {
+                queue.take::<[u8; 4]>(token).unwrap();
+            }
+        };
+        rig.device
+            .behave(|behaviour| behaviour.completion = Completion::Held);
+        queue.set_used_notifications(true);
+        for number in 0..5 {
+            echo(&mut queue, number);
+        }
+        queue.notify();
+        queue.await_together(3);
+        collect(&mut queue);
+        let raised = || rig.device.interrupts_raised();
+        rig.device.release_one();
+        assert_eq!(raised(), each);
+        // A look in between changes nothing about the third.
+        collect(&mut queue);
+        rig.device.release_one();
+        assert_eq!(raised(), 2 * each);
+        rig.device.release_one();
+        assert_eq!(raised(), 1 + 2 * each);
+        // From then on each.
+        collect(&mut queue);
+        rig.device.release_one();
+        assert_eq!(raised(), 2 + 2 * each);
+
+        // There are no more than are in flight.
+        queue.await_together(u16::MAX);
+        collect(&mut queue);
+        rig.device.release_one();
+        assert_eq!(raised(), 3 + 2 * each);
+        collect(&mut queue);
+        assert_eq!(queue.in_flight(), 0);
+        rig.stop(device, queue);
+    }
+}

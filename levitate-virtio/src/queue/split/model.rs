@@ -131,6 +131,7 @@ impl<'s> Driver<'s> {
             interface: Interface::Modern,
             notifier: Doorbell(Arc::clone(&doorbell)),
             wants_notifications: false,
+            awaited: 0,
             fault: None,
             identity: Identity::fresh(),
         };

@@ -83,8 +83,10 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
         ring.memory.store(used + 2, 1_u16.to_le());
         assert_eq!(ring.read_used_count(), 1);
         assert_eq!(ring.take_used(), (1, 7));
-        assert!(!ring.request_used_notification());
+        assert!(!ring.request_used_notification(1));
         assert_eq!(ring.memory.load::<u16>(76), 1_u16.to_le(), "requested");
+        assert!(!ring.request_used_notification(5));
+        assert_eq!(ring.memory.load::<u16>(76), 5_u16.to_le(), "the fifth");
         ring.memory.store(used + 36, 4_u16.to_le());
         assert!(ring.needs_notification());
         drop(ring.into_memory());
