@@ -119,6 +119,9 @@ pub enum SubmitError {
     /// The virtqueue did not take it.
     #[error(transparent)]
     Queue(#[from] levitate_virtio::SubmitError),
+    /// The driver's own buffer holds the answer to another task's request, which that task has not taken in time.
+    #[error("driver's own buffer holds an answer that its task does not take")]
+    OwnBufferInUse,
     /// The device is not running since its recovery failed.
     #[error("device is not running since its recovery failed")]
     NotRunning,

@@ -1,12 +1,17 @@
 //! Moments that an interrupt handler can choose, and what executors may do that they rarely do.
 
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use levitate_drivers_blk::Signal;
+use levitate_drivers_blk::{Error, RequestError, Signal};
 use levitate_host::{BlockModel, Completion, Plug, Version};
 
 use crate::bench::{Bench, Storage, on_every_variant, patterned};
-use crate::tasks::{Tasks, deliver, drive};
+use crate::tasks::{AsyncDriver, Tasks, deliver, drive};
 
 /// The clock is read after the first look at the queue and before the task's waker is in the signal: that is when the answer comes here.
 #[test]
@@ -73,4 +78,77 @@ fn room_is_told_of_when_the_answer_is_taken_not_when_its_future_is_dropped() {
             assert_eq!(leader.run().len(), 1);
         },
     );
+}
+
+thread_local! {
+    /// The tasks of an executor that polls within the wake-up; a task that is being polled is out.
+    static EAGER: RefCell<Vec<Option<Pin<Box<dyn Future<Output = ()>>>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Polls its task when it is woken, at once.
+struct Eager(usize);
+
+impl Wake for Eager {
+    fn wake(self: Arc<Self>) {
+        let task = EAGER.with_borrow_mut(|tasks| tasks[self.0].take());
+        let Some(mut task) = task else { return };
+        let number = self.0;
+        let waker = Waker::from(self);
+        if let Poll::Pending = task.as_mut().poll(&mut Context::from_waker(&waker)) {
+            EAGER.with_borrow_mut(|tasks| tasks[number] = Some(task));
+        }
+    }
+}
+
+fn spawn_eager(future: impl Future<Output = ()> + 'static) {
+    let number = EAGER.with_borrow_mut(|tasks| {
+        tasks.push(Some(Box::pin(future)));
+        tasks.len() - 1
+    });
+    Waker::from(Arc::new(Eager(number))).wake();
+}
+
+fn eager_tasks() -> usize {
+    EAGER.with_borrow(|tasks| tasks.iter().flatten().count())
+}
+
+#[test]
+fn a_waker_may_poll_its_task_before_it_returns() {
+    static SIGNAL: Signal = Signal::new();
+    let bench = Bench::new(BlockModel::patterned(64));
+    // The tasks are in a place that lives for ever, and so is the driver.
+    bench.pool.allow_leaks();
+    let storage = Box::leak(Box::new(Storage::<3>::new()));
+    let blk: &AsyncDriver<'_> = Box::leak(Box::new(drive(&bench, storage, &SIGNAL)));
+    bench
+        .disk
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    // Some wait for room, and some are woken by others in the middle of those being woken.
+    for sector in 0..9 {
+        spawn_eager(async move {
+            for _ in 0..5 {
+                let buffer = blk.read(sector, blk.allocate_buffer(512).unwrap());
+                assert_eq!(buffer.await.unwrap().as_slice(), patterned(sector, 512));
+            }
+        });
+    }
+    for _ in 0..100 {
+        bench.disk.release_all();
+        deliver(&bench.disk, blk, &SIGNAL);
+    }
+    assert_eq!(eager_tasks(), 0);
+    assert_eq!(blk.counts().requests, 45);
+
+    // In the middle of a recovery too, and these submit again at once.
+    for _ in 0..3 {
+        spawn_eager(async {
+            let error = blk.flush().await.unwrap_err();
+            assert_eq!(error, Error::Request(RequestError::Aborted));
+            blk.flush().await.unwrap_err();
+        });
+    }
+    assert_eq!(eager_tasks(), 3);
+    blk.recover(drop).unwrap();
+    assert_eq!(eager_tasks(), 0);
+    assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 3));
 }

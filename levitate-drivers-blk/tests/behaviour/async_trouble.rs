@@ -371,3 +371,46 @@ fn a_tick_finds_what_an_interrupt_should_have_told() {
     drop(blk);
     bench.finish();
 }
+
+#[test]
+fn answers_that_nobody_takes_are_named_when_others_wait_for_their_room() {
+    let bench = Bench::new(BlockModel::patterned(8).id("disk-7"));
+    let signal = Signal::new();
+    let mut storage = Storage::<2>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    let mut idle = Tasks::new();
+    bench
+        .disk
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    idle.spawn(blk.id());
+    assert!(idle.run().is_empty());
+    let mut waits = Tasks::new();
+    waits.spawn(blk.id());
+    assert!(waits.run().is_empty());
+    bench.disk.release_all();
+    bench.clock.advance(bench.options.timeout);
+    signal.on_tick();
+    assert_eq!(
+        waits.run().pop().unwrap().1.unwrap_err(),
+        Error::Refused(SubmitError::OwnBufferInUse)
+    );
+    drop(waits);
+
+    let mut idle_too = hold(&bench, &blk, 1);
+    let mut waits = Tasks::new();
+    waits.spawn(blk.flush());
+    assert!(waits.run().is_empty());
+    bench.disk.release_all();
+    bench.clock.advance(bench.options.timeout);
+    signal.on_tick();
+    let full = levitate_virtio::SubmitError::Full { slots: 2 };
+    assert_eq!(
+        waits.run().pop().unwrap().1.unwrap_err(),
+        Error::Refused(SubmitError::Queue(full))
+    );
+    // They are there all the same.
+    assert_eq!(idle.run().len() + idle_too.run().len(), 2);
+    drop((idle, idle_too, waits));
+    drop(blk);
+    bench.finish();
+}

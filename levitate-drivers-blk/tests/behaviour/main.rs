@@ -16,6 +16,7 @@ mod tasks;
 mod async_calls;
 mod async_drops;
 mod async_races;
+mod async_random;
 mod async_threads;
 mod async_trouble;
 mod batches;

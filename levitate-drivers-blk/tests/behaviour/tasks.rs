@@ -100,17 +100,24 @@ impl<'f, R> Tasks<'f, R> {
     pub(crate) fn run(&mut self) -> Vec<(usize, R)> {
         let mut done = Vec::new();
         loop {
-            let mut is_idle = true;
-            for number in 0..self.tasks.len() {
-                let polls = self.tasks[number].polls;
-                let outcome = self.poll_if_woken(number);
-                is_idle &= self.tasks[number].polls == polls;
-                done.extend(outcome.map(|outcome| (number, outcome)));
-            }
-            if is_idle {
+            let polls = self.all_polls();
+            done.extend(self.run_once());
+            if self.all_polls() == polls {
                 return done;
             }
         }
+    }
+
+    /// Polls each task once that was woken; returns those that are done, with what they came to.
+    pub(crate) fn run_once(&mut self) -> Vec<(usize, R)> {
+        let numbers = 0..self.tasks.len();
+        numbers
+            .filter_map(|number| Some((number, self.poll_if_woken(number)?)))
+            .collect()
+    }
+
+    fn all_polls(&self) -> usize {
+        self.tasks.iter().map(|task| task.polls).sum()
     }
 
     /// Polls a task if it was woken; returns what it came to, if it is done now.
@@ -141,6 +148,11 @@ impl<'f, R> Tasks<'f, R> {
     /// Drops the future of a task.
     pub(crate) fn cancel(&mut self, number: usize) {
         self.tasks[number].future = None;
+    }
+
+    /// Says whether a task is neither done nor dropped.
+    pub(crate) fn is_alive(&self, number: usize) -> bool {
+        self.tasks[number].future.is_some()
     }
 
     /// Returns how many tasks are neither done nor dropped.

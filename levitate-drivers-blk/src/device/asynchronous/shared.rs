@@ -209,7 +209,11 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
             Place::Room(_) => life.queue.oldest_in_flight(),
         };
         let Some(token) = token else {
-            let slots = life.queue.idle_slots();
+            // The device has done all it was asked to: others have answers that they do not take.
+            if life.queue.idle_slots() != 0 {
+                return Some(SubmitError::OwnBufferInUse.into());
+            }
+            let slots = u16::try_from(life.queue.contexts_mut().count()).unwrap_or(u16::MAX);
             let full = levitate_virtio::SubmitError::Full { slots };
             return Some(SubmitError::from(full).into());
         };
