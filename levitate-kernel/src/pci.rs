@@ -84,6 +84,12 @@ impl PciDevice {
         self.function.address()
     }
 
+    /// Returns the way to its configuration space.
+    #[cfg(feature = "virtio-drivers")]
+    pub(crate) const fn access(&self) -> &Access {
+        self.function.access()
+    }
+
     /// Returns what it is.
     pub(crate) fn device_type(&self) -> DeviceType {
         self.device_type

@@ -48,15 +48,17 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
     }
     for (number, disk) in devices.disks.iter_mut().enumerate() {
         let crate_name = disk.device.info().driver;
+        let mut entries = devices.entries.iter();
+        let entry = entries.find(|entry| entry.location == disk.location);
+        let over = entry.and_then(|entry| entry.way.over());
         let mut record = |name: &str, result: Result| {
-            let outcome = Outcome::of(result).expecting(expectations::reason(name, crate_name));
+            let reason = expectations::reason(name, crate_name, over);
+            let outcome = Outcome::of(result).expecting(reason);
             run.record(&format!("disk{number}-{name}"), &outcome, out)
         };
         for (name, test) in TESTS {
             record(name, test(&mut *disk.device))?;
         }
-        let mut entries = devices.entries.iter();
-        let entry = entries.find(|entry| entry.location == disk.location);
         let lines = entry.map_or_else(Vec::new, |entry| entry.way.lines());
         let interrupted = interrupts_when_asked_to(&mut *disk.device, &lines);
         record("interrupts", interrupted)?;

@@ -40,16 +40,17 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
         );
     };
     let crate_name = screen.display().info().map_or("", |info| info.driver);
+    let location = screen.location();
+    let mut entries = devices.entries.iter();
+    let entry = entries.find(|entry| entry.location == location);
+    let over = entry.and_then(|entry| entry.way.over());
     let mut record = |name: &str, result: Result| {
-        let outcome = Outcome::of(result).expecting(expectations::reason(name, crate_name));
-        run.record(name, &outcome, out)
+        let reason = expectations::reason(name, crate_name, over);
+        run.record(name, &Outcome::of(result).expecting(reason), out)
     };
     for (name, test) in TESTS {
         record(name, test(screen.picture()))?;
     }
-    let location = screen.location();
-    let mut entries = devices.entries.iter();
-    let entry = entries.find(|entry| entry.location == location);
     let lines = entry.map_or_else(Vec::new, |entry| entry.way.lines());
     let interrupted = interrupts_when_asked_to(screen.picture(), &lines);
     record("display-interrupts", interrupted)?;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use levitate_kernel::expectations::Over;
 use levitate_virtio::transport::mmio::MmioError;
 use levitate_virtio::transport::pci::pci_types::PciAddress;
 use levitate_virtio::{
@@ -133,6 +134,16 @@ impl Way {
                 device.line_of_queue(queue).into_iter().collect()
             }
             _ => self.lines(),
+        }
+    }
+
+    /// Returns what is special about it, as far as drivers differ in that.
+    pub(crate) fn over(&self) -> Option<Over> {
+        match self {
+            Self::Mmio { interface, .. } => {
+                (*interface == Interface::Legacy).then_some(Over::Legacy)
+            }
+            Self::Pci(device) => device.sends_messages().then_some(Over::Messages),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The crate `virtio-drivers` in place of ours: [`VirtioDriversGpu`] and [`VirtioDriversBlk`].
 
 mod blk;
+mod configuration;
 mod gpu;
 mod in_flight;
 mod life;

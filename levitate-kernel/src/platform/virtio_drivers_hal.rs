@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 use levitate_hal::{Dma as _, DmaAddr, DmaAllocation};
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
-use super::KernelDma;
+use super::{KernelDma, Registers};
 use crate::lock::Mutex;
 
 /// The machine, for every driver of `virtio-drivers`.
@@ -65,7 +65,7 @@ fn layout(pages: usize) -> Option<Layout> {
 //   are released here;
 // - whatever the kernel has in memory is mapped where it is, and the devices are coherent: both addresses of a buffer are the
 //   physical one, and sharing it changes nothing;
-// - registers are mapped where they are too.
+// - registers are mapped where they are too, which is checked.
 unsafe impl Hal for KernelHal {
     fn dma_alloc(pages: usize, _direction: BufferDirection) -> (PhysAddr, NonNull<u8>) {
         match layout(pages).map(|layout| KernelDma.allocate(layout)) {
@@ -83,8 +83,19 @@ unsafe impl Hal for KernelHal {
         0
     }
 
-    unsafe fn mmio_phys_to_virt(paddr: PhysAddr, _size: usize) -> NonNull<u8> {
-        NonNull::new(paddr as *mut u8).unwrap_or(NonNull::dangling())
+    #[expect(
+        clippy::panic,
+        reason = "the trait has no error, and whoever calls this has had the device's BARs mapped"
+    )]
+    unsafe fn mmio_phys_to_virt(paddr: PhysAddr, size: usize) -> NonNull<u8> {
+        let start = paddr as usize;
+        let registers = start
+            .checked_add(size)
+            .and_then(|end| Registers::new(start..end));
+        match registers.and_then(|registers| registers.pointer()) {
+            Some(pointer) => pointer.cast(),
+            None => panic!("no registers are mapped at {paddr:#x}, {size} bytes"),
+        }
     }
 
     unsafe fn share(buffer: NonNull<[u8]>, _direction: BufferDirection) -> PhysAddr {

@@ -6,15 +6,18 @@ use core::time::Duration;
 
 use levitate_hal::Deadline;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
+use virtio_drivers::transport::pci::PciTransport;
+use virtio_drivers::transport::pci::bus::PciRoot;
 use virtio_drivers::transport::{
     DeviceStatus, DeviceType, InterruptStatus, SomeTransport, Transport,
 };
 use virtio_drivers::{PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::configuration::Configuration;
 use crate::devices::Way;
 use crate::drivers::DriverError;
-use crate::platform::KernelClock;
+use crate::platform::{KernelClock, KernelHal};
 
 /// How long a device may take to be reset.
 const RESET_PATIENCE: Duration = Duration::from_secs(1);
@@ -66,7 +69,14 @@ impl Counted {
                 //   that drivers here leave alone.
                 SomeTransport::Mmio(unsafe { MmioTransport::new(header, pointer.len()) }?)
             }
-            Way::Pci(_) => return Err("this driver has no way to PCI yet".into()),
+            Way::Pci(device) => {
+                // It turns the device on, and maps those of its BARs that have what a driver needs, whose capability list it has checked.
+                let _ = device.connect()?;
+                let configuration = Configuration::of(device);
+                let function = configuration.function();
+                let mut root = PciRoot::new(configuration);
+                SomeTransport::Pci(PciTransport::new::<KernelHal, _>(&mut root, function)?)
+            }
         };
         let record = Arc::default();
         Ok(Self { inner, record })

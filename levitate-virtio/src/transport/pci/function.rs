@@ -65,6 +65,12 @@ impl<A: ConfigRegionAccess> Function<A> {
         self.address
     }
 
+    /// Returns the way to its configuration space.
+    #[must_use]
+    pub const fn access(&self) -> &A {
+        &self.access
+    }
+
     /// Reads the vendor ID and the device ID; `None` if there is no function.
     #[must_use]
     pub fn read_ids(&self) -> Option<(u16, u16)> {
