@@ -106,18 +106,20 @@ impl<T: Transport> Device<T, stage::Live> {
         F: FromBytes + IntoBytes + Immutable,
     {
         let status = self.transport().read_status();
-        // A device that vanished from its bus reads all ones.
-        if status.bits() == u8::MAX || queue.identity() != self.identity() {
+        if queue.identity() != self.identity() {
             return TimeoutCause::NotLive { status };
         }
         let index = queue.index();
-        if !status.contains(Status::DRIVER_OK) {
+        // Where nothing answers, all bits are set.
+        if !status.contains(Status::DRIVER_OK) || status.bits() == u8::MAX {
             return match self.transport_mut().read_queue_state(index) {
-                // QEMU takes DRIVER_OK back along with it.
-                QueueState::CutOff(cut_off @ CutOff::NoBusMastering) => TimeoutCause::CutOff {
-                    queue: index,
-                    cut_off,
-                },
+                // QEMU takes DRIVER_OK back along with bus mastering.
+                QueueState::CutOff(cut_off @ (CutOff::Gone | CutOff::NoBusMastering)) => {
+                    TimeoutCause::CutOff {
+                        queue: index,
+                        cut_off,
+                    }
+                }
                 _ => TimeoutCause::NotLive { status },
             };
         }

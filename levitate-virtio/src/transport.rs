@@ -132,6 +132,8 @@ pub enum QueueState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CutOff {
+    /// The device is gone from its bus.
+    Gone,
     /// Bus mastering is off, so that the device reaches no memory: neither the queue, nor the place for its messages.
     NoBusMastering,
     /// The device has dropped the MSI-X vector of the queue, so that nobody hears of its answers.
@@ -146,6 +148,9 @@ pub enum CutOff {
 impl fmt::Display for CutOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Gone => {
+                f.write_str("it is gone from its bus, where nothing answers in its place")
+            }
             Self::NoBusMastering => f.write_str(
                 "bus mastering is off in its PCI command register, so it reaches no memory",
             ),

@@ -14,6 +14,17 @@ impl<M: DeviceModel> PciDevice<M> {
         self.plan(due);
     }
 
+    /// Takes the device out of its slot, as it is: nothing answers in configuration space, and its registers read `byte`, again and
+    /// again. That is 0xff on a bus, and 0 on QEMU.
+    pub fn unplug(&self, byte: u8) {
+        self.with(|function| function.unplugged = Some(byte));
+    }
+
+    /// Puts the device back into its slot, as it was.
+    pub fn plug_back(&self) {
+        self.with(|function| function.unplugged = None);
+    }
+
     /// Returns what is wrong with how the driver uses PCI, and breaks no rule of VirtIO.
     #[must_use]
     pub fn guest_errors(&self) -> Vec<String> {

@@ -38,6 +38,8 @@ pub(super) struct Traits {
 pub(super) struct Function<M> {
     pub(super) core: Core<M>,
     pub(super) guest_errors: Vec<String>,
+    /// What its registers read while it is not in its slot.
+    pub(super) unplugged: Option<u8>,
     pub(super) config_log: AccessLog,
     pub(super) bar_logs: [AccessLog; 6],
     pub(super) messages: Vec<Message>,
@@ -89,6 +91,7 @@ impl<M: DeviceModel> Function<M> {
         Self {
             core,
             guest_errors: Vec::new(),
+            unplugged: None,
             config_log: AccessLog::default(),
             bar_logs: Default::default(),
             messages: Vec::new(),

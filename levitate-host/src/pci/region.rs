@@ -30,17 +30,23 @@ impl<M: DeviceModel> PciRegion<M> {
     }
 
     fn read(&self, offset: usize, width_bytes: usize) -> u64 {
-        self.device.with(|function| match self.place {
-            Place::Config => function.read_config(offset, width_bytes),
-            Place::Bar(bar) => function.read_bar(bar, offset, width_bytes),
-        })
+        self.device
+            .with(|function| match (self.place, function.unplugged) {
+                (Place::Config, Some(_)) => u64::MAX,
+                (Place::Bar(_), Some(byte)) => u64::from_ne_bytes([byte; 8]),
+                (Place::Config, None) => function.read_config(offset, width_bytes),
+                (Place::Bar(bar), None) => function.read_bar(bar, offset, width_bytes),
+            })
     }
 
     fn write(&self, offset: usize, width_bytes: usize, value: u64) {
-        let due = self.device.with(|function| match self.place {
-            Place::Config => function.write_config(offset, width_bytes, value),
-            Place::Bar(bar) => function.write_bar(bar, offset, width_bytes, value),
-        });
+        let due = self
+            .device
+            .with(|function| match (self.place, function.unplugged) {
+                (_, Some(_)) => None,
+                (Place::Config, None) => function.write_config(offset, width_bytes, value),
+                (Place::Bar(bar), None) => function.write_bar(bar, offset, width_bytes, value),
+            });
         self.device.plan(due);
     }
 }

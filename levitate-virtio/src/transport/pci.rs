@@ -276,6 +276,9 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
     }
 
     fn read_queue_state(&mut self, queue: QueueIndex) -> QueueState {
+        if self.function.read_ids().is_none() {
+            return QueueState::CutOff(CutOff::Gone);
+        }
         reg::QUEUE_SELECT.write(&self.common, queue.get());
         if reg::QUEUE_ENABLE.read(&self.common) != 1 {
             return QueueState::Disabled;

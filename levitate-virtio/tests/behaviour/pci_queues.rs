@@ -180,6 +180,7 @@ fn time_out(plug: Plug, expected: &[&str], cut: impl FnOnce(&Rig)) -> TimeoutCau
     let token = echo(&mut queue, 7);
     queue.notify();
     let cause = device.diagnose(&mut queue, token, &[0_u8; 4]);
+    pci(&rig).plug_back();
     pci(&rig).config_space().write16(4, 6);
     let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
     queue.release(&quiesced, |_, _| {}).unwrap();
@@ -233,14 +234,32 @@ fn a_queue_that_lost_its_vector_is_named() {
 }
 
 #[test]
-fn a_device_that_is_gone_is_named() {
+fn a_device_that_does_not_answer_is_not_live() {
     let complaints = &[
         "guest error: Write of 2 bytes at 0x3000 of BAR 4, while memory decoding is off",
         "guest error: Read of 1 bytes at 0x14 of BAR 4, while memory decoding is off",
+        "guest error: Write of 2 bytes at 0x16 of BAR 4, while memory decoding is off",
+        "guest error: Read of 2 bytes at 0x1c of BAR 4, while memory decoding is off",
     ];
     let cause = time_out(Plug::PciMsix, complaints, |rig| {
         // Decoding is off, and all registers read as all ones.
         pci(rig).config_space().write16(4, 0);
     });
     assert!(matches!(cause, TimeoutCause::NotLive { .. }), "{cause}");
+}
+
+#[test]
+fn a_device_that_is_gone_is_named() {
+    for reads in [0xff, 0] {
+        let cause = time_out(Plug::PciMsix, &[], |rig| pci(rig).unplug(reads));
+        let cut_off = CutOff::Gone;
+        assert_eq!(
+            cause,
+            TimeoutCause::CutOff {
+                queue: QUEUE,
+                cut_off
+            }
+        );
+        assert!(cause.to_string().contains("gone from its bus"), "{cause}");
+    }
 }
