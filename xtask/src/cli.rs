@@ -69,7 +69,7 @@ pub(crate) struct MachineOptions {
     /// The machine's architecture
     #[arg(long, value_enum, default_value_t)]
     pub(crate) arch: Arch,
-    /// The machine [default: virt for aarch64, microvm for x86_64]
+    /// The machine [default: virt for aarch64, q35 for x86_64]
     #[arg(long, value_enum)]
     pub(crate) machine: Option<Board>,
     /// How the VirtIO devices are attached [default: pci for q35, mmio for virt and microvm]

@@ -56,7 +56,7 @@ impl Arch {
     pub(crate) const fn board(self) -> Board {
         match self {
             Self::Aarch64 => Board::Virt,
-            Self::X86_64 => Board::Microvm,
+            Self::X86_64 => Board::Q35,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::blk;
 use super::case::{Case, Context, command, refused_command, shut_down};
 use super::disk_image::TestDisk;
 use super::pixels;
-use crate::platform::Transport;
+use crate::platform::{Board, Transport};
 use crate::vm::{Machine, Vm};
 
 /// How long QEMU may take to answer.
@@ -34,6 +34,14 @@ pub(crate) fn cases() -> Vec<Case> {
             run: Box::new(|context| {
                 let mut machine = context.machine();
                 machine.extra = vec!["-M".into(), "iommu=smmuv3".into()];
+                switched_off(context, machine)
+            }),
+        },
+        Case {
+            name: "iommu-off-x86-q35",
+            run: Box::new(|context| {
+                let mut machine = context.machine_of(Board::Q35);
+                machine.devices = vec!["intel-iommu".to_owned()];
                 switched_off(context, machine)
             }),
         },

@@ -1,13 +1,16 @@
-//! Devices that are lost while the kernel uses them, because somebody else resets them.
+//! Devices that are lost while the kernel uses them: one that somebody else resets, one that is unplugged.
 
 mod registers;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
 
 use super::blk::{self, number_of};
-use super::case::{Case, Context, command, refused_command, shut_down};
+use super::case::{
+    Case, Context, command, ensure_exit, ensure_no_guest_errors, refused_command, shut_down,
+};
 use super::disk_image::TestDisk;
 use super::pixels;
 use crate::platform::{Board, Transport};
@@ -32,6 +35,7 @@ pub(crate) fn cases() -> Vec<Case> {
     for (name, board, transport) in [
         ("disk-reset-under-load", Board::Virt, Transport::Mmio),
         ("disk-reset-under-load-pci", Board::Virt, Transport::Pci),
+        ("disk-reset-under-load-x86-q35", Board::Q35, Transport::Pci),
     ] {
         cases.push(Case {
             name,
@@ -40,13 +44,17 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     for (name, board, transport) in [
         ("display-reset", Board::Virt, Transport::Mmio),
-        ("display-reset-pci", Board::Virt, Transport::Pci),
+        ("display-reset-x86-q35", Board::Q35, Transport::Pci),
     ] {
         cases.push(Case {
             name,
             run: Box::new(move |context| reset_display(context, board, transport)),
         });
     }
+    cases.push(Case {
+        name: "disk-unplugged-x86-q35",
+        run: Box::new(unplug_disk),
+    });
     cases
 }
 
@@ -128,4 +136,46 @@ fn reset_display(context: &Context, board: Board, transport: Transport) -> Resul
     command(&mut vm, "gpu card")?;
     pixels::ensure_shown(&mut vm, &pixels::card(size)?, &context.dir, "card")?;
     shut_down(vm)
+}
+
+/// Reads from a disk that is unplugged end in an error, and so does what is tried later; the kernel goes on.
+fn unplug_disk(context: &Context) -> Result<()> {
+    let disk = TestDisk::create(&context.dir, "unplugged", SECTORS)?;
+    let other = TestDisk::create(&context.dir, "other", SECTORS)?;
+    let mut machine = context.machine_of(Board::Q35);
+    machine.transport = Transport::Pci;
+    machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
+    let mut device = disk.device();
+    device.requests_per_second = Some(SLOW);
+    device.properties.push("bus=port0".to_owned());
+    machine.disks = vec![device, other.device()];
+    machine.devices = vec!["pcie-root-port,id=port0,chassis=1".to_owned()];
+    // Else the slot is a matter of ACPI's methods, and has no power to switch.
+    let native = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off";
+    machine.extra = vec!["-global".into(), native.into()];
+    let (mut vm, _) = context.boot(&machine)?;
+    let number = number_of(&mut vm, disk.serial())?;
+    let left = number_of(&mut vm, other.serial())?;
+    let error = while_busy(&mut vm, number, |vm| {
+        let arguments = json!({ "id": "disk0" });
+        vm.qmp()?.execute("device_del", arguments, DEADLINE)?;
+        Ok(())
+    })?;
+    ensure!(
+        error.contains("device is not live any more"),
+        "that the disk is gone is not named: {error}"
+    );
+    vm.qmp()?.execute("query-status", json!({}), DEADLINE)?;
+    let is_gone =
+        |event: &Value| event["event"] == "DEVICE_DELETED" && event["data"]["device"] == "disk0";
+    ensure!(
+        vm.qmp()?.events().iter().any(is_gone),
+        "QEMU still has the disk"
+    );
+    refused_command(&mut vm, &format!("blk read 0 -d {number}"))?;
+    blk::check_checksum(&mut vm, left, &other).context("the disk that is left")?;
+    // What is gone cannot be flushed, and that is told too.
+    vm.send("shutdown\n")?;
+    ensure_exit(&mut vm, DEADLINE, 3)?;
+    ensure_no_guest_errors(&vm)
 }

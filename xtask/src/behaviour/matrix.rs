@@ -187,6 +187,23 @@ const ROWS: &[Row] = &[
         ..USUAL
     },
     Row {
+        name: "boot-x86-q35-pci",
+        board: Board::Q35,
+        transport: Transport::Pci,
+        ..USUAL
+    },
+    Row {
+        // Enough memory for some above 4 GiB, and devices enough to share a line.
+        name: "boot-x86-q35-pci-intx",
+        board: Board::Q35,
+        transport: Transport::PciIntx,
+        memory: "4G",
+        smp: 2,
+        gpu: Some((1366, 768)),
+        disks: TWO_DISKS,
+        ..USUAL
+    },
+    Row {
         name: "boot-x86-microvm-mmio",
         board: Board::Microvm,
         ..USUAL

@@ -66,7 +66,7 @@ const OTHER_VERSION: &str = "not on a ";
 
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {
-    use Board::{Microvm, Virt};
+    use Board::{Microvm, Q35, Virt};
     use Gic::{V2, V3};
     use Transport::{Mmio, MmioLegacy, Pci, PciIntx};
     // The interrupt controller's version is for `virt` only.
@@ -79,6 +79,8 @@ pub(crate) fn cases() -> Vec<Case> {
         ("selftest-pci-gicv3", Virt, Pci, V3),
         ("selftest-pci-intx-gicv2", Virt, PciIntx, V2),
         ("selftest-pci-intx-gicv3", Virt, PciIntx, V3),
+        ("selftest-x86-q35-pci", Q35, Pci, V3),
+        ("selftest-x86-q35-pci-intx", Q35, PciIntx, V3),
         ("selftest-x86-microvm-mmio", Microvm, Mmio, V3),
         ("selftest-x86-microvm-legacy", Microvm, MmioLegacy, V3),
     ];

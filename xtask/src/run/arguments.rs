@@ -149,12 +149,12 @@ mod tests {
     fn what_is_not_said_depends_on_the_architecture() {
         for (arch, board, transport, meant) in [
             (Arch::Aarch64, None, None, (Board::Virt, Transport::Mmio)),
-            (Arch::X86_64, None, None, (Board::Microvm, Transport::Mmio)),
+            (Arch::X86_64, None, None, (Board::Q35, Transport::Pci)),
             (
                 Arch::X86_64,
-                Some(Board::Q35),
+                Some(Board::Microvm),
                 None,
-                (Board::Q35, Transport::Pci),
+                (Board::Microvm, Transport::Mmio),
             ),
             (
                 Arch::Aarch64,

@@ -154,6 +154,9 @@ impl Machine {
             &smp,
             "-m",
             &self.memory,
+            // No device but those below: a PC's own display would be the first that a VNC client is shown.
+            "-vga",
+            "none",
             "-nic",
             "none",
             "-no-reboot",
