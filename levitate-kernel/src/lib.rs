@@ -18,6 +18,7 @@
 extern crate std;
 
 pub mod acpi;
+pub mod bench;
 pub mod card;
 pub mod changes;
 pub mod command_line;
