@@ -10,9 +10,9 @@ use crate::devices::Devices;
 use crate::interrupts::InterruptError;
 use crate::machine::{Machine, MachineError};
 use crate::memory::MemoryError;
-use crate::{cases, logger, memory, screen, serial, session, timer};
+use crate::{benchmarks, cases, logger, memory, screen, serial, session, timer};
 
-/// The exit status of self-tests of which one failed, or whose outcome could not be told.
+/// The exit status of self-tests of which one failed, or whose outcome could not be told, and of benchmarks that did not end.
 const STATUS_TESTS_FAILED: u8 = 1;
 /// The exit status of a kernel that could not come up.
 const STATUS_BOOT_FAILED: u8 = 2;
@@ -76,14 +76,24 @@ fn read_command_line(machine: &Machine) -> Options {
 }
 
 fn run(options: &Options, mut devices: Devices) -> ! {
-    let Some(suite) = options.selftest else {
+    if options.selftest.is_none() && options.bench.is_none() {
         session::run(devices)
-    };
-    match cases::run(suite, &mut devices, &mut serial::writer()) {
-        Ok(totals) => power::exit(u8::try_from(totals.exit_status()).unwrap_or(u8::MAX)),
-        Err(error) => {
-            error!("{error}");
-            power::exit(STATUS_TESTS_FAILED)
-        }
     }
+    let mut status = 0;
+    if let Some(suite) = options.selftest {
+        status = match cases::run(suite, &mut devices, &mut serial::writer()) {
+            Ok(totals) => u8::try_from(totals.exit_status()).unwrap_or(u8::MAX),
+            Err(error) => {
+                error!("{error}");
+                STATUS_TESTS_FAILED
+            }
+        };
+    }
+    if let Some(effort) = options.bench
+        && let Err(error) = benchmarks::run(effort, &mut devices, &mut serial::writer())
+    {
+        error!("the benchmarks ended: {error}");
+        status = STATUS_TESTS_FAILED;
+    }
+    power::exit(status)
 }

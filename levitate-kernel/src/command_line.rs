@@ -14,6 +14,8 @@ pub use self::drivers::{Choice, Driver, Drivers, Kind};
 pub struct Options {
     /// `selftest`, `selftest=SUITE`: tests to run after boot, before QEMU is ended.
     pub selftest: Option<Suite>,
+    /// `bench`, `bench=EFFORT`: benchmarks to run after boot and self-tests, before QEMU is ended.
+    pub bench: Option<Effort>,
     /// `gpu=DRIVER`, `blk=DRIVER`, `blk.1=DRIVER` and so on: who drives which device.
     pub drivers: Drivers,
     /// `log=LEVEL|off`: the least serious level that is logged.
@@ -24,6 +26,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             selftest: None,
+            bench: None,
             drivers: Drivers::default(),
             log: LevelFilter::Info,
         }
@@ -50,6 +53,15 @@ impl Suite {
     }
 }
 
+/// How long a benchmark goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// `full`: long enough for times that mean something.
+    Full,
+    /// `short`: long enough to count.
+    Short,
+}
+
 /// The beginning of a word, and what may follow it.
 pub type Allowed = (&'static str, &'static str);
 
@@ -74,6 +86,8 @@ impl Display for UnknownWord<'_> {
 }
 
 const SUITES: &[(&str, Suite)] = &[("all", Suite::All), ("causes", Suite::Causes)];
+const EFFORTS: &[(&str, Effort)] = &[("full", Effort::Full), ("short", Effort::Short)];
+const EFFORT_NAMES: &str = "full, short";
 const LEVELS: &[(&str, LevelFilter)] = &[
     ("error", LevelFilter::Error),
     ("warn", LevelFilter::Warn),
@@ -111,6 +125,11 @@ fn obey(word: &[u8], options: &mut Options) -> Result<(), Option<Allowed>> {
     } else if let Some(value) = word.strip_prefix(b"selftest=") {
         let suite = value_of(value, SUITES).ok_or(Some(("selftest=", Suite::NAMES)))?;
         options.selftest = Some(suite);
+    } else if word == b"bench" {
+        options.bench = Some(Effort::Full);
+    } else if let Some(value) = word.strip_prefix(b"bench=") {
+        let effort = value_of(value, EFFORTS).ok_or(Some(("bench=", EFFORT_NAMES)))?;
+        options.bench = Some(effort);
     } else if let Some(obeyed) = options.drivers.obey(word) {
         obeyed.map_err(Some)?;
     } else if let Some(value) = word.strip_prefix(b"log=") {
@@ -153,11 +172,12 @@ mod tests {
     #[test]
     fn every_word_is_obeyed() {
         let (options, unknown) =
-            parsed(b"selftest gpu=off  blk=off log=trace virtio_mmio.device=512@0xfeb00e00:12\0");
+            parsed(b"selftest bench=short gpu=off  blk=off log=trace virtio_mmio.device=512@0xfeb00e00:12\0");
         assert_eq!(
             options,
             Options {
                 selftest: Some(Suite::All),
+                bench: Some(Effort::Short),
                 drivers: options.drivers,
                 log: LevelFilter::Trace,
             }
@@ -167,6 +187,7 @@ mod tests {
         }
         assert!(unknown.is_empty());
         assert_eq!(parsed(b"selftest=causes").0.selftest, Some(Suite::Causes));
+        assert_eq!(parsed(b"bench").0.bench, Some(Effort::Full));
     }
 
     #[test]
@@ -209,6 +230,7 @@ mod tests {
                 .join(", ")
         }
         assert_eq!(names(SUITES), Suite::NAMES);
+        assert_eq!(names(EFFORTS), EFFORT_NAMES);
         assert_eq!(names(LEVELS), LEVEL_NAMES);
     }
 

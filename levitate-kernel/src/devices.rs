@@ -22,7 +22,7 @@ use crate::drivers::block::BlockDevice;
 use crate::screen::Screen;
 
 pub(crate) use self::interrupts::tick;
-pub(crate) use self::way::{KernelTransport, Location, Way};
+pub(crate) use self::way::{KernelTransport, Location, Way, WayError};
 
 /// What has become of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]

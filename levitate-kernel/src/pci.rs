@@ -5,6 +5,7 @@ mod slots;
 
 use alloc::vec::Vec;
 
+use levitate_hal::Mmio;
 use levitate_virtio::transport::pci::pci_types::PciAddress;
 use levitate_virtio::transport::pci::{
     Bar, BarRange, Bars, EcamAccess, Function, InterruptLine, Message, MsixError, MsixTable,
@@ -122,12 +123,24 @@ impl PciDevice {
     ///
     /// [`ConnectError`].
     pub(crate) fn connect(&self) -> Result<PciTransport<Registers, Access>, ConnectError> {
+        self.connect_through(|registers| registers)
+    }
+
+    /// Does as [`connect`](Self::connect), and has the transport access the device's registers through what `wrap` makes of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    pub(crate) fn connect_through<M: Mmio>(
+        &self,
+        wrap: impl Fn(Registers) -> M,
+    ) -> Result<PciTransport<M, Access>, ConnectError> {
         self.function.turn_on(match self.sends_messages() {
             true => InterruptLine::Disabled,
             false => InterruptLine::Enabled,
         });
-        let mut transport =
-            PciTransport::probe(self.function.clone(), &self.bars, |range| self.map(range))?;
+        let map = |range| self.map(range).map(&wrap);
+        let mut transport = PciTransport::probe(self.function.clone(), &self.bars, map)?;
         if let Some(plan) = self.plan(transport.read_queue_count()) {
             let table = self.msix()?.ok_or(ConnectError::NoMsix)?;
             for (vector, (_, target)) in (0..).zip(&self.messages) {

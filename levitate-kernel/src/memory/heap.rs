@@ -51,3 +51,8 @@ pub(super) unsafe fn start() -> Result<(), MemoryError> {
 pub(crate) fn allocated_bytes() -> usize {
     HEAP.lock().counters().allocated_bytes
 }
+
+/// Returns how often something was allocated.
+pub(crate) fn allocations() -> u64 {
+    HEAP.lock().counters().total_allocation_count
+}

@@ -1,0 +1,105 @@
+//! The display: [`Contender`], what each of them has to do, and their turns.
+
+use alloc::format;
+use alloc::sync::Arc;
+use core::fmt::Write;
+
+use embedded_graphics::geometry::{Point, Size};
+use embedded_graphics::primitives::Rectangle;
+use levitate_kernel::command_line::Effort;
+
+use super::series::{Record, Subject};
+use super::transport::Tally;
+use super::{Result, levitate_gpu};
+use crate::devices::Way;
+
+/// A driver that is measured.
+pub(super) struct Contender {
+    /// Its name in what is told.
+    pub(super) name: &'static str,
+    /// Whether the accesses to registers can be counted.
+    pub(super) has_counted_registers: bool,
+    /// Brings it up on a device, has it used, and takes it off again.
+    pub(super) drive: fn(&Way, &Arc<Tally>, &mut dyn FnMut(&mut dyn Picture) -> Result) -> Result,
+}
+
+/// In the order of their turns; one that waits for interrupts belongs here too.
+const CONTENDERS: &[Contender] = &[levitate_gpu::BLOCKING];
+
+/// A picture that a display shows.
+pub(super) trait Picture {
+    /// Returns its size.
+    fn size(&self) -> Size;
+
+    /// Brings `area` to the screen, and waits until it is there; more than `area` if the driver cannot do less.
+    fn present(&mut self, area: &Rectangle) -> Result;
+}
+
+/// What is presented.
+struct Workload {
+    name: &'static str,
+    /// Its width and height; `None` is all of the picture.
+    side: Option<u32>,
+}
+
+const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "present-all",
+        side: None,
+    },
+    Workload {
+        name: "present-64x64",
+        side: Some(64),
+    },
+];
+
+/// Rounds, and frames of each kind in a round.
+const fn effort_of(effort: Effort) -> (u32, u32) {
+    match effort {
+        Effort::Full => (7, 100),
+        Effort::Short => (2, 5),
+    }
+}
+
+/// Measures all contenders on the display that `way` leads to.
+pub(super) fn run(effort: Effort, way: &Way, out: &mut impl Write) -> Result {
+    let mut record = Record::new("display", way);
+    let (rounds, frames) = effort_of(effort);
+    for _ in 0..rounds {
+        for contender in CONTENDERS {
+            let tally = Arc::new(Tally::new(contender.has_counted_registers));
+            (contender.drive)(way, &tally, &mut |picture| {
+                turn(contender.name, picture, frames, &tally, &mut record)
+            })
+            .map_err(|error| format!("{}: {error}", contender.name))?;
+        }
+    }
+    Ok(record.write(out)?)
+}
+
+/// One turn of one contender.
+fn turn(
+    driver: &'static str,
+    picture: &mut dyn Picture,
+    frames: u32,
+    tally: &Tally,
+    record: &mut Record,
+) -> Result {
+    let whole = Rectangle::new(Point::zero(), picture.size());
+    // What was never shown is shown with the first frame, whatever its area.
+    picture.present(&whole)?;
+    for workload in WORKLOADS {
+        let area = match workload.side {
+            Some(side) => Rectangle::new(whole.center(), Size::new_equal(side)),
+            None => whole,
+        };
+        picture.present(&area)?;
+        let subject = Subject {
+            driver,
+            workload: workload.name,
+            depth: 1,
+        };
+        record.measure(subject, tally, (frames, 1), |_| picture.present(&area))?;
+    }
+    Ok(())
+}

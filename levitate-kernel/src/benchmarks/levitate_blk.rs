@@ -1,0 +1,171 @@
+//! `levitate-drivers-blk`, by requests that are submitted and collected, and by blocking calls over borrowed slices.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use levitate_drivers_blk::{Blk, BlkStorage, Options};
+use levitate_hal::{Clock as _, Deadline, DmaBuffer};
+
+use super::block::{Access, Batch, Contender, Disk};
+use super::transport::{CountedTransport, Tally};
+use super::{LOOKS, PATIENCE, Result};
+use crate::devices::Way;
+use crate::platform::{KernelClock, KernelDma, Platform, platform};
+
+/// Requests that are submitted by value, notified of together and polled for.
+pub(super) const IN_FLIGHT: Contender = Contender {
+    name: "levitate",
+    has_counted_registers: true,
+    drive: |way, tally, body| {
+        drive(way, tally, |blk| {
+            body(&mut InFlight {
+                blk,
+                batch: None,
+                buffers: Vec::new(),
+            })
+        })
+    },
+};
+
+/// Blocking calls, whose data goes through the driver's own buffer.
+pub(super) const BLOCKING: Contender = Contender {
+    name: "levitate-blocking",
+    has_counted_registers: true,
+    drive: |way, tally, body| {
+        drive(way, tally, |blk| {
+            body(&mut Blocking {
+                blk,
+                access: Access::Read,
+                data: Vec::new(),
+            })
+        })
+    },
+};
+
+/// As many as QEMU's queue has descriptors.
+const REQUESTS: usize = 256;
+/// The longest request there is in a benchmark, so that no call becomes two.
+const BOUNCE_BYTES: usize = 128 << 10;
+
+type Driver<'s> = Blk<'s, CountedTransport, Platform>;
+
+fn drive(way: &Way, tally: &Arc<Tally>, body: impl FnOnce(Driver<'_>) -> Result) -> Result {
+    let transport = CountedTransport::new(way, tally)?;
+    let mut storage = Box::new(BlkStorage::<KernelDma, REQUESTS>::new());
+    let options = Options {
+        bounce_bytes: BOUNCE_BYTES,
+        ..Options::default()
+    };
+    body(Blk::with_options(
+        transport,
+        platform(),
+        &mut storage,
+        options,
+    )?)
+}
+
+/// Returns what the disk calls itself.
+pub(super) fn id(way: &Way) -> Result<String> {
+    let mut id = String::new();
+    drive(way, &Arc::default(), |mut blk| {
+        id = blk.id()?.to_string();
+        Ok(())
+    })?;
+    Ok(id)
+}
+
+struct InFlight<'s> {
+    blk: Driver<'s>,
+    batch: Option<Batch>,
+    buffers: Vec<DmaBuffer<KernelDma>>,
+}
+
+impl Disk for InFlight<'_> {
+    fn capacity_sectors(&self) -> u64 {
+        self.blk.capacity_sectors()
+    }
+
+    fn max_depth(&self) -> u16 {
+        self.blk.idle_slots()
+    }
+
+    fn prepare(&mut self, batch: Batch) -> Result {
+        self.buffers.clear();
+        for _ in 0..batch.requests {
+            self.buffers.push(self.blk.allocate_buffer(batch.bytes)?);
+        }
+        self.batch = Some(batch);
+        Ok(())
+    }
+
+    fn run(&mut self, first_sector: u64) -> Result {
+        let batch = self.batch.ok_or("no batch is prepared")?;
+        let mut sector = first_sector;
+        while let Some(buffer) = self.buffers.pop() {
+            let submitted = match batch.access {
+                Access::Read => self.blk.submit_read(sector, buffer),
+                Access::Write => self.blk.submit_write(sector, buffer),
+            };
+            submitted.map_err(|rejected| rejected.error)?;
+            sector += batch.sectors_each();
+        }
+        self.blk.notify();
+        let deadline = Deadline::after(&KernelClock, PATIENCE);
+        while self.buffers.len() < usize::from(batch.requests) {
+            self.collect(&deadline)?;
+        }
+        Ok(())
+    }
+}
+
+impl InFlight<'_> {
+    /// Waits for one request.
+    fn collect(&mut self, deadline: &Deadline) -> Result {
+        loop {
+            for _ in 0..LOOKS {
+                if let Some(done) = self.blk.poll()? {
+                    done.result?;
+                    self.buffers.extend(done.buffer);
+                    return Ok(());
+                }
+                KernelClock.relax();
+            }
+            if deadline.is_missed(&KernelClock) {
+                return Err("requests were not answered".into());
+            }
+        }
+    }
+}
+
+struct Blocking<'s> {
+    blk: Driver<'s>,
+    access: Access,
+    data: Vec<u8>,
+}
+
+impl Disk for Blocking<'_> {
+    fn capacity_sectors(&self) -> u64 {
+        self.blk.capacity_sectors()
+    }
+
+    fn max_depth(&self) -> u16 {
+        1
+    }
+
+    fn prepare(&mut self, batch: Batch) -> Result {
+        self.access = batch.access;
+        self.data = vec![0; batch.bytes];
+        Ok(())
+    }
+
+    fn run(&mut self, first_sector: u64) -> Result {
+        match self.access {
+            Access::Read => self.blk.read(first_sector, &mut self.data)?,
+            Access::Write => self.blk.write(first_sector, &self.data)?,
+        }
+        Ok(())
+    }
+}

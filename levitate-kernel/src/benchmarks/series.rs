@@ -1,0 +1,173 @@
+//! What is measured of one device, collected over the rounds: [`Record`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use levitate_hal::Clock as _;
+use levitate_kernel::bench::{Counts, Measurement, Times};
+
+use super::Result;
+use super::transport::Tally;
+use crate::devices::Way;
+use crate::interrupts::{self, Line};
+use crate::memory::heap;
+use crate::platform::KernelClock;
+
+/// What is measured: the same things in each round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    /// Who drives the device.
+    pub(super) driver: &'static str,
+    /// What is done.
+    pub(super) workload: &'static str,
+    /// Requests in flight at a time.
+    pub(super) depth: u16,
+}
+
+/// One subject, in all rounds so far.
+struct Series {
+    subject: Subject,
+    counts: Counts,
+    times_ns: Vec<u64>,
+}
+
+/// Everything that is measured of one device.
+pub(super) struct Record {
+    device: String,
+    lines: Vec<Line>,
+    series: Vec<Series>,
+}
+
+impl Record {
+    /// Begins a record of the device that `way` leads to, under a name that has no blanks in the end.
+    pub(super) fn new(device: &str, way: &Way) -> Self {
+        Self {
+            device: device.split_whitespace().collect(),
+            lines: way.lines(),
+            series: Vec::new(),
+        }
+    }
+
+    /// Has `run` make `requests` requests, `samples` times, each with the number of the sample; counts, and takes the times.
+    ///
+    /// # Errors
+    ///
+    /// That of `run`, which is not called again.
+    pub(super) fn measure(
+        &mut self,
+        subject: Subject,
+        tally: &Tally,
+        (samples, requests): (u32, u16),
+        mut run: impl FnMut(u32) -> Result,
+    ) -> Result {
+        let known = self
+            .series
+            .iter()
+            .position(|series| series.subject == subject);
+        let index = known.unwrap_or(self.series.len());
+        if known.is_none() {
+            self.series.push(Series::new(subject));
+        }
+        let Self { lines, series, .. } = self;
+        let Series {
+            counts, times_ns, ..
+        } = &mut series[index];
+        times_ns.reserve(samples as usize);
+        let before = Reading::new(tally, lines);
+        for sample in 0..samples {
+            let begin = KernelClock.now();
+            run(sample)?;
+            let duration = KernelClock.now().since(begin);
+            let duration_ns = u64::try_from(duration.as_nanos())?;
+            times_ns.push(duration_ns / u64::from(requests));
+        }
+        let after = Reading::new(tally, lines);
+        counts.add(&before.counts_until(&after, u64::from(samples) * u64::from(requests)));
+        Ok(())
+    }
+
+    /// Writes a line for each subject, those with the same workload together.
+    ///
+    /// # Errors
+    ///
+    /// That of `out`.
+    pub(super) fn write(mut self, out: &mut impl Write) -> fmt::Result {
+        // A stable order: of each workload, drivers come as they were first measured.
+        let mut workloads = Vec::new();
+        for series in &self.series {
+            if !workloads.contains(&series.subject.workload) {
+                workloads.push(series.subject.workload);
+            }
+        }
+        let place = |series: &Series| {
+            workloads
+                .iter()
+                .position(|name| *name == series.subject.workload)
+        };
+        self.series.sort_by_key(place);
+        for Series {
+            subject,
+            counts,
+            times_ns,
+        } in &mut self.series
+        {
+            let Some(times) = Times::of(times_ns) else {
+                continue;
+            };
+            let measurement = Measurement {
+                device: &self.device,
+                driver: subject.driver,
+                workload: subject.workload,
+                depth: subject.depth.into(),
+                counts: *counts,
+                times,
+            };
+            writeln!(out, "{measurement}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Series {
+    const fn new(subject: Subject) -> Self {
+        Self {
+            subject,
+            counts: Counts::NONE,
+            times_ns: Vec::new(),
+        }
+    }
+}
+
+/// What all counters read.
+struct Reading {
+    notifications: u64,
+    register_accesses: Option<u64>,
+    interrupts: u64,
+    allocations: u64,
+}
+
+impl Reading {
+    fn new(tally: &Tally, lines: &[Line]) -> Self {
+        Self {
+            notifications: tally.notifications.get(),
+            register_accesses: tally
+                .register_accesses
+                .as_ref()
+                .map(|counter| counter.get()),
+            interrupts: interrupts::count(lines),
+            allocations: heap::allocations(),
+        }
+    }
+
+    fn counts_until(&self, later: &Self, requests: u64) -> Counts {
+        let accesses = later.register_accesses.zip(self.register_accesses);
+        Counts {
+            requests,
+            notifications: later.notifications - self.notifications,
+            register_accesses: accesses.map(|(later, earlier)| later - earlier),
+            interrupts: later.interrupts - self.interrupts,
+            allocations: later.allocations - self.allocations,
+        }
+    }
+}
