@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::options::BenchOptions;
 use crate::platform::{Arch, Board, Transport};
 use crate::run::memory::Memory;
 use crate::run::resolution::Resolution;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Fuzz(FuzzOptions),
     /// Boot the kernel without a window and save what its display shows as a PNG
     Screenshot(ScreenshotOptions),
+    /// Have the kernel measure drivers side by side
+    Bench(BenchOptions),
     /// Build the kernel and print the path of its ELF file
     Build(BuildOptions),
     /// Write docs/conformance.md from its source

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run|test|sanitize|coverage|fuzz|check|screenshot|build|conformance|doctor`.
+//! The project's own commands: `cargo xtask run|test|bench|sanitize|coverage|fuzz|check|screenshot|build|conformance|doctor`.
 //!
 //! Whatever a command needs and the machine lacks is set up first ([`setup`]); every error is one `error: …` on
 //! standard error and a non-zero exit status.
@@ -10,6 +10,7 @@
 )]
 
 mod behaviour;
+mod bench;
 mod build;
 mod check;
 mod cli;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(options, &setup),
         Command::Check => check::run(&setup),
         Command::Screenshot(options) => screenshot::run(options, &setup),
+        Command::Bench(options) => bench::run(options, &setup),
         Command::Build(options) => build::run(options, &setup),
         Command::Conformance(options) => conformance::run(options),
         Command::Doctor => doctor::run(&setup),

@@ -1,0 +1,133 @@
+//! What one machine measured, as a table in Markdown that also reads well on a terminal: [`render`].
+
+use super::result::{Measurement, Outcome};
+
+const HEADINGS: [&str; 11] = [
+    "device",
+    "what",
+    "driver",
+    "depth",
+    "notifications",
+    "interrupts",
+    "allocations",
+    "min µs",
+    "median µs",
+    "max µs",
+    "relative",
+];
+
+/// Columns of text; the others are numbers, and end where their heading does.
+const TEXT_COLUMNS: usize = 3;
+
+/// Returns the table, each column as wide as it has to be; counts and times are those of one request.
+///
+/// The last column has how many times the median of our own driver's best call for it each driver takes.
+pub(super) fn render(outcome: &Outcome) -> String {
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
+    rows.extend(
+        outcome
+            .measurements
+            .iter()
+            .map(|measured| row(measured, &outcome.measurements)),
+    );
+    let mut widths = [0; HEADINGS.len()];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = format!("### {}\n\n", outcome.machine);
+    for (number, row) in rows.iter().enumerate() {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .enumerate()
+            .map(|(column, (cell, width))| match column < TEXT_COLUMNS {
+                true => format!("{cell:<width$}"),
+                false => format!("{cell:>width$}"),
+            });
+        text += &format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
+        if number == 0 {
+            let rules =
+                widths
+                    .iter()
+                    .enumerate()
+                    .map(|(column, width)| match column < TEXT_COLUMNS {
+                        true => "-".repeat(width + 2),
+                        false => format!("{}:", "-".repeat(width + 1)),
+                    });
+            text += &format!("|{}|\n", rules.collect::<Vec<_>>().join("|"));
+        }
+    }
+    text
+}
+
+fn row(measured: &Measurement, all: &[Measurement]) -> [String; HEADINGS.len()] {
+    let ours = all
+        .iter()
+        .find(|other| other.driver == "levitate" && other.is_comparable(measured));
+    let relative = ours.map(|ours| measured.median_ns as f64 / ours.median_ns.max(1) as f64);
+    [
+        measured.device.clone(),
+        measured.workload.clone(),
+        measured.driver.clone(),
+        measured.depth.to_string(),
+        count(measured, measured.notifications),
+        count(measured, measured.interrupts),
+        count(measured, measured.allocations),
+        microseconds(measured.min_ns),
+        microseconds(measured.median_ns),
+        microseconds(measured.max_ns),
+        relative.map_or_else(String::new, |relative| format!("{relative:.2}")),
+    ]
+}
+
+/// Returns how many of something there were for each request; what is no whole number has three digits.
+fn count(measured: &Measurement, count: u64) -> String {
+    match count % measured.requests.max(1) {
+        0 => (count / measured.requests.max(1)).to_string(),
+        _ => format!("{:.3}", measured.per_request(count)),
+    }
+}
+
+fn microseconds(nanoseconds: u64) -> String {
+    format!("{:.2}", nanoseconds as f64 / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::result::tests::measurement;
+    use super::*;
+
+    #[test]
+    fn a_table_compares_what_is_comparable() {
+        let outcome = Outcome {
+            machine: "aarch64 virt".to_owned(),
+            measurements: vec![
+                measurement("levitate", "read-4k-batch", 1000),
+                measurement("floor", "read-4k-batch", 800),
+                measurement("floor", "read-4k-one", 2000),
+            ],
+        };
+        let text = render(&outcome);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "### aarch64 virt");
+        assert!(
+            lines[2].starts_with("| device  | what          | driver   | depth |"),
+            "{text}"
+        );
+        assert!(
+            lines[3].starts_with("|---------|---------------|----------|------:|"),
+            "{text}"
+        );
+        assert!(lines[4].contains("|         0.031 |"), "{text}");
+        assert!(
+            lines[5].ends_with("|      0.80 | 9999.999 |     0.80 |")
+                || lines[5].ends_with("|      0.80 | 10000.00 |     0.80 |"),
+            "{text}"
+        );
+        assert!(lines[6].ends_with("|          |"), "{text}");
+        let widths: Vec<usize> = lines[2..].iter().map(|line| line.chars().count()).collect();
+        assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
+    }
+}
