@@ -2,13 +2,11 @@
 
 use alloc::format;
 use alloc::string::{String, ToString as _};
-use alloc::sync::Arc;
 use core::fmt::Write;
 
 use levitate_kernel::command_line::Effort;
 
-use super::series::{Record, Subject};
-use super::transport::Tally;
+use super::series::{Record, Subject, Tally};
 use super::{Result, floor, levitate_blk};
 use crate::devices::Way;
 use crate::drivers::block::SECTOR_BYTES;
@@ -17,11 +15,12 @@ use crate::drivers::block::SECTOR_BYTES;
 pub(super) struct Contender {
     /// Its name in what is told.
     pub(super) name: &'static str,
-    /// Whether the accesses to registers can be counted.
-    pub(super) has_counted_registers: bool,
     /// Brings it up on a device, has it used, and takes it off again.
-    pub(super) drive: fn(&Way, &Arc<Tally>, &mut dyn FnMut(&mut dyn Disk) -> Result) -> Result,
+    pub(super) drive: fn(&Way, &mut Body<'_>) -> Result,
 }
+
+/// Uses a driver that is up.
+pub(super) type Body<'a> = dyn FnMut(&mut dyn Disk, &dyn Tally) -> Result + 'a;
 
 /// In the order of their turns; one that waits for interrupts belongs here too.
 const CONTENDERS: &[Contender] = &[
@@ -157,9 +156,8 @@ pub(super) fn run(effort: Effort, way: &Way, out: &mut impl Write) -> Result {
     let mut record = Record::new(&name(way)?, way);
     for _ in 0..rounds(effort) {
         for contender in CONTENDERS {
-            let tally = Arc::new(Tally::new(contender.has_counted_registers));
-            (contender.drive)(way, &tally, &mut |disk| {
-                turn(effort, contender.name, disk, &tally, &mut record)
+            (contender.drive)(way, &mut |disk, tally| {
+                turn(effort, contender.name, disk, tally, &mut record)
             })
             .map_err(|error| format!("{}: {error}", contender.name))?;
         }
@@ -172,7 +170,7 @@ fn turn(
     effort: Effort,
     driver: &'static str,
     disk: &mut dyn Disk,
-    tally: &Tally,
+    tally: &dyn Tally,
     record: &mut Record,
 ) -> Result {
     for workload in WORKLOADS {

@@ -1,15 +1,13 @@
 //! The display: [`Contender`], what each of them has to do, and their turns.
 
 use alloc::format;
-use alloc::sync::Arc;
 use core::fmt::Write;
 
 use embedded_graphics::geometry::{Point, Size};
 use embedded_graphics::primitives::Rectangle;
 use levitate_kernel::command_line::Effort;
 
-use super::series::{Record, Subject};
-use super::transport::Tally;
+use super::series::{Record, Subject, Tally};
 use super::{Result, levitate_gpu};
 use crate::devices::Way;
 
@@ -17,11 +15,12 @@ use crate::devices::Way;
 pub(super) struct Contender {
     /// Its name in what is told.
     pub(super) name: &'static str,
-    /// Whether the accesses to registers can be counted.
-    pub(super) has_counted_registers: bool,
     /// Brings it up on a device, has it used, and takes it off again.
-    pub(super) drive: fn(&Way, &Arc<Tally>, &mut dyn FnMut(&mut dyn Picture) -> Result) -> Result,
+    pub(super) drive: fn(&Way, &mut Body<'_>) -> Result,
 }
+
+/// Uses a driver that is up.
+pub(super) type Body<'a> = dyn FnMut(&mut dyn Picture, &dyn Tally) -> Result + 'a;
 
 /// In the order of their turns; one that waits for interrupts belongs here too.
 const CONTENDERS: &[Contender] = &[levitate_gpu::BLOCKING];
@@ -67,9 +66,8 @@ pub(super) fn run(effort: Effort, way: &Way, out: &mut impl Write) -> Result {
     let (rounds, frames) = effort_of(effort);
     for _ in 0..rounds {
         for contender in CONTENDERS {
-            let tally = Arc::new(Tally::new(contender.has_counted_registers));
-            (contender.drive)(way, &tally, &mut |picture| {
-                turn(contender.name, picture, frames, &tally, &mut record)
+            (contender.drive)(way, &mut |picture, tally| {
+                turn(contender.name, picture, frames, tally, &mut record)
             })
             .map_err(|error| format!("{}: {error}", contender.name))?;
         }
@@ -82,7 +80,7 @@ fn turn(
     driver: &'static str,
     picture: &mut dyn Picture,
     frames: u32,
-    tally: &Tally,
+    tally: &dyn Tally,
     record: &mut Record,
 ) -> Result {
     let whole = Rectangle::new(Point::zero(), picture.size());

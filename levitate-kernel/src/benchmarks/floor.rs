@@ -18,7 +18,7 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::block::{Access, Batch, Contender, Disk};
-use super::transport::{CountedNotifier, CountedTransport, Tally};
+use super::transport::{CountedNotifier, CountedTransport, Counters};
 use super::{LOOKS, PATIENCE, Result};
 use crate::devices::Way;
 use crate::platform::{KernelClock, KernelDma};
@@ -26,10 +26,10 @@ use crate::platform::{KernelClock, KernelDma};
 /// The floor.
 pub(super) const FLOOR: Contender = Contender {
     name: "floor",
-    has_counted_registers: true,
-    drive: |way, tally, body| {
-        let mut floor = Floor::new(way, tally)?;
-        body(&mut floor)?;
+    drive: |way, body| {
+        let counters = Arc::default();
+        let mut floor = Floor::new(way, &counters)?;
+        body(&mut floor, &*counters)?;
         floor.end()
     },
 };
@@ -128,8 +128,8 @@ impl Memory {
 
 impl Floor {
     /// Brings the device up (§3.1.1), with no feature that it may be driven without.
-    fn new(way: &Way, tally: &Arc<Tally>) -> Result<Self> {
-        let mut transport = CountedTransport::new(way, tally)?;
+    fn new(way: &Way, counters: &Arc<Counters>) -> Result<Self> {
+        let mut transport = CountedTransport::new(way, counters)?;
         reset(&mut transport)?;
         let mut status = Status::ACKNOWLEDGE | Status::DRIVER;
         transport.write_status(status);

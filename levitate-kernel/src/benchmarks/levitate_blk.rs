@@ -10,7 +10,7 @@ use levitate_drivers_blk::{Blk, BlkStorage, Options};
 use levitate_hal::{Clock as _, Deadline, DmaBuffer};
 
 use super::block::{Access, Batch, Contender, Disk};
-use super::transport::{CountedTransport, Tally};
+use super::transport::{CountedTransport, Counters};
 use super::{LOOKS, PATIENCE, Result};
 use crate::devices::Way;
 use crate::platform::{KernelClock, KernelDma, Platform, platform};
@@ -18,14 +18,14 @@ use crate::platform::{KernelClock, KernelDma, Platform, platform};
 /// Requests that are submitted by value, notified of together and polled for.
 pub(super) const IN_FLIGHT: Contender = Contender {
     name: "levitate",
-    has_counted_registers: true,
-    drive: |way, tally, body| {
-        drive(way, tally, |blk| {
-            body(&mut InFlight {
+    drive: |way, body| {
+        drive(way, |blk, counters| {
+            let mut disk = InFlight {
                 blk,
                 batch: None,
                 buffers: Vec::new(),
-            })
+            };
+            body(&mut disk, counters)
         })
     },
 };
@@ -33,14 +33,14 @@ pub(super) const IN_FLIGHT: Contender = Contender {
 /// Blocking calls, whose data goes through the driver's own buffer.
 pub(super) const BLOCKING: Contender = Contender {
     name: "levitate-blocking",
-    has_counted_registers: true,
-    drive: |way, tally, body| {
-        drive(way, tally, |blk| {
-            body(&mut Blocking {
+    drive: |way, body| {
+        drive(way, |blk, counters| {
+            let mut disk = Blocking {
                 blk,
                 access: Access::Read,
                 data: Vec::new(),
-            })
+            };
+            body(&mut disk, counters)
         })
     },
 };
@@ -52,25 +52,22 @@ const BOUNCE_BYTES: usize = 128 << 10;
 
 type Driver<'s> = Blk<'s, CountedTransport, Platform>;
 
-fn drive(way: &Way, tally: &Arc<Tally>, body: impl FnOnce(Driver<'_>) -> Result) -> Result {
-    let transport = CountedTransport::new(way, tally)?;
+fn drive(way: &Way, body: impl FnOnce(Driver<'_>, &Counters) -> Result) -> Result {
+    let counters = Arc::default();
+    let transport = CountedTransport::new(way, &counters)?;
     let mut storage = Box::new(BlkStorage::<KernelDma, REQUESTS>::new());
     let options = Options {
         bounce_bytes: BOUNCE_BYTES,
         ..Options::default()
     };
-    body(Blk::with_options(
-        transport,
-        platform(),
-        &mut storage,
-        options,
-    )?)
+    let blk = Blk::with_options(transport, platform(), &mut storage, options)?;
+    body(blk, &counters)
 }
 
 /// Returns what the disk calls itself.
 pub(super) fn id(way: &Way) -> Result<String> {
     let mut id = String::new();
-    drive(way, &Arc::default(), |mut blk| {
+    drive(way, |mut blk, _| {
         id = blk.id()?.to_string();
         Ok(())
     })?;

@@ -8,15 +8,14 @@ use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{Chunk, Framebuffer, Gpu, GpuStorage};
 
 use super::Result;
-use super::display::{Contender, Picture};
-use super::transport::{CountedTransport, Tally};
+use super::display::{Body, Contender, Picture};
+use super::transport::CountedTransport;
 use crate::devices::Way;
 use crate::platform::{KernelDma, Platform, platform};
 
 /// Blocking presents.
 pub(super) const BLOCKING: Contender = Contender {
     name: "levitate",
-    has_counted_registers: true,
     drive,
 };
 
@@ -24,19 +23,16 @@ const SCANOUT: u32 = 0;
 /// Pieces the picture's memory may be in.
 const CHUNKS: usize = 16;
 
-fn drive(
-    way: &Way,
-    tally: &Arc<Tally>,
-    body: &mut dyn FnMut(&mut dyn Picture) -> Result,
-) -> Result {
-    let transport = CountedTransport::new(way, tally)?;
+fn drive(way: &Way, body: &mut Body<'_>) -> Result {
+    let counters = Arc::default();
+    let transport = CountedTransport::new(way, &counters)?;
     let mut storage = Box::new(GpuStorage::<KernelDma>::new());
     let mut gpu = Gpu::new(transport, platform(), &mut storage)?;
     let mode = gpu.preferred_mode(SCANOUT)?;
     let mut chunks = [const { Chunk::new() }; CHUNKS];
     let framebuffer = gpu.create_framebuffer(SCANOUT, mode.width, mode.height, &mut chunks)?;
     let mut shown = Shown { gpu, framebuffer };
-    let outcome = body(&mut shown);
+    let outcome = body(&mut shown, &*counters);
     let (_, stopped) = shown.gpu.stop()?;
     if shown.framebuffer.release(&stopped).is_err() {
         return Err("the picture is another display's".into());

@@ -8,11 +8,19 @@ use levitate_hal::Clock as _;
 use levitate_kernel::bench::{Counts, Measurement, Times};
 
 use super::Result;
-use super::transport::Tally;
 use crate::devices::Way;
 use crate::interrupts::{self, Line};
 use crate::memory::heap;
 use crate::platform::KernelClock;
+
+/// What is counted between a driver and its device, from its start on.
+pub(super) trait Tally {
+    /// Returns how often the device was notified.
+    fn notifications(&self) -> u64;
+
+    /// Returns how often its registers were accessed; `None` where nobody is between them and the driver.
+    fn register_accesses(&self) -> Option<u64>;
+}
 
 /// What is measured: the same things in each round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +65,7 @@ impl Record {
     pub(super) fn measure(
         &mut self,
         subject: Subject,
-        tally: &Tally,
+        tally: &dyn Tally,
         (samples, requests): (u32, u16),
         mut run: impl FnMut(u32) -> Result,
     ) -> Result {
@@ -148,13 +156,10 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(tally: &Tally, lines: &[Line]) -> Self {
+    fn new(tally: &dyn Tally, lines: &[Line]) -> Self {
         Self {
-            notifications: tally.notifications.get(),
-            register_accesses: tally
-                .register_accesses
-                .as_ref()
-                .map(|counter| counter.get()),
+            notifications: tally.notifications(),
+            register_accesses: tally.register_accesses(),
             interrupts: interrupts::count(lines),
             allocations: heap::allocations(),
         }

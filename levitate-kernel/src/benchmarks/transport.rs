@@ -12,45 +12,44 @@ use levitate_virtio::{
     Transport,
 };
 
+use super::series::Tally;
 use crate::devices::{Way, WayError};
 use crate::pci;
 use crate::platform::Registers;
 
 /// Counts what one CPU does, outside of interrupt handlers.
 #[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
+struct Counter(AtomicU64);
 
 impl Counter {
     /// Counts one more.
-    pub(super) fn count(&self) {
+    fn count(&self) {
         // Relaxed, and in two steps: nobody else counts here, and nothing is published with the number.
         let count = self.0.load(Ordering::Relaxed);
         self.0.store(count.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Returns how many it were.
-    pub(super) fn get(&self) -> u64 {
+    fn get(&self) -> u64 {
         // Relaxed: as above.
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What is counted of one transport.
+/// What our transports count.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// Notifications.
-    pub(super) notifications: Counter,
-    /// Accesses to registers, reading or writing; `None` if they are made where nobody can count.
-    pub(super) register_accesses: Option<Counter>,
+pub(super) struct Counters {
+    notifications: Counter,
+    register_accesses: Counter,
 }
 
-impl Tally {
-    /// Begins with nothing.
-    pub(super) fn new(has_counted_registers: bool) -> Self {
-        Self {
-            register_accesses: has_counted_registers.then(Counter::default),
-            ..Self::default()
-        }
+impl Tally for Counters {
+    fn notifications(&self) -> u64 {
+        self.notifications.get()
+    }
+
+    fn register_accesses(&self) -> Option<u64> {
+        Some(self.register_accesses.get())
     }
 }
 
@@ -58,14 +57,12 @@ impl Tally {
 #[derive(Clone, Debug)]
 pub(super) struct CountedRegisters {
     inner: Registers,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 impl CountedRegisters {
     fn count(&self) -> &Registers {
-        if let Some(counter) = &self.tally.register_accesses {
-            counter.count();
-        }
+        self.counters.register_accesses.count();
         &self.inner
     }
 }
@@ -116,7 +113,7 @@ type Inner =
 #[derive(Debug)]
 pub(super) struct CountedTransport {
     inner: Inner,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 impl CountedTransport {
@@ -125,10 +122,10 @@ impl CountedTransport {
     /// # Errors
     ///
     /// [`WayError`].
-    pub(super) fn new(way: &Way, tally: &Arc<Tally>) -> Result<Self, WayError> {
+    pub(super) fn new(way: &Way, counters: &Arc<Counters>) -> Result<Self, WayError> {
         let counted = |registers| CountedRegisters {
             inner: registers,
-            tally: tally.clone(),
+            counters: counters.clone(),
         };
         let inner = match way {
             Way::Mmio { registers, .. } => {
@@ -137,8 +134,8 @@ impl CountedTransport {
             }
             Way::Pci(device) => AnyTransport::Pci(device.connect_through(counted)?),
         };
-        let tally = tally.clone();
-        Ok(Self { inner, tally })
+        let counters = counters.clone();
+        Ok(Self { inner, counters })
     }
 }
 
@@ -146,12 +143,12 @@ impl CountedTransport {
 #[derive(Debug)]
 pub(super) struct CountedNotifier {
     inner: <Inner as Transport>::Notifier,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 impl Notify for CountedNotifier {
     fn notify(&self, available_index: u16) {
-        self.tally.notifications.count();
+        self.counters.notifications.count();
         match &self.inner {
             AnyNotifier::Mmio(inner) => inner.notify(available_index),
             AnyNotifier::Pci(inner) => inner.notify(available_index),
@@ -215,7 +212,7 @@ impl Transport for CountedTransport {
     fn notifier(&self, queue: QueueIndex) -> CountedNotifier {
         CountedNotifier {
             inner: self.inner.notifier(queue),
-            tally: self.tally.clone(),
+            counters: self.counters.clone(),
         }
     }
 
