@@ -108,7 +108,8 @@ impl Interrupts {
         }
         let serial = madt.isa(SERIAL);
         (!parts.is_empty()).then_some(Self {
-            cpus: madt.cpus(),
+            // This one is there, whatever the table says.
+            cpus: madt.cpus().max(1),
             io: io_apic::Description { parts, active_low },
             serial: Line {
                 number: serial.number,
