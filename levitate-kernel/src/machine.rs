@@ -64,6 +64,10 @@ pub(crate) enum AssignedBy {
     dead_code,
     reason = "each architecture makes those that its machines have"
 )]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is made once, and before there is a heap"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PciLines {
     /// By device and pin.
