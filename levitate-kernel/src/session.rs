@@ -25,7 +25,7 @@ pub(crate) fn run(devices: Devices) -> ! {
 ///
 /// While a command is obeyed, no other task runs: the devices are its own.
 #[embassy_executor::task]
-async fn read_commands(devices: &'static RefCell<Devices>) {
+async fn read_commands(devices: &'static RefCell<Devices>) -> ! {
     let mut editor = LineEditor::<160, 8>::new();
     let mut out = serial::writer();
     loop {
@@ -51,7 +51,7 @@ async fn read_commands(devices: &'static RefCell<Devices>) {
 
 /// Follows the log on the display, and what the devices change about themselves.
 #[embassy_executor::task]
-async fn follow(devices: &'static RefCell<Devices>) {
+async fn follow(devices: &'static RefCell<Devices>) -> ! {
     loop {
         timer::NEWS.wait().await;
         let devices = &mut devices.borrow_mut();

@@ -34,7 +34,7 @@ impl Devices {
             devices.add(way);
         }
         for device in host.map(pci::find).unwrap_or_default() {
-            devices.add(Way::Pci(device));
+            devices.add(Way::Pci(Box::new(device)));
         }
         for kind in Kind::ALL {
             let (name, count) = (kind.name(), devices.count(kind));

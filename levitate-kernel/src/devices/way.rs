@@ -1,5 +1,6 @@
 //! Where a device is and how to get to it: [`Location`], [`Way`].
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -52,7 +53,7 @@ pub(crate) enum Way {
         interrupt: Line,
     },
     /// Through PCI.
-    Pci(PciDevice),
+    Pci(Box<PciDevice>),
 }
 
 /// Why there is no way to a device.
