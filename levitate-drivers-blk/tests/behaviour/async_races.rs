@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use levitate_drivers_blk::{Error, RequestError, Signal};
@@ -80,9 +80,11 @@ fn room_is_told_of_when_the_answer_is_taken_not_when_its_future_is_dropped() {
     );
 }
 
+type EagerTask = Pin<Box<dyn Future<Output = ()>>>;
+
 thread_local! {
     /// The tasks of an executor that polls within the wake-up; a task that is being polled is out.
-    static EAGER: RefCell<Vec<Option<Pin<Box<dyn Future<Output = ()>>>>>> = const { RefCell::new(Vec::new()) };
+    static EAGER: RefCell<Vec<Option<EagerTask>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Polls its task when it is woken, at once.
@@ -94,7 +96,8 @@ impl Wake for Eager {
         let Some(mut task) = task else { return };
         let number = self.0;
         let waker = Waker::from(self);
-        if let Poll::Pending = task.as_mut().poll(&mut Context::from_waker(&waker)) {
+        let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
+        if polled.is_pending() {
             EAGER.with_borrow_mut(|tasks| tasks[number] = Some(task));
         }
     }
