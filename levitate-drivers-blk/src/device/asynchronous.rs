@@ -31,6 +31,8 @@ use shared::{Place, Shared};
 ///
 /// [`Signal::on_interrupt`] is to be called by the handler of the device's interrupt, with the handle from
 /// [`interrupt`](Self::interrupt), and [`Signal::on_tick`] now and then, so that a missed deadline is noticed.
+/// A future that has been polled is to be polled whenever its task is woken, or to be dropped: it may be the one that looks at the device
+/// for all, and kept aside it holds the others up.
 /// A wait ends after the timeout of the [`Options`](crate::Options), and each has one: for room, and for each answer.
 pub struct AsyncBlk<'s, T: Transport, P: Platform, const MORE: usize = 0> {
     shared: RefCell<Shared<'s, T, P, MORE>>,
