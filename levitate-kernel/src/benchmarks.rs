@@ -9,6 +9,10 @@ mod levitate_blk;
 mod levitate_gpu;
 mod series;
 mod transport;
+#[cfg(feature = "virtio-drivers")]
+mod virtio_drivers_blk;
+#[cfg(feature = "virtio-drivers")]
+mod virtio_drivers_gpu;
 
 use core::fmt::Write;
 use core::time::Duration;

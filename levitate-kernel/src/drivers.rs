@@ -7,7 +7,7 @@ pub(crate) mod display;
 mod levitate_blk;
 mod levitate_gpu;
 #[cfg(feature = "virtio-drivers")]
-mod virtio_drivers;
+pub(crate) mod virtio_drivers;
 
 use alloc::boxed::Box;
 use core::error::Error;

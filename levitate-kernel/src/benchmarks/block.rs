@@ -7,6 +7,8 @@ use core::fmt::Write;
 use levitate_kernel::command_line::Effort;
 
 use super::series::{Record, Subject, Tally};
+#[cfg(feature = "virtio-drivers")]
+use super::virtio_drivers_blk;
 use super::{Result, floor, levitate_blk};
 use crate::devices::Way;
 use crate::drivers::block::SECTOR_BYTES;
@@ -26,13 +28,17 @@ pub(super) type Body<'a> = dyn FnMut(&mut dyn Disk, &dyn Tally) -> Result + 'a;
 const CONTENDERS: &[Contender] = &[
     levitate_blk::IN_FLIGHT,
     levitate_blk::BLOCKING,
+    #[cfg(feature = "virtio-drivers")]
+    virtio_drivers_blk::IN_FLIGHT,
+    #[cfg(feature = "virtio-drivers")]
+    virtio_drivers_blk::BLOCKING,
     floor::FLOOR,
 ];
 
 /// A disk as it is measured.
 pub(super) trait Disk {
     /// Returns its length.
-    fn capacity_sectors(&self) -> u64;
+    fn capacity_sectors(&mut self) -> Result<u64>;
 
     /// Returns how many requests it can have in flight at a time.
     fn max_depth(&self) -> u16;
@@ -191,7 +197,7 @@ fn turn(
             Effort::Full => workload.batches,
             Effort::Short => workload.few_batches,
         };
-        let capacity_sectors = disk.capacity_sectors();
+        let capacity_sectors = disk.capacity_sectors()?;
         disk.prepare(batch)?;
         // The first one of a kind takes longer, for the translator and caches.
         disk.run(0)?;

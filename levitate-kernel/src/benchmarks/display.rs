@@ -8,6 +8,8 @@ use embedded_graphics::primitives::Rectangle;
 use levitate_kernel::command_line::Effort;
 
 use super::series::{Record, Subject, Tally};
+#[cfg(feature = "virtio-drivers")]
+use super::virtio_drivers_gpu;
 use super::{Result, levitate_gpu};
 use crate::devices::Way;
 
@@ -23,7 +25,11 @@ pub(super) struct Contender {
 pub(super) type Body<'a> = dyn FnMut(&mut dyn Picture, &dyn Tally) -> Result + 'a;
 
 /// In the order of their turns; one that waits for interrupts belongs here too.
-const CONTENDERS: &[Contender] = &[levitate_gpu::BLOCKING];
+const CONTENDERS: &[Contender] = &[
+    levitate_gpu::BLOCKING,
+    #[cfg(feature = "virtio-drivers")]
+    virtio_drivers_gpu::BLOCKING,
+];
 
 /// A picture that a display shows.
 pub(super) trait Picture {

@@ -219,8 +219,8 @@ impl Prepared {
 }
 
 impl Disk for Floor {
-    fn capacity_sectors(&self) -> u64 {
-        self.capacity_sectors
+    fn capacity_sectors(&mut self) -> Result<u64> {
+        Ok(self.capacity_sectors)
     }
 
     fn max_depth(&self) -> u16 {

@@ -81,8 +81,8 @@ struct InFlight<'s> {
 }
 
 impl Disk for InFlight<'_> {
-    fn capacity_sectors(&self) -> u64 {
-        self.blk.capacity_sectors()
+    fn capacity_sectors(&mut self) -> Result<u64> {
+        Ok(self.blk.capacity_sectors())
     }
 
     fn max_depth(&self) -> u16 {
@@ -144,8 +144,8 @@ struct Blocking<'s> {
 }
 
 impl Disk for Blocking<'_> {
-    fn capacity_sectors(&self) -> u64 {
-        self.blk.capacity_sectors()
+    fn capacity_sectors(&mut self) -> Result<u64> {
+        Ok(self.blk.capacity_sectors())
     }
 
     fn max_depth(&self) -> u16 {

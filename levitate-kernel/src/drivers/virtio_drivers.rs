@@ -11,6 +11,8 @@ use levitate_kernel::command_line::{Driver, Kind};
 
 pub(crate) use self::blk::VirtioDriversBlk;
 pub(crate) use self::gpu::VirtioDriversGpu;
+pub(crate) use self::life::Life;
+pub(crate) use self::transport::{Counted, Record};
 
 /// The driver's name, as the log shows it.
 const NAME: &str = Driver::VirtioDrivers.crate_name(Kind::Blk);

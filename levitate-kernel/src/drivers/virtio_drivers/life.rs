@@ -44,6 +44,11 @@ impl<D> Life<D> {
         }
     }
 
+    /// Returns what is known of its transport.
+    pub(crate) fn record(&self) -> Arc<Record> {
+        self.record.clone()
+    }
+
     /// Says whether it has not ended.
     pub(crate) const fn is_alive(&self) -> bool {
         self.driver.is_some()
