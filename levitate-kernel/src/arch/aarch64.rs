@@ -2,6 +2,7 @@
 
 mod boot;
 pub(crate) mod clock;
+mod copying;
 pub(crate) mod exceptions;
 pub(crate) mod interrupt_controller;
 pub(crate) mod machine;
