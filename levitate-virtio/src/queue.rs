@@ -105,6 +105,7 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
     /// # Errors
     ///
     /// [`SubmitError`], with what was handed in; the queue is unchanged.
+    #[inline]
     pub fn submit<H, F>(
         &mut self,
         header: &H,
@@ -202,6 +203,7 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
     /// Takes a request back that is done; `None` if it is not, or was taken before.
     ///
     /// `F` may be shorter than the footer that was submitted; of a longer one, the rest is zero.
+    #[inline]
     pub fn take<F: FromBytes + IntoBytes>(&mut self, token: Token) -> Option<Completed<F, B, C>> {
         if !self.is_done(token) {
             return None;
@@ -318,6 +320,7 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
     }
 
     /// Puts a chain that is written into the ring, and what it carries into its slot.
+    #[inline]
     fn publish(&mut self, written: chain::Written, mut data: Data<B>, context: C) -> Token {
         data.sync_for_device();
         self.idle.remove(self.slots, written.slot);

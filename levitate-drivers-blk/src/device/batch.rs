@@ -33,7 +33,12 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
 
     /// Returns one of the queues in use, counted from 0.
     pub fn queue(&mut self, index: usize) -> Option<BlkQueue<'_, 's, T, P::Dma>> {
-        self.queues().nth(index)
+        let queue = self.life.as_mut()?.queue_mut(index)?;
+        Some(BlkQueue {
+            queue,
+            capabilities: &self.capabilities,
+            own: (index == 0).then_some(&mut self.own),
+        })
     }
 
     /// Submits a read to the first queue: [`BlkQueue::submit_read`].
@@ -41,6 +46,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     /// # Errors
     ///
     /// [`Rejected`], with the buffer: the device has not seen the request.
+    #[inline]
     pub fn submit_read(
         &mut self,
         sector: u64,
@@ -57,6 +63,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     /// # Errors
     ///
     /// [`Rejected`], with the buffer: the device has not seen the request.
+    #[inline]
     pub fn submit_write(
         &mut self,
         sector: u64,
@@ -93,6 +100,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     /// # Errors
     ///
     /// [`PollError`], once all that was done properly is taken.
+    #[inline]
     pub fn poll(&mut self) -> Result<Option<Completion<P::Dma>>, PollError> {
         if self.life.is_none() {
             return Err(PollError::NotRunning);
@@ -101,13 +109,19 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
         let first = self.next_polled.min(count);
         let mut outcome = Ok(None);
         for index in (first..count).chain(0..first) {
-            match self.queue(index).map(|mut queue| queue.poll()) {
-                None | Some(Ok(None)) => {}
-                Some(Ok(completion)) => {
+            let Some(mut queue) = self.queue(index) else {
+                continue;
+            };
+            // A completion is large: it is made once it is known where it goes.
+            match queue.look(|queue| queue.next_done()) {
+                Ok(None) => {}
+                Ok(Some(token)) => {
                     self.next_polled = index.saturating_add(1);
-                    return Ok(completion);
+                    return Ok(self
+                        .queue(index)
+                        .and_then(|mut queue| queue.take_done(token)));
                 }
-                Some(Err(error)) => outcome = Err(error),
+                Err(error) => outcome = Err(error),
             }
         }
         outcome

@@ -198,6 +198,15 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
         core::iter::once(&mut self.queue).chain(more)
     }
 
+    /// Returns one of the queues, counted from 0.
+    pub(super) fn queue_mut(&mut self, index: usize) -> Option<&mut RequestQueue<'s, T, D>> {
+        match index.checked_sub(1) {
+            None => Some(&mut self.queue),
+            Some(index) if index < self.more_in_use => self.more.get_mut(index)?.as_mut(),
+            Some(_) => None,
+        }
+    }
+
     /// Returns the queue that has the request, and its device; `None` if the token is that of no request, or was taken back.
     pub(super) fn owner_of(
         &mut self,

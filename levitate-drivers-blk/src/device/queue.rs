@@ -77,6 +77,7 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
     /// # Errors
     ///
     /// [`Rejected`], with the buffer: the device has not seen the request.
+    #[inline]
     pub fn submit_read(&mut self, sector: u64, buffer: DmaBuffer<D>) -> Result<Token, Rejected<D>> {
         self.submit(Access::Read, sector, buffer)
     }
@@ -88,6 +89,7 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
     /// # Errors
     ///
     /// [`Rejected`], with the buffer: the device has not seen the request.
+    #[inline]
     pub fn submit_write(
         &mut self,
         sector: u64,
@@ -125,6 +127,7 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
     /// # Errors
     ///
     /// [`PollError`], once all that was done properly is taken.
+    #[inline]
     pub fn poll(&mut self) -> Result<Option<Completion<D>>, PollError> {
         self.collect(|queue| queue.next_done())
     }
@@ -150,24 +153,44 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
         self.queue.idle_slots()
     }
 
-    /// Looks at the queue, takes the driver's own late request out of the way, and returns the request that `choose` names.
+    /// Looks at the queue, and returns the request that `choose` names, if the device is done with it.
+    #[inline]
     fn collect(
         &mut self,
         choose: impl FnOnce(&RequestQueue<'_, T, D>) -> Option<Token>,
     ) -> Result<Option<Completion<D>>, PollError> {
+        match self.look(choose)? {
+            Some(token) => Ok(self.take_done(token)),
+            None => Ok(None),
+        }
+    }
+
+    /// Looks at the queue and takes the driver's own late request out of the way; says whether the device is done with the request
+    /// that `choose` names.
+    pub(super) fn look(
+        &mut self,
+        choose: impl FnOnce(&RequestQueue<'_, T, D>) -> Option<Token>,
+    ) -> Result<Option<Token>, PollError> {
         let processed = self.queue.process();
         if let Some(own) = &mut self.own
             && let Some(token) = own.abandoned
         {
             own.let_go(self.queue, token);
         }
-        let completion = choose(self.queue).and_then(|token| requests::take(self.queue, token));
-        match (completion, processed) {
+        let done = choose(self.queue).filter(|token| self.queue.is_done(*token));
+        match (done, processed) {
             (None, Err(fault)) => Err(fault.into()),
-            (completion, _) => Ok(completion),
+            (done, _) => Ok(done),
         }
     }
 
+    /// Returns a request that [`look`](Self::look) found done.
+    #[inline]
+    pub(super) fn take_done(&mut self, token: Token) -> Option<Completion<D>> {
+        requests::take(self.queue, token)
+    }
+
+    #[inline]
     fn submit(
         &mut self,
         access: Access,

@@ -40,6 +40,7 @@ impl<D: Dma> Unsubmitted<D> {
 }
 
 /// Makes a request available, without notifying the device.
+#[inline]
 pub(super) fn submit<D: Dma, N: Notify>(
     queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
     context: Context,
@@ -54,6 +55,7 @@ pub(super) fn submit<D: Dma, N: Notify>(
 }
 
 /// Makes a read or a write of the user's available, without notifying the device.
+#[inline]
 pub(super) fn submit_buffer<D: Dma, N: Notify>(
     queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
     access: Access,
@@ -75,6 +77,7 @@ pub(super) fn submit_buffer<D: Dma, N: Notify>(
 }
 
 /// Takes a request back that is done, as of the last look at the queue.
+#[inline]
 pub(super) fn take<D: Dma, N: Notify>(
     queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
     token: Token,
