@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use thiserror::Error;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
 use crate::address::DmaAddr;
 use crate::dma::{Dma, DmaAllocation, DmaError};
@@ -20,6 +20,9 @@ pub struct OutOfRange {
     /// Length of the region.
     pub region_bytes: usize,
 }
+
+/// What is aligned is copied this much at a time.
+const WORD_BYTES: usize = size_of::<u64>();
 
 /// Zeroed memory shared with a device, given back on drop.
 ///
@@ -104,7 +107,20 @@ impl<D: Dma> DmaRegion<D> {
     ) -> Result<(), OutOfRange> {
         let bytes = value.as_bytes();
         self.check(offset, bytes.len())?;
-        for (index, byte) in bytes.iter().enumerate() {
+        let (words, rest) = match self.is_word(offset) {
+            true => bytes.as_chunks::<WORD_BYTES>(),
+            false => (&[][..], bytes),
+        };
+        for (index, word) in words.iter().enumerate() {
+            let offset = offset.wrapping_add(index.wrapping_mul(WORD_BYTES));
+            // SAFETY: the word at `offset` ends below `layout.size()`, checked above; the memory is this region's.
+            let target = unsafe { self.allocation.cpu.add(offset) }.cast::<u64>();
+            // SAFETY: `target` is valid for a write of a word, as above, and aligned, as all words from an aligned one on;
+            // volatile, for the device may look at any time.
+            unsafe { target.write_volatile(transmute!(*word)) };
+        }
+        let offset = offset.wrapping_add(bytes.len().wrapping_sub(rest.len()));
+        for (index, byte) in rest.iter().enumerate() {
             // SAFETY: `offset + index` is below `layout.size()`, checked above; the memory is this region's.
             let target = unsafe { self.allocation.cpu.add(offset.wrapping_add(index)) };
             // SAFETY: `target` is valid for a write of one byte, as above; volatile, for the device may look at any time.
@@ -131,13 +147,34 @@ impl<D: Dma> DmaRegion<D> {
     /// [`OutOfRange`]; `bytes` is unchanged.
     pub fn read_into(&self, offset: usize, bytes: &mut [u8]) -> Result<(), OutOfRange> {
         self.check(offset, bytes.len())?;
-        for (index, byte) in bytes.iter_mut().enumerate() {
+        let len_bytes = bytes.len();
+        let (words, rest) = match self.is_word(offset) {
+            true => bytes.as_chunks_mut::<WORD_BYTES>(),
+            false => (&mut [][..], bytes),
+        };
+        for (index, word) in words.iter_mut().enumerate() {
+            let offset = offset.wrapping_add(index.wrapping_mul(WORD_BYTES));
+            // SAFETY: the word at `offset` ends below `layout.size()`, checked above; the memory is this region's.
+            let source = unsafe { self.allocation.cpu.add(offset) }.cast::<u64>();
+            // SAFETY: `source` is valid for a read of a word, as above, and aligned, as all words from an aligned one on;
+            // volatile, for the device may write at any time.
+            let read = unsafe { source.read_volatile() };
+            *word = transmute!(read);
+        }
+        let offset = offset.wrapping_add(len_bytes.wrapping_sub(rest.len()));
+        for (index, byte) in rest.iter_mut().enumerate() {
             // SAFETY: `offset + index` is below `layout.size()`, checked above; the memory is this region's.
             let source = unsafe { self.allocation.cpu.add(offset.wrapping_add(index)) };
             // SAFETY: `source` is valid for a read of one byte, as above; volatile, for the device may write at any time.
             *byte = unsafe { source.read_volatile() };
         }
         Ok(())
+    }
+
+    /// Says whether a word can be accessed at `offset`, as far as its alignment goes.
+    fn is_word(&self, offset: usize) -> bool {
+        let address = self.allocation.cpu.addr().get().wrapping_add(offset);
+        address.is_multiple_of(WORD_BYTES)
     }
 
     fn check(&self, offset: usize, len_bytes: usize) -> Result<(), OutOfRange> {

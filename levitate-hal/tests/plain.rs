@@ -180,3 +180,18 @@ fn every_kind_of_buffer_is_a_dma_buffer() {
     }
     assert!(dma.is_unreachable());
 }
+
+#[test]
+fn a_region_takes_values_at_any_offset_and_touches_no_byte_beside_them() {
+    const VALUE: [u8; 21] = *b"any value of 21 bytes";
+    let plain = Plain::default();
+    for offset in 0..=19 {
+        let region = DmaRegion::new(&plain, 40, 8).unwrap();
+        region.write(0, &[0xaa_u8; 40]).unwrap();
+        region.write(offset, &VALUE).unwrap();
+        let mut expected = [0xaa; 40];
+        expected[offset..][..21].copy_from_slice(&VALUE);
+        assert_eq!(region.read::<[u8; 40]>(0), Ok(expected), "{offset}");
+        assert_eq!(region.read::<[u8; 21]>(offset), Ok(VALUE), "{offset}");
+    }
+}
