@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use levitate_drivers_blk::{AsyncBlk, Signal};
+use levitate_drivers_blk::{AsyncBlk, BufferError, Signal};
+use levitate_hal::DmaBuffer;
 use levitate_host::any::ModelledTransport;
-use levitate_host::{AnyDevice, BlockModel, Pool, VirtualClock};
+use levitate_host::{AnyDevice, BlockModel, Completion, Pool, VirtualClock};
 
 use crate::bench::{Bench, Disk, Driver, Storage};
 
@@ -172,4 +173,20 @@ impl<'f, R> Tasks<'f, R> {
     pub(crate) fn polls(&self, number: usize) -> usize {
         self.tasks[number].polls
     }
+}
+
+/// What a read of a task comes to.
+pub(crate) type Outcome = Result<DmaBuffer<Pool>, BufferError<Pool>>;
+
+/// Starts a read of each of the first sectors, which the device keeps.
+pub(crate) fn hold<'f>(bench: &Bench, blk: &'f AsyncDriver<'_>, count: u64) -> Tasks<'f, Outcome> {
+    bench
+        .disk
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let mut tasks = Tasks::new();
+    for sector in 0..count {
+        tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+    }
+    assert!(tasks.run().is_empty());
+    tasks
 }
