@@ -33,7 +33,7 @@ impl<M: DeviceModel> PciRegion<M> {
         self.device
             .with(|function| match (self.place, function.unplugged) {
                 (Place::Config, Some(_)) => u64::MAX,
-                (Place::Bar(_), Some(byte)) => u64::from_ne_bytes([byte; 8]),
+                (Place::Bar(_), Some(byte)) => u64::from_le_bytes([byte; 8]),
                 (Place::Config, None) => function.read_config(offset, width_bytes),
                 (Place::Bar(bar), None) => function.read_bar(bar, offset, width_bytes),
             })
