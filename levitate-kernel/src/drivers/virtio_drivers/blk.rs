@@ -2,11 +2,10 @@
 
 use alloc::string::String;
 
-use log::warn;
-use virtio_drivers::device::blk::{SECTOR_SIZE, VirtIOBlk};
+use virtio_drivers::device::blk::VirtIOBlk;
 
 use super::NAME;
-use super::in_flight;
+use super::in_flight::{self, checked};
 use super::life::Life;
 use super::transport::Counted;
 use crate::devices::Way;
@@ -67,20 +66,4 @@ impl BlockDevice for VirtioDriversBlk {
     fn flush(&mut self) -> Result<(), DriverError> {
         self.life.call(VirtIOBlk::flush)
     }
-
-    fn set_interrupts(&mut self, wanted: bool) {
-        match self.life.driver() {
-            Ok(disk) if wanted => disk.enable_interrupts(),
-            Ok(disk) => disk.disable_interrupts(),
-            Err(error) => warn!("{error}"),
-        }
-    }
-}
-
-/// Refuses what the crate would panic over.
-pub(super) fn checked(first_sector: u64, bytes: &[u8]) -> Result<usize, DriverError> {
-    if bytes.is_empty() || !bytes.len().is_multiple_of(SECTOR_SIZE) {
-        return Err("these are not whole sectors".into());
-    }
-    Ok(usize::try_from(first_sector)?)
 }

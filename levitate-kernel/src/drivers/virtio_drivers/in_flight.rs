@@ -7,10 +7,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use levitate_hal::{Clock as _, Deadline};
-use virtio_drivers::device::blk::{BlkReq, BlkResp, VirtIOBlk};
-use virtio_drivers::{Error, Result};
+use virtio_drivers::Error;
+use virtio_drivers::device::blk::{BlkReq, BlkResp, SECTOR_SIZE, VirtIOBlk};
 
-use super::blk::checked;
 use super::life::Life;
 use super::transport::Counted;
 use crate::drivers::DriverError;
@@ -34,7 +33,7 @@ struct InFlight {
 }
 
 impl InFlight {
-    fn new(read: &Read<'_>) -> core::result::Result<Self, DriverError> {
+    fn new(read: &Read<'_>) -> Result<Self, DriverError> {
         Ok(Self {
             request: BlkReq::default(),
             buffer: vec![0; read.buffer.len()],
@@ -44,7 +43,7 @@ impl InFlight {
         })
     }
 
-    fn submit(&mut self, disk: &mut Disk) -> Result<()> {
+    fn submit(&mut self, disk: &mut Disk) -> virtio_drivers::Result<()> {
         let (request, response) = (&mut self.request, &mut self.response);
         // SAFETY: they are left alone while there is a token, and live until `complete`, or until the disk is reset: `read` sees
         // to that.
@@ -55,7 +54,7 @@ impl InFlight {
     }
 
     /// Takes back what the device had; it was done with that of `token`.
-    fn complete(&mut self, disk: &mut Disk, token: u16) -> Result<()> {
+    fn complete(&mut self, disk: &mut Disk, token: u16) -> virtio_drivers::Result<()> {
         let response = &mut self.response;
         // SAFETY: they are what was submitted for this token.
         let done =
@@ -67,12 +66,9 @@ impl InFlight {
 }
 
 /// Reads all of `reads`, as many at a time as the queue holds; all of them are answered before the first error is returned.
-pub(super) fn read(
-    life: &mut Life<Disk>,
-    reads: &mut [Read<'_>],
-) -> core::result::Result<(), DriverError> {
+pub(super) fn read(life: &mut Life<Disk>, reads: &mut [Read<'_>]) -> Result<(), DriverError> {
     let in_flight = reads.iter().map(InFlight::new);
-    let mut in_flight: Vec<InFlight> = in_flight.collect::<core::result::Result<_, _>>()?;
+    let mut in_flight: Vec<InFlight> = in_flight.collect::<Result<_, _>>()?;
     match life.driver().and_then(|disk| run(disk, &mut in_flight)) {
         Ok(outcome) => outcome?,
         Err(error) => {
@@ -90,7 +86,7 @@ pub(super) fn read(
 }
 
 /// Submits and completes until there are no more; returns the first error that was an answer, or fails for one that was none.
-fn run(disk: &mut Disk, reads: &mut [InFlight]) -> core::result::Result<Result<()>, DriverError> {
+fn run(disk: &mut Disk, reads: &mut [InFlight]) -> Result<virtio_drivers::Result<()>, DriverError> {
     let deadline = Deadline::after(&KernelClock, PATIENCE);
     let mut outcome = Ok(());
     let (mut submitted, mut completed) = (0, 0);
@@ -124,4 +120,12 @@ fn run(disk: &mut Disk, reads: &mut [InFlight]) -> core::result::Result<Result<(
         completed += 1;
     }
     Ok(outcome)
+}
+
+/// Refuses what the crate would panic over.
+pub(super) fn checked(first_sector: u64, bytes: &[u8]) -> Result<usize, DriverError> {
+    if bytes.is_empty() || !bytes.len().is_multiple_of(SECTOR_SIZE) {
+        return Err("these are not whole sectors".into());
+    }
+    Ok(usize::try_from(first_sector)?)
 }

@@ -1,6 +1,7 @@
 //! The transports of `virtio-drivers`, with what the kernel wants to know of them: [`Counted`].
 
 use alloc::sync::Arc;
+use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
@@ -45,7 +46,8 @@ impl Record {
 
 /// A transport that counts its notifications, and waits for the reset it ends with.
 pub(crate) struct Counted {
-    inner: SomeTransport<'static>,
+    /// Never dropped: on PCI its drop waits for the reset without a deadline. It owns nothing.
+    inner: ManuallyDrop<SomeTransport<'static>>,
     record: Arc<Record>,
 }
 
@@ -78,8 +80,10 @@ impl Counted {
                 SomeTransport::Pci(PciTransport::new::<KernelHal, _>(&mut root, function)?)
             }
         };
-        let record = Arc::default();
-        Ok(Self { inner, record })
+        Ok(Self {
+            inner: ManuallyDrop::new(inner),
+            record: Arc::default(),
+        })
     }
 
     /// Returns what is known of it.
