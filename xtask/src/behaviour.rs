@@ -14,6 +14,7 @@ mod case;
 mod changes;
 mod command_line;
 mod disk_image;
+mod drivers;
 mod exits;
 mod faults;
 mod harness;
@@ -103,6 +104,7 @@ fn all() -> Vec<Case> {
     cases.extend(exits::cases());
     cases.extend(faults::cases());
     cases.extend(changes::cases());
+    cases.extend(drivers::cases());
     cases.extend(lost::cases());
     cases.extend(iommu::cases());
     cases.extend(command_line::cases());

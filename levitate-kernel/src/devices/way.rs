@@ -144,7 +144,10 @@ impl Way {
             Self::Mmio { interface, .. } => {
                 (*interface == Interface::Legacy).then_some(Over::Legacy)
             }
-            Self::Pci(device) => device.sends_messages().then_some(Over::Messages),
+            Self::Pci(device) => Some(match device.sends_messages() {
+                true => Over::Messages,
+                false => Over::Line,
+            }),
         }
     }
 

@@ -111,7 +111,7 @@ pub(crate) fn check_read(
 }
 
 /// Has the kernel fill sectors, and reads them back with their neighbours.
-fn check_write(
+pub(crate) fn check_write(
     vm: &mut Vm,
     number: u32,
     disk: &mut TestDisk,
@@ -130,7 +130,7 @@ fn check_write(
 }
 
 /// Has the disk zero sectors, and then forget them; what they hold then nobody can say, until they are written.
-fn check_erase(
+pub(crate) fn check_erase(
     vm: &mut Vm,
     number: u32,
     disk: &mut TestDisk,

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use super::case::{self, Case, Context, command, refused_command};
+use super::blk;
+use super::case::{self, Case, Context, command, excerpt, refused_command};
 use super::disk_image::TestDisk;
 use crate::vm::Machine;
 
@@ -16,6 +17,10 @@ pub(crate) fn cases() -> Vec<Case> {
         Case {
             name: "append-drivers-off",
             run: Box::new(drivers_off),
+        },
+        Case {
+            name: "append-driver-of-one",
+            run: Box::new(driver_of_one),
         },
         Case {
             name: "append-log-off",
@@ -73,6 +78,41 @@ fn drivers_off(context: &Context) -> Result<()> {
     refused_command(&mut vm, "blk read 0")?;
     let log = vm.qemu_log()?;
     ensure!(log.is_empty(), "the devices were used: {log}");
+    case::shut_down(vm)
+}
+
+/// `blk.1=virtio-drivers`: that disk alone has another driver, and both are read alike; a device that is not there is named in a
+/// warning.
+fn driver_of_one(context: &Context) -> Result<()> {
+    let mut machine = machine(
+        context,
+        "blk.1=virtio-drivers gpu.0=off blk.x=off blk.9=off",
+    )?;
+    let disks = [
+        TestDisk::create(&context.dir, "one", 2_051)?,
+        TestDisk::create(&context.dir, "other", 4_099)?,
+    ];
+    machine.disks = disks.iter().map(TestDisk::device).collect();
+    let (mut vm, log) = context.boot(&machine)?;
+    let listed = command(&mut vm, "devices")?;
+    for words in [
+        "  blk.0   levitate-drivers-blk: disk 0",
+        "  blk.1   virtio-drivers: disk 1",
+        "  gpu.0   not driven: off",
+    ] {
+        let count = listed.iter().filter(|line| line.contains(words)).count();
+        ensure!(count == 1, "{words}: {}", excerpt(&listed));
+    }
+    for disk in &disks {
+        let number = blk::number_of(&mut vm, disk.serial())?;
+        blk::check_checksum(&mut vm, number, disk)?;
+    }
+    let warnings = log.lines().filter(|line| line.contains(" warn "));
+    let warnings: Vec<&str> = warnings.collect();
+    ensure!(
+        matches!(warnings[..], [bad, stranger] if bad.contains("\"blk.x=off\"") && stranger.contains("names blk.9, and there are 2")),
+        "not one warning for each bad word: {warnings:?}"
+    );
     case::shut_down(vm)
 }
 

@@ -28,7 +28,7 @@ const VNC_DEADLINE: Duration = Duration::from_secs(12);
 /// The fewest lines of a boot log that is worth looking at.
 const LOG_LINES: usize = 5;
 
-/// Checks the boot console, then the card, then a filled rectangle.
+/// Checks the boot console, then the card, then a filled rectangle, and that no more than that is flushed.
 ///
 /// `log` is what the serial line showed before the prompt; `rectangle` is to be small, of odd size and away from the
 /// edges.
@@ -39,6 +39,18 @@ pub(crate) fn check(
     rectangle: Rectangle,
     dir: &Path,
 ) -> Result<()> {
+    let mut shown = check_console_and_card(vm, size, log, dir)?;
+    check_fill(vm, &mut shown, rectangle, dir)?;
+    check_damage(vm, &mut shown, rectangle)
+}
+
+/// Checks the boot console, then the card; returns the picture that is shown then.
+pub(crate) fn check_console_and_card(
+    vm: &mut Vm,
+    size: (u32, u32),
+    log: &str,
+    dir: &Path,
+) -> Result<Image> {
     // Before anything is drawn: see `connect_vnc`.
     vm.connect_vnc()?;
     let console = console(size, log)?;
@@ -53,36 +65,55 @@ pub(crate) fn check(
     );
 
     command(vm, "gpu card")?;
-    let mut expected = card(size)?;
+    let card = card(size)?;
     ensure!(
-        expected != console,
+        card != console,
         "the boot console looks like the card, so that the card proves nothing"
     );
-    ensure_shown(vm, &expected, dir, "card")?;
+    ensure_shown(vm, &card, dir, "card")?;
+    Ok(card)
+}
 
+/// Checks that a filled rectangle shows, and that nothing else has changed of what was `shown` before.
+pub(crate) fn check_fill(
+    vm: &mut Vm,
+    shown: &mut Image,
+    rectangle: Rectangle,
+    dir: &Path,
+) -> Result<()> {
+    fill(vm, shown, rectangle)?;
+    ensure_shown(vm, shown, dir, "fill")
+}
+
+/// Checks that a filled rectangle is all that is flushed.
+pub(crate) fn check_damage(vm: &mut Vm, shown: &mut Image, rectangle: Rectangle) -> Result<()> {
+    let before = flushed(&vm.qemu_log()?).len();
+    fill(vm, shown, rectangle)?;
+    let log = vm.qemu_log()?;
+    let flushed = flushed(&log);
+    ensure!(
+        flushed[before..] == [rectangle],
+        "`gpu fill` was to flush its rectangle, {rectangle}, once; it flushed {:?}",
+        &flushed[before..]
+    );
+    Ok(())
+}
+
+/// Has the kernel fill a rectangle with a colour that no pixel of it has now.
+fn fill(vm: &mut Vm, shown: &mut Image, rectangle: Rectangle) -> Result<()> {
     let Rectangle {
         x,
         y,
         width,
         height,
     } = rectangle;
-    // A colour that no pixel of the rectangle has now.
-    let colour = colour_absent_from(&expected, rectangle)?;
+    let colour = colour_absent_from(shown, rectangle)?;
     let [r, g, b] = colour;
-    let flushes = flushed(&vm.qemu_log()?).len();
     command(
         vm,
         &format!("gpu fill {x} {y} {width} {height} {r:02x}{g:02x}{b:02x}"),
     )?;
-    expected.fill(rectangle, colour);
-    ensure_shown(vm, &expected, dir, "fill")?;
-    let log = vm.qemu_log()?;
-    let flushed = flushed(&log);
-    ensure!(
-        flushed[flushes..] == [rectangle],
-        "`gpu fill` was to flush its rectangle, {rectangle}, once; it flushed {:?}",
-        &flushed[flushes..]
-    );
+    shown.fill(rectangle, colour);
     Ok(())
 }
 
