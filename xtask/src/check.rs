@@ -1,7 +1,8 @@
 //! `cargo xtask check`: everything that can be checked without running it.
 //!
-//! Format, lints, documentation, the crate graph ([`graph`]), unsafe code in drivers and tidiness ([`tidy`]), the reasons for other unsafe code ([`safety`]).
+//! Format, lints, documentation, the crate graph ([`graph`]), unsafe code in drivers and tidiness ([`tidy`]), the reasons for other unsafe code ([`safety`]), source files that documents show ([`excerpts`]).
 
+mod excerpts;
 mod graph;
 mod lexer;
 mod safety;
@@ -32,7 +33,7 @@ enum Outcome {
 type Check = (&'static str, fn(&Setup) -> Result<Outcome>);
 
 /// Cheap ones first, so that a slip shows at once.
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
     ("format of the example", |_| {
         cargo(&["fmt", "--check", "--manifest-path", MINIMAL_KERNEL_MANIFEST])
@@ -40,6 +41,9 @@ const CHECKS: [Check; 13] = [
     ("tidiness", |_| Ok(listed(tidy::check(&sources::all()?)))),
     ("reasons for unsafe code", |_| {
         Ok(listed(safety::check(&sources::all()?)))
+    }),
+    ("source files in documents", |_| {
+        Ok(listed(excerpts::check(&workspace::root())?))
     }),
     ("crate graph", |_| Ok(listed(graph::check()?))),
     ("conformance table", |_| {
