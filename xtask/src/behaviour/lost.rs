@@ -27,6 +27,9 @@ const BUSY: usize = 5;
 /// How long it may take until those were made, and until the kernel says what became of them.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// What the status of a live device reads: ACKNOWLEDGE, DRIVER, FEATURES_OK and DRIVER_OK (§2.1).
+const LIVE: u32 = 1 | 2 | 8 | 4;
+
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -86,9 +89,6 @@ fn reset_disk(context: &Context, board: Board, transport: Transport) -> Result<(
     blk::check_checksum(&mut vm, number, &disk)?;
     shut_down(vm)
 }
-
-/// ACKNOWLEDGE, DRIVER, FEATURES_OK and DRIVER_OK (§2.1).
-const LIVE: u32 = 1 | 2 | 8 | 4;
 
 /// Does something while the kernel reads all of a disk; returns the error in which the reading ends.
 fn while_busy(
