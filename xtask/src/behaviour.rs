@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod bench;
 mod blk;
 mod boot_log;
 mod case;
@@ -101,6 +102,7 @@ fn all() -> Vec<Case> {
     let mut cases = harness::cases();
     cases.extend(matrix::cases());
     cases.extend(selftest::cases());
+    cases.extend(bench::cases());
     cases.extend(exits::cases());
     cases.extend(faults::cases());
     cases.extend(changes::cases());

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::setup::{Prerequisite, Setup};
-use crate::vm::Vm;
+use crate::vm::{Machine, Vm};
 use crate::{build, interrupt, workspace};
 use machine::{Backing, Setting};
 use options::BenchOptions;
@@ -55,7 +55,8 @@ fn measure(setting: Setting, options: &BenchOptions, setup: &Setup) -> Result<Ou
         .qemu(setting.board.arch())
         .map_err(anyhow::Error::msg)?;
     let backing = Backing::create()?;
-    let machine = setting.machine(&qemu.path, &kernel, &backing, options.word());
+    let base = Machine::new(&qemu.path, &kernel);
+    let machine = setting.machine(base, &backing, options.word());
     eprintln!("xtask: measuring on {setting}");
     let mut vm = machine.start(&workspace::target_dir().join("bench"))?;
     let _asked = interrupt::ask_first(vm.pid());

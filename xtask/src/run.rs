@@ -144,7 +144,7 @@ pub(crate) enum Boot {
 /// Neither happened within the time given; the message has the last serial lines. Or QEMU did not start.
 pub(crate) fn boot(vm: &mut Vm, options: &MachineOptions) -> Result<Boot> {
     let deadline = Duration::from_secs(options.boot_timeout);
-    if is_self_test(options) {
+    if ends_by_itself(options) {
         return self_test(vm, deadline).map(Boot::Ended);
     }
     let begin = Instant::now();
@@ -171,9 +171,15 @@ pub(crate) fn boot(vm: &mut Vm, options: &MachineOptions) -> Result<Boot> {
     }
 }
 
-/// Returns whether the kernel will test itself, and then end without a prompt.
+/// Returns whether the kernel will test itself.
 fn is_self_test(options: &MachineOptions) -> bool {
     runs_selftest(options.append.as_deref().unwrap_or_default())
+}
+
+/// Returns whether the kernel will test itself or measure, and then end without a prompt.
+fn ends_by_itself(options: &MachineOptions) -> bool {
+    let append = options.append.as_deref().unwrap_or_default();
+    is_self_test(options) || runs_benchmarks(append)
 }
 
 /// Asks the kernel's own reader, for which a mistyped suite is a word like any other: such a kernel goes on to its prompt.
@@ -183,7 +189,13 @@ fn runs_selftest(append: &str) -> bool {
         .is_some()
 }
 
-/// Waits for the end of a kernel that tests itself.
+fn runs_benchmarks(append: &str) -> bool {
+    command_line::parse(append.as_bytes(), |_| {})
+        .bench
+        .is_some()
+}
+
+/// Waits for the end of a kernel that tests itself, or measures.
 ///
 /// It reaches no prompt, so that silence for `deadline` is a hang, and [`PATIENCE`] times that however much it says.
 fn self_test(vm: &mut Vm, deadline: Duration) -> Result<ExitStatus> {
@@ -207,7 +219,7 @@ fn self_test(vm: &mut Vm, deadline: Duration) -> Result<ExitStatus> {
             continue;
         };
         bail!(
-            "the self-tests {what} (--boot-timeout), and QEMU is ended; the last serial lines:\n{}",
+            "the kernel {what} over its tests or benchmarks (--boot-timeout), and QEMU is ended; the last serial lines:\n{}",
             vm.last_lines()
         );
     }
@@ -233,6 +245,7 @@ mod tests {
     fn a_self_test_is_known_by_its_word() {
         assert!(runs_selftest("log=debug selftest"));
         assert!(runs_selftest("selftest=causes"));
+        assert!(!runs_selftest("bench") && runs_benchmarks("bench"));
         assert!(!runs_selftest("selftests noselftest"));
         assert!(!runs_selftest("selftest=cuases"));
         assert!(!runs_selftest(""));

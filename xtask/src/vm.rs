@@ -32,7 +32,7 @@ use crate::platform::Board;
 
 pub(crate) use disk::Disk;
 pub(crate) use image::Image;
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Machine, attached};
 pub(crate) use process::{end_all, has_run, is_ending};
 
 use deadline::Deadline;

@@ -6,13 +6,12 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
 use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::cli::Accel;
-use crate::platform::Board;
-use crate::vm::Machine;
+use crate::platform::{Board, Transport};
+use crate::vm::{Machine, attached};
 
 /// Length of both disks.
 const DISK_BYTES: u64 = 64 << 20;
@@ -23,47 +22,42 @@ const SHARED_MEMORY: &str = "/dev/shm";
 /// How long QEMU's thread for the disks looks for requests by itself, before it waits to be notified.
 const POLL_MAX_NS: u64 = 1_000_000;
 
-/// How devices are connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Bus {
-    /// PCI
-    Pci,
-    /// Memory-mapped registers, version 2
-    Mmio,
-}
-
 /// A machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     pub(crate) board: Board,
-    pub(crate) bus: Bus,
+    pub(crate) transport: Transport,
     pub(crate) accel: Accel,
-    /// Whether QEMU serves the disks in a thread of their own; else a notification returns when its requests are done.
-    pub(crate) has_thread: bool,
+    pub(crate) disks: Disks,
+}
+
+/// When QEMU serves the disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disks {
+    /// In a thread of their own, which looks for requests by itself: some are served without a notification.
+    InThread,
+    /// As part of a notification, which returns when its requests are done, or on their way: counts are the same each time.
+    InNotification,
 }
 
 /// What is measured on.
-pub(super) const SETTINGS: &[Setting] = &[
-    Setting {
-        board: Board::Virt,
-        bus: Bus::Pci,
-        accel: Accel::Tcg,
-        has_thread: true,
-    },
-    // QEMU has no thread for disks behind memory-mapped registers, unless with KVM.
-    Setting {
-        board: Board::Virt,
-        bus: Bus::Mmio,
-        accel: Accel::Tcg,
-        has_thread: false,
-    },
-    Setting {
-        board: Board::Microvm,
-        bus: Bus::Mmio,
-        accel: Accel::Tcg,
-        has_thread: false,
-    },
+pub(super) const SETTINGS: [Setting; 4] = [
+    setting(Board::Virt, Transport::Pci, Disks::InThread),
+    // Behind memory-mapped registers QEMU has no thread for disks, unless with KVM.
+    setting(Board::Virt, Transport::Mmio, Disks::InNotification),
+    setting(Board::Q35, Transport::Pci, Disks::InThread),
+    setting(Board::Microvm, Transport::Mmio, Disks::InNotification),
 ];
+
+/// Returns a setting for any host.
+pub(crate) const fn setting(board: Board, transport: Transport, disks: Disks) -> Setting {
+    Setting {
+        board,
+        transport,
+        accel: Accel::Tcg,
+        disks,
+    }
+}
 
 /// The memory behind a disk; it is gone when this is dropped.
 pub(crate) struct Backing(NamedTempFile);
@@ -88,18 +82,15 @@ impl Backing {
 }
 
 impl Setting {
-    /// Returns the machine, which runs the benchmarks that `word` asks for and then ends.
-    pub(crate) fn machine(
-        &self,
-        qemu: &Path,
-        kernel: &Path,
-        backing: &Backing,
-        word: &str,
-    ) -> Machine {
-        let mut machine = Machine::new(qemu, kernel);
-        machine.board = self.board;
-        machine.append = word.to_owned();
-        machine.extra = self.devices(backing.0.path());
+    /// Returns the machine, of which `base` has the programs; it runs the benchmarks that `word` asks for, and then ends.
+    pub(crate) fn machine(&self, base: Machine, backing: &Backing, word: &str) -> Machine {
+        let mut machine = Machine {
+            board: self.board,
+            transport: self.transport,
+            append: word.to_owned(),
+            extra: self.devices(backing.0.path()),
+            ..base
+        };
         if self.accel == Accel::Kvm {
             let accel = ["-accel", "kvm", "-cpu", "host"];
             machine.extra.extend(accel.map(OsString::from));
@@ -109,51 +100,48 @@ impl Setting {
 
     /// Returns QEMU's arguments for the display and the two disks.
     fn devices(&self, file: &Path) -> Vec<OsString> {
-        let bus = match self.bus {
-            Bus::Pci => "pci",
-            Bus::Mmio => "device",
-        };
-        let mut thread = "";
         let mut list = Vec::new();
-        if self.has_thread {
-            thread = ",iothread=disks";
-            let object = format!("iothread,id=disks,poll-max-ns={POLL_MAX_NS}");
-            list.extend(["-object".to_owned(), object]);
-        }
+        let properties = match self.disks {
+            Disks::InThread => {
+                let object = format!("iothread,id=disks,poll-max-ns={POLL_MAX_NS}");
+                list.extend(["-object".to_owned(), object]);
+                ",iothread=disks"
+            }
+            Disks::InNotification if self.transport.is_pci() => ",ioeventfd=off",
+            // So it is without being told.
+            Disks::InNotification => "",
+        };
         let nothing = json!({
             "driver": "null-co", "node-name": "null-co", "size": DISK_BYTES, "read-zeroes": false,
         });
         let memory = json!({
             "driver": "raw", "node-name": "memory", "file": { "driver": "file", "filename": file },
         });
+        let disk = attached("virtio-blk", self.transport);
         for (serial, node) in [("null-co", nothing), ("memory", memory)] {
             list.extend(["-blockdev".to_owned(), node.to_string()]);
-            let device = format!("virtio-blk-{bus},drive={serial},serial={serial}{thread}");
+            let device = format!("{disk},drive={serial},serial={serial}{properties}");
             list.extend(["-device".to_owned(), device]);
         }
-        let display = format!("virtio-gpu-{bus},xres=1280,yres=800");
-        list.extend(["-device".to_owned(), display]);
+        let display = attached("virtio-gpu", self.transport);
+        list.extend([
+            "-device".to_owned(),
+            format!("{display},xres=1280,yres=800"),
+        ]);
         list.into_iter().map(OsString::from).collect()
     }
 }
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bus = match self.bus {
-            Bus::Pci => "PCI",
-            Bus::Mmio => "MMIO",
-        };
+        let transport = self.transport.name();
         let accel = match self.accel {
             Accel::Tcg => "TCG",
             Accel::Kvm => "KVM",
         };
-        write!(
-            f,
-            "{} {}, {bus}, {accel}",
-            self.board.arch().name(),
-            self.board.name()
-        )?;
-        if self.has_thread {
+        let (arch, board) = (self.board.arch().name(), self.board.name());
+        write!(f, "{arch} {board}, {transport}, {accel}")?;
+        if self.disks == Disks::InThread {
             f.write_str(", disks in a thread that polls")?;
         }
         Ok(())
@@ -169,10 +157,11 @@ mod tests {
         for setting in SETTINGS {
             let arguments = setting.devices(Path::new("/a,b"));
             let text = format!("{arguments:?}");
-            assert_eq!(text.contains("iothread,id=disks"), setting.has_thread);
+            let has_thread = setting.disks == Disks::InThread;
+            assert_eq!(text.contains("iothread,id=disks"), has_thread);
             assert_eq!(
                 text.matches("iothread=disks").count(),
-                if setting.has_thread { 2 } else { 0 }
+                if has_thread { 2 } else { 0 }
             );
             assert!(text.contains(r#"\"filename\":\"/a,b\""#), "{text}");
         }

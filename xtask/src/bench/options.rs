@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
-use super::machine::{Bus, SETTINGS, Setting};
+use super::machine::{SETTINGS, Setting};
 use crate::cli::Accel;
-use crate::platform::Arch;
+use crate::platform::{Arch, Board, Transport};
 
 /// What to measure on, and where the results go.
 #[derive(Args, Debug)]
@@ -15,9 +15,12 @@ pub(crate) struct BenchOptions {
     /// Measure on machines of this architecture only
     #[arg(long, value_enum)]
     pub(crate) arch: Option<Arch>,
+    /// Measure on this machine only
+    #[arg(long, value_enum)]
+    pub(crate) machine: Option<Board>,
     /// Measure through this transport only
     #[arg(long, value_enum)]
-    pub(crate) transport: Option<Bus>,
+    pub(crate) transport: Option<Transport>,
     /// How QEMU runs the guest's instructions
     #[arg(long, value_enum, default_value_t)]
     pub(crate) accel: Accel,
@@ -52,7 +55,10 @@ impl BenchOptions {
         let mut settings = SETTINGS.to_vec();
         settings.retain(|setting| {
             self.arch.is_none_or(|arch| arch == setting.board.arch())
-                && self.transport.is_none_or(|bus| bus == setting.bus)
+                && self.machine.is_none_or(|board| board == setting.board)
+                && self
+                    .transport
+                    .is_none_or(|transport| transport == setting.transport)
         });
         ensure!(
             !settings.is_empty(),

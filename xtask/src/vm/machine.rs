@@ -217,7 +217,7 @@ impl Machine {
 }
 
 /// Returns the name of the device `kind` behind `transport`, with the property that makes it so.
-pub(super) fn attached(kind: &str, transport: Transport) -> String {
+pub(crate) fn attached(kind: &str, transport: Transport) -> String {
     match transport {
         Transport::Mmio | Transport::MmioLegacy => format!("{kind}-device"),
         Transport::Pci => format!("{kind}-pci"),
