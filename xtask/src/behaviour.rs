@@ -14,6 +14,7 @@ mod boot_log;
 mod case;
 mod changes;
 mod command_line;
+mod counts;
 mod disk_image;
 mod drivers;
 mod exits;
@@ -110,6 +111,7 @@ fn all() -> Vec<Case> {
     cases.extend(lost::cases());
     cases.extend(iommu::cases());
     cases.extend(command_line::cases());
+    cases.extend(counts::cases());
     cases.extend(bad_input::cases());
     cases.extend(minimal_kernel::cases());
     cases
