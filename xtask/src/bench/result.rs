@@ -91,7 +91,7 @@ pub(super) mod tests {
         let log = "[ 0.1] info bench\nbench\nbench device=null-co driver=floor workload=read-4k-batch depth=32 \
                    requests=320 notifications=10 register-accesses=10 interrupts=0 allocations=0 min-ns=1 median-ns=5 \
                    max-ns=9999999\n";
-        assert_eq!(read(log), [one.clone()]);
+        assert_eq!(read(log), std::slice::from_ref(&one));
         assert!((one.per_request(one.notifications) - 1.0 / 32.0).abs() < 1e-9);
     }
 }
