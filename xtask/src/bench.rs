@@ -9,6 +9,7 @@ pub(crate) mod options;
 pub(crate) mod result;
 mod table;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -56,7 +57,11 @@ fn measure(setting: Setting, options: &BenchOptions, setup: &Setup) -> Result<Ou
         .map_err(anyhow::Error::msg)?;
     let backing = Backing::create()?;
     let base = Machine::new(&qemu.path, &kernel);
-    let machine = setting.machine(base, &backing, options.word());
+    let mut machine = setting.machine(base, &backing, options.word());
+    if options.icount {
+        let icount = ["-icount", "shift=0,sleep=off"];
+        machine.extra.extend(icount.map(OsString::from));
+    }
     eprintln!("xtask: measuring on {setting}");
     let mut vm = machine.start(&workspace::target_dir().join("bench"))?;
     let _asked = interrupt::ask_first(vm.pid());

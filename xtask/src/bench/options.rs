@@ -27,6 +27,9 @@ pub(crate) struct BenchOptions {
     /// How long to measure
     #[arg(long, value_enum, default_value_t)]
     pub(crate) effort: Effort,
+    /// Have QEMU count the guest's instructions for its clock: a nanosecond is one of them
+    #[arg(long, conflicts_with_all = ["save", "accel"])]
+    pub(crate) icount: bool,
     /// Write the results to this file too, as JSON
     #[arg(long, value_name = "PATH")]
     pub(crate) json: Option<PathBuf>,
