@@ -60,6 +60,8 @@ pub(crate) struct Entry {
     kind: Option<(Kind, usize)>,
     /// What its interrupts tell its driver; it stays for as long as the kernel runs.
     signal: &'static Signal,
+    /// Whether its interrupts are heard.
+    is_heard: bool,
     /// Whether it has to be looked at because of that.
     follow_up: FollowUp,
     /// What has become of it.

@@ -26,7 +26,7 @@ use crate::devices::Way;
 /// What a driver says of a failure; each driver has its own types, and the kernel passes on what they say.
 pub(crate) type DriverError = Box<dyn Error>;
 
-/// What a driver has counted of one virtqueue since it was made.
+/// What a driver has counted of one virtqueue: of a disk since the driver was made, of a display since it was last brought up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueCounts {
     /// The queue's index.

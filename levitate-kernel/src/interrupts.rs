@@ -46,18 +46,25 @@ pub(crate) enum InterruptError {
     Controller(#[from] ControllerError),
 }
 
-type Handler = Box<dyn FnMut() + Send>;
+/// Says whether the interrupt was for it.
+type Handler = Box<dyn FnMut() -> bool + Send>;
+
+/// How often in a row a line may interrupt for nobody before it is switched off: a device that nobody drives may hold it.
+const MAX_UNCLAIMED: u32 = 1000;
 
 struct Entry {
     line: Line,
     count: u64,
+    /// How often in a row it was for none of its handlers.
+    unclaimed: u32,
     /// Of several devices, if they share the line.
     handlers: Vec<Handler>,
 }
 
 static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
-/// Has `handler` called whenever `line` interrupts; it runs with interrupts masked and must quiet the device.
+/// Has `handler` called whenever `line` interrupts; it runs with interrupts masked, must quiet the device,
+/// and says whether the interrupt was for it.
 ///
 /// Devices may share a line that they hold: each handler is called then.
 ///
@@ -66,7 +73,7 @@ static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 /// [`InterruptError`]; the line stays as it was.
 pub(crate) fn handle(
     line: Line,
-    handler: impl FnMut() + Send + 'static,
+    handler: impl FnMut() -> bool + Send + 'static,
 ) -> Result<(), InterruptError> {
     let Line { number, trigger } = line;
     let handler: Handler = Box::new(handler);
@@ -82,6 +89,7 @@ pub(crate) fn handle(
         entries.push(Entry {
             line,
             count: 0,
+            unclaimed: 0,
             handlers: vec![handler],
         });
     }
@@ -100,20 +108,23 @@ pub(crate) fn count(lines: &[Line]) -> u64 {
 
 /// Handles an interrupt that the controller delivered; called with interrupts masked.
 pub(crate) fn dispatch(number: u32) {
-    let is_handled = {
+    let is_kept = {
         let mut entries = ENTRIES.lock();
         let entry = entries.iter_mut().find(|entry| entry.line.number == number);
-        entry.map(|entry| {
+        entry.is_some_and(|entry| {
             entry.count += 1;
+            let mut is_claimed = false;
             for handler in &mut entry.handlers {
-                handler();
+                is_claimed |= handler();
             }
+            entry.unclaimed = if is_claimed { 0 } else { entry.unclaimed + 1 };
+            entry.unclaimed < MAX_UNCLAIMED
         })
     };
     interrupt_controller::end(number);
-    if is_handled.is_none() {
+    if !is_kept {
         // It would come again at once, and for ever.
         interrupt_controller::disable(number);
-        warn!("interrupt {number} has no handler and was switched off");
+        warn!("interrupt {number} is for nobody and was switched off");
     }
 }

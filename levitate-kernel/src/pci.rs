@@ -135,10 +135,8 @@ impl PciDevice {
         &self,
         wrap: impl Fn(Registers) -> M,
     ) -> Result<PciTransport<M, Access>, ConnectError> {
-        self.function.turn_on(match self.sends_messages() {
-            true => InterruptLine::Disabled,
-            false => InterruptLine::Enabled,
-        });
+        // Not its line, before anybody can acknowledge what it says by that.
+        self.function.turn_on(InterruptLine::Disabled);
         let map = |range| self.map(range).map(&wrap);
         let mut transport = PciTransport::probe(self.function.clone(), &self.bars, map)?;
         if let Some(plan) = self.plan(transport.read_queue_count()) {
@@ -150,6 +148,8 @@ impl PciDevice {
             }
             table.turn_on();
             transport.use_msix(&table, plan)?;
+        } else {
+            self.function.turn_on(InterruptLine::Enabled);
         }
         Ok(transport)
     }
@@ -167,8 +167,8 @@ impl PciDevice {
     /// Sets a message aside for each vector the device can use, as long as the interrupt controller has some.
     fn set_messages_aside(&mut self) {
         let address = self.address();
-        let vectors = match self.msix() {
-            Ok(Some(table)) => table.vectors(),
+        let vectors = match self.function.read_msix_vectors(&self.bars) {
+            Ok(Some(vectors)) => vectors,
             Ok(None) => return debug!("{address} has no MSI-X"),
             Err(error) => return warn!("{address}: {error}"),
         };

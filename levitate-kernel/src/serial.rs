@@ -85,7 +85,7 @@ impl Serial {
     }
 }
 
-fn handle_interrupt() {
+fn handle_interrupt() -> bool {
     let serial = &mut *SERIAL.lock();
     if let Some(uart) = &mut serial.uart {
         // First: what arrives after it interrupts again.
@@ -93,6 +93,7 @@ fn handle_interrupt() {
     }
     serial.take_in();
     RECEIVED.wake();
+    true
 }
 
 /// Takes the next byte received, if there is one.

@@ -30,6 +30,7 @@ pub(crate) fn start(line: Line) -> Result<(), InterruptError> {
         pci::obey_requests();
         devices::tick();
         NEWS.tell();
+        true
     })?;
     timer::set(TICK);
     Ok(())

@@ -60,7 +60,7 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
             record(name, test(&mut *disk.device))?;
         }
         let lines = entry.map_or_else(Vec::new, |entry| entry.way.lines());
-        let interrupted = interrupts_when_asked_to(&mut *disk.device, &lines);
+        let interrupted = interrupts_when_it_is_done(&mut *disk.device, &lines);
         record("interrupts", interrupted)?;
     }
     Ok(())
@@ -338,20 +338,15 @@ fn flushes(disk: &mut dyn BlockDevice) -> Result {
     disk.flush().map_err(driver)
 }
 
-/// Interrupts arrive when they are wanted, as many as are needed, and no storm of them.
-fn interrupts_when_asked_to(disk: &mut dyn BlockDevice, lines: &[Line]) -> Result {
+/// Interrupts arrive, as many as are needed, and no storm of them.
+fn interrupts_when_it_is_done(disk: &mut dyn BlockDevice, lines: &[Line]) -> Result {
     const READS: u64 = 20;
     let mut block = sectors(disk.info().block_sectors);
     let before = interrupts::count(lines);
-    disk.set_interrupts(true);
-    let outcome = (|| {
-        for _ in 0..READS {
-            disk.read(0, &mut block).map_err(driver)?;
-        }
-        wait_until(|| interrupts::count(lines) > before)
-    })();
-    disk.set_interrupts(false);
-    outcome?;
+    for _ in 0..READS {
+        disk.read(0, &mut block).map_err(driver)?;
+    }
+    wait_until(|| interrupts::count(lines) > before)?;
     let count = interrupts::count(lines) - before;
     ensure!(count <= READS, "{READS} reads made {count} interrupts");
     Ok(())

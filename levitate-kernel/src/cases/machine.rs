@@ -92,7 +92,11 @@ fn lock_masks_interrupts() -> Result {
 
 fn interrupts_keep_registers() -> Result {
     let line = interrupt_controller::UNUSED_LINE;
-    match interrupts::handle(line, vector_registers::overwrite) {
+    let overwrite = || {
+        vector_registers::overwrite();
+        true
+    };
+    match interrupts::handle(line, overwrite) {
         // It has been there since the test ran before.
         Ok(()) | Err(InterruptError::Taken { .. }) => {}
         Err(error) => return Err(error.into()),

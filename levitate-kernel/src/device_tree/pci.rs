@@ -73,9 +73,7 @@ fn buses(node: FdtNode<'static>, ecam_bytes: usize) -> RangeInclusive<u8> {
 fn windows(node: FdtNode<'static>) -> impl Iterator<Item = Range<u64>> {
     const PARENT_CELLS: usize = 2;
     const SIZE_CELLS: usize = 2;
-    /// In the first cell of an address: which space it is in.
-    const SPACE: u32 = 0x0300_0000;
-    /// Memory, with 32 or 64 bits; the others are configuration space and ports.
+    /// In the first cell of an address: it is in memory, with 32 or 64 bits, and not one of configuration space or of a port.
     const MEMORY: u32 = 0x0200_0000;
 
     chunks::<{ ADDRESS_CELLS + PARENT_CELLS + SIZE_CELLS }>(node, "ranges").filter_map(
@@ -93,7 +91,7 @@ fn windows(node: FdtNode<'static>) -> impl Iterator<Item = Range<u64>> {
                 join(parent_high, parent_low),
                 join(size_high, size_low),
             ];
-            let is_same = kind & MEMORY == MEMORY && kind & SPACE != 0 && bus == start;
+            let is_same = kind & MEMORY != 0 && bus == start;
             let end = start.checked_add(size)?;
             (is_same && size > 0).then_some(start..end)
         },

@@ -53,16 +53,17 @@ impl Devices {
 
     /// Starts the driver of the device with this index, and says what came of it.
     pub(crate) fn start(&mut self, index: usize) {
-        let Some(entry) = self.entries.get(index).cloned() else {
+        let Some(mut entry) = self.entries.get(index).cloned() else {
             return;
         };
         let location = entry.location;
-        let state = self.drive(&entry);
+        let state = self.drive(&mut entry);
         match &state {
             State::Failed { .. } => error!("{location}: {state}"),
             _ => info!("{location}: {state}"),
         }
-        self.entries[index].state = state;
+        entry.state = state;
+        self.entries[index] = entry;
     }
 
     /// Notes a device and starts its driver.
@@ -72,6 +73,7 @@ impl Devices {
             location: way.location(),
             kind: kind.map(|kind| (kind, self.count(kind))),
             signal: Box::leak(Box::default()),
+            is_heard: false,
             follow_up: FollowUp::default(),
             state: State::Stopped,
             way,
@@ -83,9 +85,6 @@ impl Devices {
             entry.way,
             Interrupts(&entry.way)
         );
-        if let Err(error) = entry.listen() {
-            warn!("{}: its interrupts are not heard: {error}", entry.location);
-        }
         self.entries.push(entry);
         self.start(self.entries.len() - 1);
     }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use levitate_virtio::{Interrupt, InterruptStatus, Signal, Transport};
+use log::warn;
 
 use super::Entry;
 use super::way::WayError;
@@ -25,7 +26,7 @@ pub(crate) fn tick() {
 
 /// Why a device's interrupts are not heard.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ListenError {
+enum ListenError {
     #[error(transparent)]
     Way(#[from] WayError),
     #[error(transparent)]
@@ -33,8 +34,19 @@ pub(super) enum ListenError {
 }
 
 impl Entry {
-    /// Has the device's interrupts acknowledged and counted, and its signal told, whoever drives it.
-    pub(super) fn listen(&self) -> Result<(), ListenError> {
+    /// Has the device's interrupts heard from now on, whoever drives it; without them, its drivers look at each tick.
+    pub(super) fn hear(&mut self) {
+        if self.is_heard {
+            return;
+        }
+        self.is_heard = true;
+        if let Err(error) = self.listen() {
+            warn!("{}: its interrupts are not heard: {error}", self.location);
+        }
+    }
+
+    /// Has the device's interrupts acknowledged and counted, and its signal told.
+    fn listen(&self) -> Result<(), ListenError> {
         let transport = self.way.connect()?;
         let signal = self.signal;
         SIGNALS.lock().push(signal);
@@ -42,7 +54,7 @@ impl Entry {
             return self.way.lines().into_iter().try_for_each(|line| {
                 let interrupt = transport.interrupt();
                 Ok(interrupts::handle(line, move || {
-                    acknowledge_line(&interrupt, signal);
+                    acknowledge_line(&interrupt, signal)
                 })?)
             });
         }
@@ -51,21 +63,25 @@ impl Entry {
             // There is nothing to acknowledge; what a message is about is known by its vector.
             interrupts::handle(line, move || {
                 pass_on(signal.on_vector(&interrupt, vector));
+                true
             })?;
         }
         Ok(())
     }
 }
 
-/// Acknowledges until nothing is left, so that the device lets go of its line.
-fn acknowledge_line(interrupt: &impl Interrupt, signal: &Signal) {
+/// Acknowledges until nothing is left, so that the device lets go of its line; says whether it held it.
+fn acknowledge_line(interrupt: &impl Interrupt, signal: &Signal) -> bool {
+    let mut is_its = false;
     for _ in 0..MAX_ACKNOWLEDGEMENTS {
         let causes = signal.on_interrupt(interrupt);
         pass_on(causes);
         if causes.is_empty() {
             break;
         }
+        is_its = true;
     }
+    is_its
 }
 
 /// Tells who follows what devices change about themselves.

@@ -31,14 +31,15 @@ impl State {
 }
 
 impl Devices {
-    /// Gives a device to the driver the command line chose.
-    pub(super) fn drive(&mut self, entry: &Entry) -> State {
+    /// Gives a device to the driver the command line chose; one that is left alone is not even turned on.
+    pub(super) fn drive(&mut self, entry: &mut Entry) -> State {
         let Some((kind, number)) = entry.kind else {
             return State::Unknown;
         };
         let Choice::Driver(driver) = self.options.drivers.choice(kind, number) else {
             return State::Off;
         };
+        entry.hear();
         let started = match kind {
             Kind::Gpu => self.start_gpu(driver, entry),
             Kind::Blk => self.start_blk(driver, entry),

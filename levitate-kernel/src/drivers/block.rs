@@ -84,11 +84,6 @@ pub(crate) trait BlockDevice {
         Err("the driver asks a disk for its length once, when it comes up".into())
     }
 
-    /// Chooses whether the disk shall interrupt when it is done with something; it always does if the driver sleeps meanwhile.
-    fn set_interrupts(&mut self, wanted: bool) {
-        let _ = wanted;
-    }
-
     /// Returns what the driver counts of each queue, if it does.
     fn counts(&self) -> Vec<QueueCounts> {
         Vec::new()

@@ -27,7 +27,7 @@ struct Slot {
 /// The timer's handler calls it, so that a driver that waits for its device does not keep it.
 pub(crate) fn obey_requests() {
     for slot in &*SLOTS.lock() {
-        if slot.is_off_requested() {
+        if slot.takes_off_request() {
             slot.switch_off();
             info!("{}: the device in its slot is taken out", slot.port);
         }
@@ -49,20 +49,27 @@ pub(super) fn watch(access: &Access, port: PciAddress) {
 impl Slot {
     /// In slot status: somebody pressed the attention button, or says so. Written, it is cleared.
     const ATTENTION: u32 = 1 << 16;
+    /// In slot status: a device has come or gone. Written, it is cleared.
+    const PRESENCE: u32 = 1 << 19;
     /// Slot status. Its bits are cleared by writing 1, and left alone by writing 0.
     const STATUS: u32 = 0xffff_0000;
     /// In slot control: the power indicator, off; and the power, off.
     const OFF: u32 = 0b111 << 8;
 
-    fn is_off_requested(&self) -> bool {
+    /// Forgets what the slot says, and tells whether it is to be switched off: a device that is put in says so by the button, too.
+    fn takes_off_request(&self) -> bool {
         let value = read(&self.access, self.port, self.control);
+        let events = value & (Self::ATTENTION | Self::PRESENCE);
         // A port that is gone reads all ones.
-        value != u32::MAX && value & Self::ATTENTION != 0
+        if value == u32::MAX || events == 0 {
+            return false;
+        }
+        self.write(value & !Self::STATUS | events);
+        events == Self::ATTENTION
     }
 
     fn switch_off(&self) {
         let control = read(&self.access, self.port, self.control) & !Self::STATUS;
-        self.write(control | Self::ATTENTION);
         self.write(control | Self::OFF);
     }
 

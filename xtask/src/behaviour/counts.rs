@@ -33,6 +33,11 @@ fn count(context: &Context, board: Board, transport: Transport) -> Result<()> {
     machine.transport = transport;
     machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
     machine.disks = vec![disk.device()];
+    if (board, transport) == (Board::Virt, Transport::Pci) {
+        // An access to a BAR that does not decode is an exception then, and not ignored.
+        let strict = ["-global", "gpex-pcihost.allow-unmapped-accesses=off"];
+        machine.extra.extend(strict.map(Into::into));
+    }
     let (mut vm, _) = context.boot(&machine)?;
     let seen_before = blk::requests(&vm.qemu_log()?);
     let before = Counts::ask(&mut vm)?;

@@ -60,7 +60,11 @@ pub(super) unsafe fn read(root_pointer: u64, map: &[MemmapTableEntry]) -> Option
     let tables = told(Tables::find(&memory, root_pointer))?;
     Some(Findings {
         interrupts: table(&tables, Signature::MADT, |table| {
-            Interrupts::new(&Madt::new(table)?)
+            let interrupts = Interrupts::new(&Madt::new(table)?);
+            if interrupts.is_none() {
+                warn!("the MADT names no I/O APIC, or more than can be noted");
+            }
+            interrupts
         }),
         pci: table(&tables, Signature::MCFG, |table| {
             mcfg::regions(table).find(|region| region.segment == 0)
@@ -132,7 +136,7 @@ fn range(range: &Range<u64>) -> Option<Range<usize>> {
 struct FirmwareMemory<'a>(&'a [MemmapTableEntry]);
 
 impl FirmwareMemory<'_> {
-    /// Returns the range if it is the firmware's.
+    /// Says whether the range is one that firmware leaves tables in.
     fn is_tables(&self, entry: &MemmapTableEntry) -> bool {
         match MemmapType::from(entry.ty) {
             MemmapType::Acpi | MemmapType::Nvs => true,

@@ -137,12 +137,18 @@ fn host(
     map: &[MemmapTableEntry],
 ) -> Result<PciHost, MachineError> {
     let [low_start, high_start] = [0..LOW_END, LOW_END..u64::MAX].map(|place| {
-        let memory = map.iter().filter(|entry| {
+        let here = map.iter().filter(|entry| place.contains(&entry.addr));
+        let ends = here.clone().filter(|entry| {
             let kind = MemmapType::from(entry.ty);
-            kind == MemmapType::Ram && place.contains(&entry.addr)
+            matches!(kind, MemmapType::Ram | MemmapType::Acpi | MemmapType::Nvs)
         });
-        let ends = memory.map(|entry| entry.addr.saturating_add(entry.size));
-        ends.fold(place.start, u64::max)
+        let end = |entry: &MemmapTableEntry| entry.addr.saturating_add(entry.size);
+        let memory = ends.map(end).fold(place.start, u64::max);
+        // What follows it and is reserved is memory that firmware keeps; other reserved addresses are those of devices.
+        let kept = here.filter(|entry| {
+            MemmapType::from(entry.ty) == MemmapType::Reserved && entry.addr == memory
+        });
+        kept.map(end).fold(memory, u64::max)
     });
     let Range { start, end } = region.ecam;
     let windows = [

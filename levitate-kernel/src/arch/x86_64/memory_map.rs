@@ -112,6 +112,8 @@ where
     for<'a> OffsetPageTable<'a>: Mapper<S>,
 {
     let frame = PhysFrame::<S>::from_start_address(PhysAddr::try_new(start as u64).ok()?).ok()?;
+    // Not every physical address is a virtual one, too, and `identity_map` takes it for granted.
+    VirtAddr::try_new(start as u64).ok()?;
     // SAFETY: the table maps every address to itself, and one that is mapped already is refused.
     let mapped: Result<_, MapToError<S>> =
         unsafe { map.identity_map(frame, flags, &mut HeapTables) };

@@ -118,10 +118,25 @@ impl<A: ConfigRegionAccess> Function<A> {
     }
 }
 
+impl<A: ConfigRegionAccess> Function<A> {
+    /// Reads how many vectors the function's MSI-X table has, 1 to 2048, in configuration space alone; `None` if it does not have MSI-X.
+    ///
+    /// # Errors
+    ///
+    /// [`MsixError::Capability`].
+    pub fn read_msix_vectors(&self, bars: &Bars) -> Result<Option<u16>, MsixError> {
+        let Some(capability) = self.find_msix() else {
+            return Ok(None);
+        };
+        let (vectors, _) = judge_table(self, capability, bars)?;
+        Ok(Some(vectors))
+    }
+}
+
 impl<A: ConfigRegionAccess + Clone> Function<A> {
     /// Looks for MSI-X and has `map` map its table; `None` if the function does not have it.
     ///
-    /// Each vector is masked then, and MSI-X as it was before. As for [`probe`](super::PciTransport::probe), `map` compares the
+    /// The function is turned on. Each vector is masked then, and MSI-X as it was before. As for [`probe`](super::PciTransport::probe), `map` compares the
     /// address with the windows of the host bridge.
     ///
     /// # Errors
@@ -135,11 +150,7 @@ impl<A: ConfigRegionAccess + Clone> Function<A> {
         let Some(capability) = self.find_msix() else {
             return Ok(None);
         };
-        let (vectors, range) =
-            read_table(self, capability, bars).map_err(|refusal| MsixError::Capability {
-                at: capability.at,
-                refusal,
-            })?;
+        let (vectors, range) = judge_table(self, capability, bars)?;
         let table = map(range)
             .filter(|table| table.len_bytes() as u64 >= range.len_bytes)
             .ok_or(MsixError::NotMapped { range })?;
@@ -154,6 +165,18 @@ impl<A: ConfigRegionAccess + Clone> Function<A> {
         }
         Ok(Some(msix))
     }
+}
+
+/// Reads as [`read_table`], with an error that says where the capability is.
+fn judge_table<A: ConfigRegionAccess>(
+    function: &Function<A>,
+    capability: Capability,
+    bars: &Bars,
+) -> Result<(u16, BarRange), MsixError> {
+    read_table(function, capability, bars).map_err(|refusal| MsixError::Capability {
+        at: capability.at,
+        refusal,
+    })
 }
 
 /// Reads how many vectors there are and where their table is; the pending bits have to be somewhere too.
