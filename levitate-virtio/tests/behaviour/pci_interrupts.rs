@@ -163,7 +163,17 @@ fn a_refused_vector_of_the_configuration_is_an_error_and_marks_the_device_failed
 fn a_plan_has_to_fit_the_table_and_the_table_the_function() {
     let (_rig, pci) = rig(|builder| builder.vectors(3));
     let (function, bars) = pci.turn_on(InterruptLine::Disabled);
+    let vectors = function.read_msix_vectors(&bars).unwrap();
     let table = function.msix(&bars, |range| pci.map(range));
+    assert_eq!(
+        vectors,
+        table
+            .as_ref()
+            .unwrap()
+            .as_ref()
+            .map(|table| table.vectors()),
+        "as many as are counted without the table"
+    );
     let table = table.unwrap().unwrap();
     let mut transport = pci.transport(false);
     let count = 2.try_into().unwrap();
@@ -349,6 +359,7 @@ fn a_table_that_is_nowhere_is_an_error() {
         });
         let (function, bars) = pci.turn_on(InterruptLine::Enabled);
         let error = function.msix(&bars, |range| pci.map(range)).unwrap_err();
+        assert_eq!(function.read_msix_vectors(&bars), Err(error));
         assert!(
             matches!(error, MsixError::Capability { refusal: found, .. } if found == refusal),
             "{error}"
