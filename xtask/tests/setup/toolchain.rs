@@ -45,7 +45,8 @@ fn a_target_is_added_by_rustup_and_the_toolchain_is_not_updated() {
             .all(|call| call.ends_with("(RUSTUP_AUTO_INSTALL=0)")),
         "{calls:?}"
     );
-    let build = "cargo build --target aarch64-unknown-none --release --package levitate-kernel";
+    let build = "cargo build --target aarch64-unknown-none --release --package levitate-kernel \
+                 --features virtio-drivers";
     assert_eq!(calls.last().unwrap(), build);
 }
 
