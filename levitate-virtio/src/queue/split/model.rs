@@ -19,7 +19,7 @@ use crate::init::Identity;
 use crate::queue::chain::ChainShape;
 use crate::queue::slot::List;
 use crate::queue::slot_memory::SlotMemory;
-use crate::queue::{Queue, QueueIndex, QueueSize, Slot};
+use crate::queue::{Queue, QueueCounts, QueueIndex, QueueSize, Slot};
 use crate::transport::{Interface, Placement};
 use crate::{Data, transport};
 use device::ModelDevice;
@@ -134,6 +134,7 @@ impl<'s> Driver<'s> {
             awaited: 0,
             fault: None,
             identity: Identity::fresh(),
+            counts: QueueCounts::default(),
         };
         Self {
             queue,
