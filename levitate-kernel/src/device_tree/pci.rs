@@ -5,6 +5,7 @@ mod device_ids;
 use core::ops::{Range, RangeInclusive};
 
 use dtoolkit::fdt::FdtNode;
+use levitate_virtio::transport::pci::BUS_BYTES;
 use log::warn;
 
 use super::{CELL, DeviceTree, property, registers};
@@ -23,8 +24,6 @@ const PIN_CELLS: usize = 1;
 const PHANDLE_CELLS: usize = 1;
 /// Where bus, device and function are in the first cell of an address.
 const FUNCTION_SHIFT: u32 = 8;
-/// Bytes of configuration space of a bus.
-const BUS_BYTES: usize = 1 << 20;
 
 /// Returns the first host bridge that is usable, if there is one.
 ///

@@ -7,7 +7,9 @@ use core::ops::Range;
 use levitate_virtio::transport::pci::pci_types::{
     EndpointHeader, HeaderType, PciHeader, PciPciBridgeHeader,
 };
-use levitate_virtio::transport::pci::{BarError, Bars, EcamAccess, Function, MemoryWindow};
+use levitate_virtio::transport::pci::{
+    BUS_BYTES, BarError, Bars, EcamAccess, Function, MemoryWindow,
+};
 use log::{info, warn};
 
 use super::{Access, PciDevice, requester, slots};
@@ -16,8 +18,6 @@ use crate::machine::{AssignedBy, PciHost, PciLines};
 use crate::memory::registers;
 use crate::platform::Registers;
 
-/// Bytes of configuration space of a bus.
-const BUS_BYTES: usize = 1 << 20;
 /// Where 32-bit addresses end.
 const LOW_END: u64 = 1 << 32;
 

@@ -29,7 +29,7 @@ mod vectors;
 
 pub use bars::{BAR_COUNT, Bar, BarError, Bars, MemoryBar, MemoryWindow};
 pub use capability::{BarRange, Refusal};
-pub use ecam::{EcamAccess, Functions};
+pub use ecam::{BUS_BYTES, EcamAccess, Functions};
 pub use function::{Function, InterruptLine, VENDOR};
 pub use handles::{PciInterrupt, PciNotifier};
 pub use msix::{Message, MsixError, MsixTable};

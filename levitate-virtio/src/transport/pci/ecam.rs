@@ -11,6 +11,8 @@ use super::function::Function;
 const FUNCTION_BITS: u32 = 12;
 const DEVICE_BITS: u32 = 15;
 const BUS_BITS: u32 = 20;
+/// Bytes of configuration space of a bus.
+pub const BUS_BYTES: usize = 1 << BUS_BITS;
 
 /// The configuration spaces of some buses of one segment, 4096 bytes a function (PCI Express ECAM).
 ///
