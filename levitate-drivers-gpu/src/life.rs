@@ -47,6 +47,7 @@ pub(crate) fn bring_up<'s, T: Transport, P: Platform>(
         footer_bytes: size_of::<RespEdid>(),
         max_segments: 1,
         max_segment_bytes: u32::MAX,
+        direct_descriptors: 0,
     };
     let queue = device.prepare_queue(platform.dma(), CONTROLQ, queue_config, slots)?;
     let device = device.go_live();

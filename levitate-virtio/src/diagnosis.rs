@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::features::Features;
 use crate::init::{Device, stage};
-use crate::queue::{Queue, Token};
+use crate::queue::{Format, Queue, Token};
 use crate::status::Status;
 use crate::transport::{CutOff, Interface, QueueState, Transport};
 
@@ -92,11 +92,11 @@ pub enum TimeoutCause {
     Unknown,
 }
 
-impl<T: Transport> Device<T, stage::Live> {
+impl<T: Transport, R: Format> Device<T, stage::Live<R>> {
     /// Looks for the reason why `token`, submitted to `queue` with the footer `initial`, was not answered.
     pub fn diagnose<B, C, D, F>(
         &mut self,
-        queue: &mut Queue<'_, B, C, D, T::Notifier>,
+        queue: &mut Queue<'_, B, C, D, T::Notifier, R>,
         token: Token,
         initial: &F,
     ) -> TimeoutCause

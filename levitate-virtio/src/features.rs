@@ -51,7 +51,12 @@ impl Features {
         .union(Self::EVENT_IDX)
         .union(Self::VERSION_1)
         .union(Self::ACCESS_PLATFORM)
+        .union(Self::RING_PACKED)
+        .union(Self::IN_ORDER)
         .union(Self::ORDER_PLATFORM);
+
+    /// Those of them that take code of a ring format (`levitate_virtio::queue::Format`).
+    pub(crate) const OF_RINGS: Self = Self::RING_PACKED;
 
     /// Bits a device type defines for itself (§2.2).
     const DEVICE_BITS: u64 = 0x00ff_ffff | 1 << 41 | 1 << 42 | !((1 << 50) - 1);
@@ -109,12 +114,13 @@ pub struct Negotiated<F> {
 }
 
 impl<F: DeviceFeatures> Negotiated<F> {
-    /// Chooses from `offered` what is wanted, implemented, and has what it depends on.
+    /// Chooses from `offered` what is wanted, implemented, and has what it depends on; `rings` is what there are ring formats for.
     #[must_use]
-    pub fn choose(offered: u64, wanted: &Wanted<F>, interface: Interface) -> Self {
+    pub fn choose(offered: u64, wanted: &Wanted<F>, interface: Interface, rings: Features) -> Self {
         let mut common = Features::from_bits_truncate(offered)
             .intersection(wanted.common)
-            .intersection(Features::IMPLEMENTED);
+            .intersection(Features::IMPLEMENTED)
+            .difference(Features::OF_RINGS.difference(rings));
         match interface {
             // Neither may be refused where it is offered (§6.1, §6.3).
             Interface::Modern => {
@@ -123,9 +129,7 @@ impl<F: DeviceFeatures> Negotiated<F> {
             }
             Interface::Legacy => {
                 // What a legacy device has no bits for; they may be wanted all the same.
-                common.remove(
-                    Features::VERSION_1 | Features::ACCESS_PLATFORM | Features::ORDER_PLATFORM,
-                );
+                common &= Features::ANY_LAYOUT | Features::INDIRECT_DESC | Features::EVENT_IDX;
                 common |= Features::from_bits_truncate(offered) & Features::ANY_LAYOUT;
             }
         }
@@ -171,25 +175,39 @@ mod tests {
 
     #[test]
     fn of_everything_offered_only_what_is_implemented_is_accepted() {
-        let negotiated = Negotiated::<Toy>::choose(u64::MAX, &Wanted::default(), Interface::Modern);
+        let negotiated = Negotiated::<Toy>::choose(
+            u64::MAX,
+            &Wanted::default(),
+            Interface::Modern,
+            Features::all(),
+        );
         assert_eq!(
             negotiated.bits(),
-            7 | 1 << 28 | 1 << 29 | 1 << 32 | 1 << 33 | 1 << 36,
-            "INDIRECT_DESC, EVENT_IDX, VERSION_1, ACCESS_PLATFORM, ORDER_PLATFORM and the toy's own"
+            7 | 1 << 28 | 1 << 29 | 0x1f << 32,
+            "INDIRECT_DESC, EVENT_IDX, VERSION_1, ACCESS_PLATFORM, RING_PACKED, IN_ORDER, ORDER_PLATFORM and the toy's own"
         );
     }
 
     #[test]
     fn what_was_not_offered_is_not_accepted() {
-        let negotiated = Negotiated::<Toy>::choose(1 << 32, &Wanted::default(), Interface::Modern);
+        let negotiated = Negotiated::<Toy>::choose(
+            1 << 32,
+            &Wanted::default(),
+            Interface::Modern,
+            Features::all(),
+        );
         assert_eq!(negotiated.bits(), 1 << 32);
     }
 
     #[test]
     fn a_feature_goes_with_what_it_depends_on() {
         let offered = Toy::NEEDS_BASE | Toy::NEEDS_NEEDS_BASE;
-        let negotiated =
-            Negotiated::<Toy>::choose(offered.bits(), &Wanted::default(), Interface::Modern);
+        let negotiated = Negotiated::<Toy>::choose(
+            offered.bits(),
+            &Wanted::default(),
+            Interface::Modern,
+            Features::all(),
+        );
         assert_eq!(negotiated.device, Toy::empty());
     }
 
@@ -199,8 +217,25 @@ mod tests {
             common: Features::empty(),
             ..Wanted::<Toy>::default()
         };
-        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Legacy);
+        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Legacy, Features::all());
         assert_eq!(negotiated.common, Features::ANY_LAYOUT);
+    }
+
+    #[test]
+    fn a_feature_of_a_ring_without_code_is_not_accepted() {
+        let choose = |rings| {
+            Negotiated::<Toy>::choose(u64::MAX, &Wanted::default(), Interface::Modern, rings)
+        };
+        assert!(
+            !choose(Features::empty())
+                .common
+                .contains(Features::RING_PACKED)
+        );
+        assert!(
+            choose(Features::RING_PACKED)
+                .common
+                .contains(Features::RING_PACKED)
+        );
     }
 
     #[test]
@@ -210,7 +245,7 @@ mod tests {
             device: Toy::empty(),
             required: Toy::BASE,
         };
-        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Modern);
+        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Modern, Features::all());
         assert_eq!(negotiated.common, Features::EVENT_IDX | Features::VERSION_1);
         assert_eq!(negotiated.device, Toy::BASE);
     }

@@ -1,5 +1,6 @@
 //! Bringing a device up in the order of the specification, a type for each stage: [`Device`] (§3.1.1).
 
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -9,7 +10,9 @@ use thiserror::Error;
 
 use crate::config::{self, ConfigError, ConfigSpace, ConfigWriter};
 use crate::features::{DeviceFeatures, Features, Negotiated, Wanted};
-use crate::queue::{PreparedQueue, QueueConfig, QueueError, QueueIndex, Slot};
+use crate::queue::{
+    Format, PreparedQueue, QueueConfig, QueueError, QueueIndex, Slot, SplitOrPacked,
+};
 use crate::status::Status;
 use crate::transport::{Interface, Transport, VectorRefused};
 
@@ -205,16 +208,42 @@ impl<T: Transport> Device<T, stage::Driven> {
         self.guard.transport.read_device_features()
     }
 
-    /// Agrees with the device on what is wanted of what it offers: steps 4 to 6.
+    /// Agrees with the device on what is wanted of what it offers, with code for rings of every format: steps 4 to 6.
+    ///
+    /// # Errors
+    ///
+    /// As [`negotiate_for`](Self::negotiate_for).
+    pub fn negotiate<F: DeviceFeatures>(
+        self,
+        wanted: &Wanted<F>,
+    ) -> Result<(Device<T, stage::Negotiated>, Negotiated<F>), InitError> {
+        self.negotiate_for::<F, SplitOrPacked>(wanted)
+    }
+
+    /// Agrees with the device on what is wanted of what it offers, with code for rings of the formats `R`: steps 4 to 6.
+    ///
+    /// What takes another format is not accepted, and there is no way to a queue of one:
+    ///
+    /// ```compile_fail,E0308
+    /// use levitate_hal::Dma;
+    /// use levitate_virtio::features::NoFeatures;
+    /// use levitate_virtio::queue::{PreparedQueue, QueueConfig, QueueIndex, Slot, Split, SplitOrPacked};
+    /// use levitate_virtio::{Device, Transport, Wanted, stage};
+    /// fn start<T: Transport, D: Dma>(device: Device<T, stage::Driven>, dma: &D, config: QueueConfig, slots: &mut [Slot<(), ()>]) {
+    ///     let (mut device, _) = device.negotiate_for::<NoFeatures, Split>(&Wanted::default()).unwrap();
+    ///     let queue: PreparedQueue<'_, (), (), D, SplitOrPacked> =
+    ///         device.prepare_queue(dma, QueueIndex::new(0), config, slots).unwrap();
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`InitError::NoVersion1`] or [`InitError::MissingFeatures`] before anything is accepted, [`InitError::FeaturesRefused`] or
     /// [`InitError::ConfigVector`] afterwards.
-    pub fn negotiate<F: DeviceFeatures>(
+    pub fn negotiate_for<F: DeviceFeatures, R: Format>(
         mut self,
         wanted: &Wanted<F>,
-    ) -> Result<(Device<T, stage::Negotiated>, Negotiated<F>), InitError> {
+    ) -> Result<(Device<T, stage::Negotiated<R>>, Negotiated<F>), InitError> {
         let transport = &mut *self.guard.transport;
         let interface = transport.interface();
         let offered = transport.read_device_features();
@@ -222,7 +251,7 @@ impl<T: Transport> Device<T, stage::Driven> {
         if interface == Interface::Modern && offered & Features::VERSION_1.bits() == 0 {
             return Err(InitError::NoVersion1 { offered });
         }
-        let features = Negotiated::choose(offered, wanted, interface);
+        let features = Negotiated::choose(offered, wanted, interface, R::FEATURES);
         let missing = wanted.required.difference(features.device).bits();
         if missing != 0 {
             return Err(InitError::MissingFeatures { missing, offered });
@@ -242,6 +271,7 @@ impl<T: Transport> Device<T, stage::Driven> {
         );
         let stage = stage::Negotiated {
             features: features.common,
+            rings: PhantomData,
         };
         Ok((
             Device {
@@ -254,7 +284,7 @@ impl<T: Transport> Device<T, stage::Driven> {
     }
 }
 
-impl<T: Transport> Device<T, stage::Negotiated> {
+impl<T: Transport, R: Format> Device<T, stage::Negotiated<R>> {
     /// Allocates a virtqueue with room for as many requests as there are `slots`, and gives it to the device: part of step 7.
     ///
     /// The queue may have fewer slots, if the device's queue is too small for all of them.
@@ -268,7 +298,7 @@ impl<T: Transport> Device<T, stage::Negotiated> {
         index: QueueIndex,
         config: QueueConfig,
         slots: &'s mut [Slot<B, C>],
-    ) -> Result<PreparedQueue<'s, B, C, D>, QueueError> {
+    ) -> Result<PreparedQueue<'s, B, C, D, R>, QueueError> {
         let features = self.stage.features;
         PreparedQueue::new(
             &mut *self.guard.transport,
@@ -282,7 +312,7 @@ impl<T: Transport> Device<T, stage::Negotiated> {
     }
 
     /// Sets DRIVER_OK: step 8.
-    pub fn go_live(mut self) -> Device<T, stage::Live> {
+    pub fn go_live(mut self) -> Device<T, stage::Live<R>> {
         // What is in the queues by now is in memory before the device may look at it.
         Barriers::Platform.before_notify();
         add_status(&mut *self.guard.transport, Status::DRIVER_OK);
@@ -292,6 +322,7 @@ impl<T: Transport> Device<T, stage::Negotiated> {
             identity: self.identity,
             stage: stage::Live {
                 features: self.stage.features,
+                rings: PhantomData,
             },
         }
     }

@@ -84,6 +84,7 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
             footer_bytes: size_of::<RequestStatus>(),
             max_segments: capabilities.max_segments(),
             max_segment_bytes: capabilities.max_segment_bytes(),
+            direct_descriptors: 0,
         };
         let queue = device.prepare_queue(platform.dma(), REQUEST_QUEUE, queue_config, slots)?;
         let mut prepared = [const { None }; MORE];

@@ -1,255 +1,318 @@
-//! Describing a request to the device: header, data and footer as one descriptor chain (§2.7.5, §2.7.13.1).
+//! A request as the device is told of it: header, data and footer, piece by piece ([`Chain`], §2.7.13.1, §2.8.6).
 
-use core::mem::size_of;
+use core::marker::PhantomData;
 
-use levitate_hal::{Dma, DmaAddr, Segments};
-use static_assertions::const_assert_eq;
-use zerocopy::{Immutable, IntoBytes};
+use levitate_hal::{DmaAddr, Segments};
 
-use super::layout::{Descriptor, DescriptorFlags};
-use super::{Data, Queue, SubmitError};
-use crate::transport::Notify;
+use super::layout::DescriptorFlags;
+use super::slot_memory::Place;
+use super::{Data, SubmitError};
 
-/// What the chains of a queue have in common.
+/// One descriptor to be: a buffer, and which side writes it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ChainShape {
-    /// Slots in use; there may be more of them than the device's queue has room for.
-    pub(super) slots: u16,
-    /// Most descriptors for data.
-    pub(super) max_segments: u16,
-    /// Most bytes in one descriptor of data.
-    pub(super) max_segment_bytes: u32,
-    /// Whether chains are in indirect tables (§2.7.5.3).
-    pub(super) is_indirect: bool,
-    /// Descriptors in the table of the ring that belong to one slot, as a power of two.
-    pub(super) stride_log2: u32,
+pub struct Part {
+    pub(super) addr: DmaAddr,
+    pub(super) len_bytes: u32,
+    pub(super) is_writable: bool,
 }
 
-impl ChainShape {
-    /// Returns the first descriptor of a slot.
-    pub(super) fn head_of(&self, slot: u16) -> u16 {
-        slot.wrapping_shl(self.stride_log2)
-    }
-
-    /// Returns the slot whose first descriptor is `id`.
-    pub(super) fn slot_of(&self, id: u32) -> Option<u16> {
-        let slot = u16::try_from(id.checked_shr(self.stride_log2)?).ok()?;
-        (u32::from(slot).checked_shl(self.stride_log2) == Some(id)).then_some(slot)
+impl Part {
+    /// Returns the flags of its descriptor, which are the same in both formats but for those that link and publish.
+    #[inline]
+    pub(super) fn flags(&self) -> DescriptorFlags {
+        match self.is_writable {
+            true => DescriptorFlags::WRITE,
+            false => DescriptorFlags::empty(),
+        }
     }
 }
 
-/// A chain that is written and not yet in the ring.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Written {
-    pub(super) slot: u16,
-    pub(super) head: u16,
-    pub(super) data_writable_bytes: u32,
+/// What the device is told of one request.
+pub trait Parts {
+    /// Returns where the parts of the slot are.
+    #[doc(hidden)]
+    fn place(&self) -> &Place;
+
+    /// Returns how many parts there are.
+    #[doc(hidden)]
+    fn len(&self) -> u16;
+
+    /// Returns the data and its position, if it is just one part.
+    #[doc(hidden)]
+    fn single(&self) -> Option<(Part, u16)>;
+
+    /// Calls `visit` with each part, its position and whether it is the last; returns how many parts there are.
+    #[doc(hidden)]
+    fn for_each(&self, visit: impl FnMut(Part, u16, bool)) -> u16;
+}
+
+/// A request whose data is one part: nearly all of them.
+#[derive(Debug)]
+pub(super) struct Simple<H, F> {
+    pub(super) place: Place,
+    pub(super) data: Part,
+    pub(super) fixed: PhantomData<(H, F)>,
+}
+
+impl<H, F> Simple<H, F> {
+    const HEADER_BYTES: u32 = bytes_of::<H>();
+    const FOOTER_BYTES: u32 = bytes_of::<F>();
+    const POSITION: u16 = (Self::HEADER_BYTES != 0) as u16;
+}
+
+/// Returns the length of a header or a footer as a descriptor has it; what is longer than a chain may be is not admitted.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "cut short it is not, but refused"
+)]
+pub(super) const fn bytes_of<T>() -> u32 {
+    size_of::<T>() as u32
+}
+
+impl<H, F> Parts for Simple<H, F> {
+    #[inline]
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    #[inline]
+    fn len(&self) -> u16 {
+        const { 1 + Self::POSITION + (Self::FOOTER_BYTES != 0) as u16 }
+    }
+
+    #[inline]
+    fn single(&self) -> Option<(Part, u16)> {
+        Some((self.data, Self::POSITION))
+    }
+
+    #[inline]
+    fn for_each(&self, mut visit: impl FnMut(Part, u16, bool)) -> u16 {
+        if Self::HEADER_BYTES != 0 {
+            visit(self.place.header(Self::HEADER_BYTES), 0, false);
+        }
+        visit(self.data, Self::POSITION, Self::FOOTER_BYTES == 0);
+        if Self::FOOTER_BYTES != 0 {
+            let footer = self.place.footer(Self::FOOTER_BYTES);
+            visit(footer, const { Self::POSITION + 1 }, true);
+        }
+        self.len()
+    }
+}
+
+/// Any request; its data was measured by [`Survey::of`].
+#[derive(Debug)]
+pub(super) struct Chain<'a, B> {
+    pub(super) place: Place,
+    /// Zero if there is none.
+    pub(super) header_bytes: u32,
+    pub(super) data: &'a Data<B>,
+    pub(super) survey: Survey,
+    /// Zero if there is none.
     pub(super) footer_bytes: u32,
+    pub(super) max_segment_bytes: u32,
 }
 
-/// Length of a table entry.
-const DESCRIPTOR_BYTES: u32 = 16;
-const_assert_eq!(DESCRIPTOR_BYTES as usize, size_of::<Descriptor>());
-
-/// One descriptor to be.
-#[derive(Clone, Copy)]
-struct Part {
-    addr: DmaAddr,
-    len_bytes: u32,
-    flags: DescriptorFlags,
-}
-
-impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
-    /// Writes a request into the first idle slot and its descriptors; nothing the device looks at before it is published.
-    pub(super) fn write_chain<H, F>(
-        &mut self,
-        header: &H,
-        data: &Data<B>,
-        footer: &F,
-    ) -> Result<Written, SubmitError>
-    where
-        H: IntoBytes + Immutable,
-        F: IntoBytes + Immutable,
-    {
-        if let Some(fault) = self.fault {
-            return Err(fault.into());
-        }
-        let slots = self.shape.slots;
-        let slot = self.idle.first().ok_or(SubmitError::Full { slots })?;
-        let data_bytes = self.check_data(data)?;
-        let header_len = u32::try_from(size_of::<H>()).map_err(|_| SubmitError::TooLong)?;
-        let footer_bytes = u32::try_from(size_of::<F>()).map_err(|_| SubmitError::TooLong)?;
-        data_bytes
-            .checked_add(header_len)
-            .and_then(|sum| sum.checked_add(footer_bytes))
-            .ok_or(SubmitError::TooLong)?;
-        self.check_part(size_of::<H>(), self.header_bytes)?;
-        self.check_part(size_of::<F>(), self.footer_bytes)?;
-
-        let mut chain = ChainWriter {
-            queue: self,
-            slot,
-            count: 0,
-            pending: None,
-        };
-        if size_of::<H>() != 0 {
-            let addr = chain.queue.memory.write_header(slot, header)?;
-            chain.push(Part {
-                addr,
-                len_bytes: header_len,
-                flags: DescriptorFlags::empty(),
-            })?;
-        }
-        let flags = match data {
-            Data::Writable(_) => DescriptorFlags::WRITE,
-            Data::Readable(_) | Data::None => DescriptorFlags::empty(),
-        };
-        chain.push_data(data, flags)?;
-        if size_of::<F>() != 0 {
-            let addr = chain.queue.memory.write_footer(slot, footer)?;
-            chain.push(Part {
-                addr,
-                len_bytes: footer_bytes,
-                flags: DescriptorFlags::WRITE,
-            })?;
-        }
-        let head = chain.finish()?;
-        let data_writable_bytes = if data.is_writable() { data_bytes } else { 0 };
-        Ok(Written {
-            slot,
-            head,
-            data_writable_bytes,
-            footer_bytes,
-        })
+impl<B: Segments> Parts for Chain<'_, B> {
+    fn place(&self) -> &Place {
+        &self.place
     }
 
-    /// Counts what the data needs before anything is written; returns its length.
-    fn check_data(&self, data: &Data<B>) -> Result<u32, SubmitError> {
-        let ChainShape {
-            max_segments,
-            max_segment_bytes,
-            ..
-        } = self.shape;
-        let too_many = SubmitError::TooManySegments {
-            max_segments,
-            max_segment_bytes,
-        };
+    fn len(&self) -> u16 {
+        let fixed = u16::from(self.header_bytes != 0).wrapping_add((self.footer_bytes != 0).into());
+        self.survey.pieces.saturating_add(fixed)
+    }
+
+    fn single(&self) -> Option<(Part, u16)> {
+        Some((self.survey.single?, (self.header_bytes != 0).into()))
+    }
+
+    fn for_each(&self, mut visit: impl FnMut(Part, u16, bool)) -> u16 {
+        let count = self.len();
+        let last = count.wrapping_sub(1);
+        let mut position = 0_u16;
+        if self.header_bytes != 0 {
+            visit(self.place.header(self.header_bytes), 0, last == 0);
+            position = 1;
+        }
+        let pieces = Pieces::of(self.data, self.max_segment_bytes);
+        for (number, part) in (position..).zip(pieces) {
+            visit(part, number, number == last);
+        }
+        if self.footer_bytes != 0 {
+            visit(self.place.footer(self.footer_bytes), last, true);
+        }
+        count
+    }
+}
+
+/// What the data of a request needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Survey {
+    /// Length of all of it.
+    pub(super) len_bytes: u32,
+    /// How many descriptors it takes.
+    pub(super) pieces: u16,
+    /// The only one, if there is just one.
+    single: Option<Part>,
+}
+
+impl Survey {
+    /// Says whether there is at most one piece, whose descriptor is always at the same place.
+    pub(super) const fn is_simple(&self) -> bool {
+        self.pieces <= 1
+    }
+
+    /// Counts what the data needs, before anything is written.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::WrongDirection`], [`SubmitError::TooLong`] or [`SubmitError::TooManySegments`].
+    pub(super) fn of<B: Segments>(
+        data: &Data<B>,
+        max_segments: u16,
+        max_segment_bytes: u32,
+    ) -> Result<Self, SubmitError> {
         data.check_direction()?;
-        let mut total = 0_u32;
-        let mut descriptors = 0_u64;
+        let mut len_bytes = 0_u32;
         let mut index = 0_usize;
         while let Some(segment) = data.segment(index) {
             let len = u32::try_from(segment.len_bytes).map_err(|_| SubmitError::TooLong)?;
-            total = total.checked_add(len).ok_or(SubmitError::TooLong)?;
-            let needed = len.div_ceil(max_segment_bytes.max(1));
-            descriptors = descriptors.saturating_add(u64::from(needed));
+            len_bytes = len_bytes.checked_add(len).ok_or(SubmitError::TooLong)?;
             index = index.saturating_add(1);
-            if descriptors > u64::from(max_segments) {
-                return Err(too_many);
-            }
         }
-        Ok(total)
-    }
-
-    fn check_part(&self, len_bytes: usize, region_bytes: usize) -> Result<(), SubmitError> {
-        if len_bytes > region_bytes {
-            return Err(levitate_hal::OutOfRange {
-                offset: 0,
+        let limit = usize::from(max_segments).saturating_add(1);
+        let mut pieces = Pieces::of(data, max_segment_bytes);
+        let first = pieces.next();
+        let more = pieces.take(limit).count();
+        match u16::try_from(more.saturating_add(first.is_some().into())) {
+            Ok(pieces) if pieces <= max_segments => Ok(Self {
                 len_bytes,
-                region_bytes,
-            }
-            .into());
+                pieces,
+                single: first.filter(|_| pieces == 1),
+            }),
+            _ => Err(SubmitError::TooManySegments {
+                max_segments,
+                max_segment_bytes,
+            }),
         }
-        Ok(())
     }
 }
 
-/// Writes descriptors one by one; each waits for the next, to know whether it has one.
-struct ChainWriter<'q, 's, B, C, D: Dma, N> {
-    queue: &'q mut Queue<'s, B, C, D, N>,
-    slot: u16,
-    count: u16,
-    pending: Option<Part>,
+/// The data cut into descriptors: segments that follow one another in memory are one, and what is too long for one is several.
+struct Pieces<'a, B> {
+    data: &'a Data<B>,
+    /// Of the next segment.
+    index: usize,
+    max_bytes: u32,
+    addr: DmaAddr,
+    /// What is left of the piece of memory at `addr`.
+    left_bytes: u64,
 }
 
-impl<B: Segments, C, D: Dma, N: Notify> ChainWriter<'_, '_, B, C, D, N> {
-    fn push_data(&mut self, data: &Data<B>, flags: DescriptorFlags) -> Result<(), SubmitError> {
-        let limit = self.queue.shape.max_segment_bytes.max(1);
-        let mut index = 0_usize;
-        while let Some(segment) = data.segment(index) {
-            let mut addr = segment.addr;
-            // Its length was checked to be a `u32` by `check_data`.
-            let mut left = u32::try_from(segment.len_bytes).map_err(|_| SubmitError::TooLong)?;
-            while left != 0 {
-                let len_bytes = left.min(limit);
-                self.push(Part {
-                    addr,
-                    len_bytes,
-                    flags,
-                })?;
-                left = left.saturating_sub(len_bytes);
-                addr = addr
-                    .checked_add(u64::from(len_bytes))
-                    .ok_or(SubmitError::TooLong)?;
+impl<'a, B: Segments> Pieces<'a, B> {
+    fn of(data: &'a Data<B>, max_bytes: u32) -> Self {
+        Self {
+            data,
+            index: 0,
+            // An endless number of empty pieces helps nobody.
+            max_bytes: max_bytes.max(1),
+            addr: DmaAddr::new(0),
+            left_bytes: 0,
+        }
+    }
+
+    /// Goes on with the next segment, and those that follow it in memory.
+    fn refill(&mut self) {
+        while let Some(next) = self.data.segment(self.index) {
+            let end = self.addr.checked_add(self.left_bytes);
+            if self.left_bytes == 0 {
+                self.addr = next.addr;
+            } else if end != Some(next.addr) {
+                return;
             }
-            index = index.saturating_add(1);
+            self.left_bytes = self.left_bytes.saturating_add(next.len_bytes as u64);
+            self.index = self.index.saturating_add(1);
         }
-        Ok(())
+    }
+}
+
+impl<B: Segments> Iterator for Pieces<'_, B> {
+    type Item = Part;
+
+    fn next(&mut self) -> Option<Part> {
+        if self.left_bytes == 0 {
+            self.refill();
+        }
+        // The lengths were checked to sum up to a `u32` by `Survey`.
+        let left_bytes = u32::try_from(self.left_bytes).unwrap_or(u32::MAX);
+        let len_bytes = left_bytes.min(self.max_bytes);
+        if len_bytes == 0 {
+            return None;
+        }
+        let part = Part {
+            addr: self.addr,
+            len_bytes,
+            is_writable: self.data.is_writable(),
+        };
+        self.left_bytes = self.left_bytes.saturating_sub(u64::from(len_bytes));
+        // Memory that a device reaches does not wrap round the address space (`Segments`).
+        self.addr = DmaAddr::new(self.addr.get().wrapping_add(u64::from(len_bytes)));
+        Some(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use levitate_hal::Segment;
+    use std::vec::Vec;
+
+    struct Scattered(Vec<(u64, usize)>);
+
+    // SAFETY: no queue is given this; the addresses are only looked at.
+    unsafe impl Segments for Scattered {
+        fn segment(&self, index: usize) -> Option<Segment> {
+            let &(addr, len_bytes) = self.0.get(index)?;
+            Some(Segment {
+                addr: DmaAddr::new(addr),
+                len_bytes,
+            })
+        }
     }
 
-    fn push(&mut self, part: Part) -> Result<(), SubmitError> {
-        if let Some(before) = self.pending.replace(part) {
-            self.write(before, DescriptorFlags::NEXT)?;
-        }
-        Ok(())
+    fn pieces(segments: &[(u64, usize)], max_bytes: u32) -> Vec<(u64, u32)> {
+        let data = Data::Readable(Scattered(segments.to_vec()));
+        Pieces::of(&data, max_bytes)
+            .map(|part| (part.addr.get(), part.len_bytes))
+            .collect()
     }
 
-    /// Writes the last descriptor and returns the first one's index in the table of the ring.
-    fn finish(mut self) -> Result<u16, SubmitError> {
-        let last = self.pending.take().ok_or(SubmitError::Empty)?;
-        self.write(last, DescriptorFlags::empty())?;
-        let head = self.queue.shape.head_of(self.slot);
-        if self.queue.shape.is_indirect {
-            let addr = self.queue.memory.table_addr(self.slot)?;
-            let len = u32::from(self.count).wrapping_mul(DESCRIPTOR_BYTES);
-            let table = Descriptor {
-                addr: addr.get().into(),
-                len: len.into(),
-                flags: DescriptorFlags::INDIRECT.bits().into(),
-                next: 0.into(),
-            };
-            self.queue.ring.write_descriptor(head, table);
-        }
-        Ok(head)
+    #[test]
+    fn segments_that_follow_one_another_are_one_piece() {
+        assert_eq!(pieces(&[(100, 10), (110, 5), (115, 1)], 512), [(100, 16)]);
+        assert_eq!(
+            pieces(&[(100, 10), (111, 5), (116, 4)], 512),
+            [(100, 10), (111, 9)]
+        );
     }
 
-    fn write(&mut self, part: Part, link: DescriptorFlags) -> Result<(), SubmitError> {
-        let position = self.count;
-        self.count = position.wrapping_add(1);
-        let shape = self.queue.shape;
-        // A table of its own begins at 0; in the ring's table the chain begins at the slot's first descriptor.
-        let index = match shape.is_indirect {
-            true => position,
-            false => shape.head_of(self.slot).wrapping_add(position),
+    #[test]
+    fn what_is_too_long_for_a_piece_is_several() {
+        assert_eq!(
+            pieces(&[(100, 6), (106, 6), (0, 2)], 5),
+            [(100, 5), (105, 5), (110, 2), (0, 2)]
+        );
+    }
+
+    #[test]
+    fn as_many_pieces_are_counted_as_there_are() {
+        let data = Data::Writable(Scattered([(0, 8), (8, 8), (32, 8)].to_vec()));
+        let survey = Survey::of(&data, 2, 512).unwrap();
+        assert_eq!((survey.len_bytes, survey.pieces), (24, 2));
+        let too_many = SubmitError::TooManySegments {
+            max_segments: 1,
+            max_segment_bytes: 512,
         };
-        let next = if link.is_empty() {
-            0
-        } else {
-            index.wrapping_add(1)
-        };
-        let descriptor = Descriptor {
-            addr: part.addr.get().into(),
-            len: part.len_bytes.into(),
-            flags: (part.flags | link).bits().into(),
-            next: next.into(),
-        };
-        if shape.is_indirect {
-            self.queue
-                .memory
-                .write_table_entry(self.slot, position, &descriptor)?;
-        } else {
-            self.queue.ring.write_descriptor(index, descriptor);
-        }
-        Ok(())
+        assert_eq!(Survey::of(&data, 1, 512).unwrap_err(), too_many);
     }
 }

@@ -2,10 +2,11 @@
 
 use levitate_hal::Dma;
 
+use super::ring::Format;
 use super::slot::{NONE, Slot, State};
 use super::{Queue, Token};
 
-impl<B, C, D: Dma, N> Queue<'_, B, C, D, N> {
+impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
     /// Returns the request that has been done for longest and not been taken.
     #[must_use]
     pub fn next_done(&self) -> Option<Token> {
@@ -17,15 +18,15 @@ impl<B, C, D: Dma, N> Queue<'_, B, C, D, N> {
     pub fn done_after(&self, token: Token) -> Option<Token> {
         let slot = self
             .slot(token)
-            .filter(|slot| slot.state == State::Done && slot.next != NONE)?;
-        self.done_token(slot.next)
+            .filter(|slot| slot.record.state == State::Done && slot.record.next != NONE)?;
+        self.done_token(slot.record.next)
     }
 
     /// Says whether the request is done, as of the last [`process`](Self::process).
     #[must_use]
     pub fn is_done(&self, token: Token) -> bool {
         self.slot(token)
-            .is_some_and(|slot| slot.state == State::Done)
+            .is_some_and(|slot| slot.record.state == State::Done)
     }
 
     /// Returns what the driver remembers of a request that has not been taken back.
@@ -51,7 +52,7 @@ impl<B, C, D: Dma, N> Queue<'_, B, C, D, N> {
                 let token = Token {
                     queue,
                     slot: number,
-                    generation: slot.generation,
+                    generation: slot.record.generation,
                 };
                 Some((token, slot.context.as_mut()?))
             })
@@ -59,12 +60,12 @@ impl<B, C, D: Dma, N> Queue<'_, B, C, D, N> {
 
     pub(super) fn slot(&self, token: Token) -> Option<&Slot<B, C>> {
         let slot = self.slots.get(usize::from(token.slot))?;
-        let is_its = token.queue == self.index && slot.generation == token.generation;
-        (is_its && slot.state != State::Idle).then_some(slot)
+        let is_its = token.queue == self.index && slot.record.generation == token.generation;
+        (is_its && slot.record.state != State::Idle).then_some(slot)
     }
 
     fn done_token(&self, slot: u16) -> Option<Token> {
-        let generation = self.slots.get(usize::from(slot))?.generation;
+        let generation = self.slots.get(usize::from(slot))?.record.generation;
         Some(Token {
             queue: self.index,
             slot,

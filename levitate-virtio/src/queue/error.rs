@@ -100,6 +100,12 @@ pub enum DeviceFault {
         /// The id in the used ring.
         id: u32,
     },
+    /// It used a chain before one that it got earlier, though VIRTIO_F_IN_ORDER was negotiated.
+    #[error("device used the chain with head {id} out of order, contrary to VIRTIO_F_IN_ORDER")]
+    OutOfOrder {
+        /// The id in the used ring.
+        id: u32,
+    },
     /// It wrote more than there was room for.
     #[error("device wrote {len_bytes} bytes to a chain with room for {capacity_bytes}")]
     UsedLengthTooLong {

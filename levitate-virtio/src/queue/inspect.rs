@@ -3,15 +3,16 @@
 use levitate_hal::{Dma, Segments};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::ring::{Format, Ring as _};
 use super::{Queue, Token};
 use crate::init::Identity;
 use crate::transport::Notify;
 
-impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
+impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Reads whether the device has fetched the request from the available ring; `None` if that cannot be known.
     pub(crate) fn is_fetched(&self, token: Token) -> Option<bool> {
         let slot = self.slot(token)?;
-        self.ring.is_fetched(slot.available_index)
+        self.ring.is_fetched(&slot.record)
     }
 
     /// Reads whether the footer differs from `initial`, the value it was submitted with.
@@ -22,9 +23,9 @@ impl<B: Segments, C, D: Dma, N: Notify> Queue<'_, B, C, D, N> {
         let Some(slot) = self.slot(token) else {
             return false;
         };
-        self.memory
-            .read_footer::<F>(token.slot, slot.footer_bytes)
-            .is_ok_and(|footer| footer.as_bytes() != initial.as_bytes())
+        let place = self.memory.place(token.slot);
+        let footer: F = self.memory.read_footer(&place, slot.record.footer_bytes);
+        footer.as_bytes() != initial.as_bytes()
     }
 
     pub(crate) const fn identity(&self) -> Identity {

@@ -92,6 +92,10 @@ const_assert_eq!(align_of::<UsedElement>(), 4);
 const_assert_eq!(offset_of!(UsedElement, id), 0);
 const_assert_eq!(offset_of!(UsedElement, len), 4);
 
+/// Length of a descriptor, and of an entry of an indirect table, in either format.
+pub(super) const DESCRIPTOR_BYTES: u32 = 16;
+const_assert_eq!(DESCRIPTOR_BYTES as usize, size_of::<Descriptor>());
+
 /// Alignment of the descriptor table (§2.7).
 pub const DESCRIPTOR_TABLE_ALIGN: usize = 16;
 /// Alignment of the available ring (§2.7).

@@ -2,11 +2,10 @@
 
 use levitate_hal::{Barriers, Dma, Segments};
 
-use super::chain::ChainShape;
-use super::slot::{List, Slot};
+use super::ring::{Format, Ring as _, RingConfig, SplitOrPacked};
+use super::slot::{List, Slot, Stack};
 use super::slot_memory::SlotMemory;
-use super::split::SplitRing;
-use super::{Queue, QueueCounts, QueueError, QueueIndex, QueueSize};
+use super::{Queue, QueueCounts, QueueError, QueueIndex, QueueSize, Shape};
 use crate::features::Features;
 use crate::init::{Device, Identity, stage};
 use crate::transport::{Interface, Transport};
@@ -22,6 +21,11 @@ pub struct QueueConfig {
     pub max_segments: u16,
     /// Most bytes in one descriptor of data.
     pub max_segment_bytes: u32,
+    /// Up to so many descriptors a chain is in the ring itself, also where it could be in a table of its own (§2.7.5.3, §2.8.7).
+    ///
+    /// Each slot takes as many of the ring's descriptors. The device has less to read of a short chain in the ring, and there
+    /// is room for more requests where chains are in tables.
+    pub direct_descriptors: u16,
 }
 
 impl QueueConfig {
@@ -34,19 +38,98 @@ impl QueueConfig {
 /// A virtqueue that the device knows and that may not be used before the device is live.
 #[derive(Debug)]
 #[must_use = "dropped, it leaks its memory, which the device knows"]
-pub struct PreparedQueue<'s, B, C, D: Dma> {
+pub struct PreparedQueue<'s, B, C, D: Dma, R: Format = SplitOrPacked> {
     index: QueueIndex,
-    ring: SplitRing<D>,
+    ring: R::Ring<D>,
+    ring_config: RingConfig,
     memory: SlotMemory<D>,
     slots: &'s mut [Slot<B, C>],
-    idle: List,
-    shape: ChainShape,
+    shape: Shape,
     interface: Interface,
-    config: QueueConfig,
     identity: Identity,
 }
 
-impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
+/// How a queue is cut into slots.
+struct Cut {
+    size: QueueSize,
+    slots: u16,
+    max_segments: u16,
+    direct_descriptors: u16,
+    table_entries: u16,
+}
+
+impl Cut {
+    /// Finds the largest cut with room for `slots` requests at most, of a queue that may have `max` descriptors.
+    fn of(
+        index: QueueIndex,
+        max: u32,
+        slots: usize,
+        config: &QueueConfig,
+        features: Features,
+    ) -> Result<Self, QueueError> {
+        let fixed = config.fixed_descriptors();
+        if slots == 0 || fixed.saturating_add(config.max_segments) == 0 {
+            return Err(QueueError::Empty);
+        }
+        let too_small = QueueError::TooSmall {
+            queue: index,
+            max,
+            needed: fixed.max(1),
+        };
+        let is_packed = features.contains(Features::RING_PACKED);
+        let limit = match is_packed {
+            // Any size will do (§2.8.10.1).
+            true => QueueSize::new(
+                u16::try_from(max)
+                    .unwrap_or(u16::MAX)
+                    .min(QueueSize::MAX.get()),
+            ),
+            false => QueueSize::at_most(max),
+        }
+        .ok_or(too_small)?;
+        // A chain is never longer than the queue, in a table of its own neither (§2.7.5.3.1, §2.8.7).
+        let max_segments = config
+            .max_segments
+            .min(limit.get().checked_sub(fixed).ok_or(too_small)?);
+        let chain = fixed.saturating_add(max_segments);
+        if chain == 0 {
+            return Err(too_small);
+        }
+        let (direct_descriptors, table_entries) = match features.contains(Features::INDIRECT_DESC) {
+            true if chain > config.direct_descriptors.max(1) => {
+                (config.direct_descriptors.max(1), chain)
+            }
+            _ => (chain, 0),
+        };
+        let stride = match is_packed {
+            true => usize::from(direct_descriptors),
+            false => QueueSize::at_least(usize::from(direct_descriptors))
+                .ok_or(too_small)?
+                .as_usize(),
+        };
+        let wanted = slots.saturating_mul(stride).max(usize::from(chain));
+        let wanted = match is_packed {
+            true => u16::try_from(wanted).ok().and_then(QueueSize::new),
+            false => QueueSize::at_least(wanted),
+        };
+        let size = wanted.unwrap_or(QueueSize::MAX).min(limit);
+        // Once, when the queue is set up.
+        let room = size.as_usize().checked_div(stride).unwrap_or(0);
+        let slots = u16::try_from(room.min(slots)).map_err(|_| too_small)?;
+        if slots == 0 {
+            return Err(too_small);
+        }
+        Ok(Self {
+            size,
+            slots,
+            max_segments,
+            direct_descriptors,
+            table_entries,
+        })
+    }
+}
+
+impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
     /// Allocates a queue with room for as many requests as there are `slots`, or as the device allows, and gives it to the device.
     pub(crate) fn new<T: Transport>(
         transport: &mut T,
@@ -57,77 +140,47 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
         config: QueueConfig,
         slots: &'s mut [Slot<B, C>],
     ) -> Result<Self, QueueError> {
-        let fixed = config.fixed_descriptors();
-        if slots.is_empty() || fixed.saturating_add(config.max_segments) == 0 {
+        // A queue that is misconfigured is so for every device.
+        if slots.is_empty()
+            || config
+                .fixed_descriptors()
+                .saturating_add(config.max_segments)
+                == 0
+        {
             return Err(QueueError::Empty);
         }
         let max = transport.read_max_queue_size(index)?;
-        let too_small = QueueError::TooSmall {
-            queue: index,
-            max,
-            needed: fixed.max(1),
-        };
-        let limit = QueueSize::at_most(max).ok_or(too_small)?;
-        // A chain is never longer than the queue, in a table of its own neither (§2.7.5.3.1).
-        let max_segments = config
-            .max_segments
-            .min(limit.get().checked_sub(fixed).ok_or(too_small)?);
-        let chain = fixed.saturating_add(max_segments);
-        if chain == 0 {
-            return Err(too_small);
-        }
-        let is_indirect = features.contains(Features::INDIRECT_DESC) && chain > 1;
-        let stride_log2 = match is_indirect {
-            true => 0,
-            false => QueueSize::at_least(usize::from(chain))
-                .ok_or(too_small)?
-                .get()
-                .ilog2(),
-        };
-        let stride = 1_usize.wrapping_shl(stride_log2);
-        let wanted =
-            QueueSize::at_least(slots.len().saturating_mul(stride).max(usize::from(chain)));
-        let size = wanted.unwrap_or(QueueSize::MAX).min(limit);
-        let slot_count = size.as_usize().wrapping_shr(stride_log2).min(slots.len());
-        let count = u16::try_from(slot_count).map_err(|_| too_small)?;
-        if count == 0 {
-            return Err(too_small);
-        }
-
-        let barriers = match features.contains(Features::ORDER_PLATFORM) {
-            true => Barriers::Platform,
-            false => Barriers::Cpu,
-        };
-        let table_entries = if is_indirect { usize::from(chain) } else { 0 };
+        let cut = Cut::of(index, max, slots.len(), &config, features)?;
         let memory = SlotMemory::new(
             dma,
-            count,
+            cut.slots,
             config.header_bytes,
             config.footer_bytes,
-            table_entries,
+            cut.table_entries,
         )?;
-        let has_event_index = features.contains(Features::EVENT_IDX);
-        let ring = match SplitRing::new(dma, size, transport.placement(), has_event_index, barriers)
-        {
+        let ring_config = RingConfig {
+            size: cut.size,
+            descriptors_per_slot: cut.direct_descriptors,
+            placement: transport.placement(),
+            features,
+            barriers: match features.contains(Features::ORDER_PLATFORM) {
+                true => Barriers::Platform,
+                false => Barriers::Cpu,
+            },
+        };
+        let ring = match R::Ring::new(dma, &ring_config) {
             Ok(ring) => ring,
             Err(error) => {
                 drop(memory.into_memory());
                 return Err(error.into());
             }
         };
-
-        let mut idle = List::EMPTY;
         for slot in slots.iter_mut() {
             // An earlier, leaked queue may have left data here that a device still has: its owner never drops it.
             // A token from an earlier life names nothing in this one.
-            let generation = slot.generation.wrapping_add(1);
-            *slot = Slot {
-                generation,
-                ..Slot::new()
-            };
-        }
-        for number in 0..count {
-            idle.push(slots, number);
+            let generation = slot.record.generation.wrapping_add(1);
+            *slot = Slot::new();
+            slot.record.generation = generation;
         }
 
         // SAFETY: the ring is at the areas it names and as long as their size says; it and the slots' memory are given back only by
@@ -139,23 +192,23 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
             }
             return Err(error.into());
         }
-        let shape = ChainShape {
-            slots: count,
-            max_segments,
-            max_segment_bytes: config.max_segment_bytes,
-            is_indirect,
-            stride_log2,
+        let shape = Shape {
+            slots: cut.slots,
+            max_segments: cut.max_segments,
+            max_segment_bytes: longest_segment(&config),
+            direct_descriptors: cut.direct_descriptors,
+            header_bytes: config.header_bytes,
+            footer_bytes: config.footer_bytes,
+            is_in_order: features.contains(Features::IN_ORDER),
         };
-        let interface = transport.interface();
         Ok(Self {
             index,
             ring,
+            ring_config,
             memory,
             slots,
-            idle,
             shape,
-            interface,
-            config,
+            interface: transport.interface(),
             identity,
         })
     }
@@ -167,29 +220,38 @@ impl<'s, B: Segments, C, D: Dma> PreparedQueue<'s, B, C, D> {
     /// [`QueueError::ForeignDevice`] if it was prepared for another one; its memory is leaked, for that one may use it.
     pub fn activate<T: Transport>(
         self,
-        device: &Device<T, stage::Live>,
-    ) -> Result<Queue<'s, B, C, D, T::Notifier>, QueueError> {
+        device: &Device<T, stage::Live<R>>,
+    ) -> Result<Queue<'s, B, C, D, T::Notifier, R>, QueueError> {
         if device.identity() != self.identity {
             return Err(QueueError::ForeignDevice);
         }
         Ok(Queue {
             index: self.index,
+            idle: Stack::of(self.slots, self.shape.slots),
             ring: self.ring,
+            ring_config: self.ring_config,
             memory: self.memory,
             slots: self.slots,
-            idle: self.idle,
             done: List::EMPTY,
+            flight: List::EMPTY,
             in_flight: 0,
             shape: self.shape,
             interface: self.interface,
-            header_bytes: self.config.header_bytes,
-            footer_bytes: self.config.footer_bytes,
             notifier: device.transport().notifier(self.index),
             wants_notifications: false,
             awaited: 0,
+            settled: 0,
             fault: None,
+            is_plain: !self.shape.is_in_order,
             identity: self.identity,
             counts: QueueCounts::default(),
         })
     }
+}
+
+/// Returns how long one descriptor of data may be, so that a chain of it, a header and a footer is no longer than 4 GiB (§2.7.5.2).
+fn longest_segment(config: &QueueConfig) -> u32 {
+    let fixed_bytes = config.header_bytes.saturating_add(config.footer_bytes);
+    let left_bytes = u32::MAX.saturating_sub(u32::try_from(fixed_bytes).unwrap_or(u32::MAX));
+    config.max_segment_bytes.min(left_bytes).max(1)
 }

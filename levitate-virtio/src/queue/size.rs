@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The number of descriptors of a split virtqueue: a power of two, at most 32768 (§2.7).
+/// The number of descriptors of a virtqueue, 1 to 32768 (§2.7, §2.8.10.1); that of a split one is a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueSize(u16);
 
@@ -10,17 +10,17 @@ impl QueueSize {
     /// The largest one there is.
     pub const MAX: Self = Self(32768);
 
-    /// Takes `size` if a split virtqueue can have it.
+    /// Takes `size` if a virtqueue can have it; a split one needs a power of two besides.
     #[must_use]
     pub const fn new(size: u16) -> Option<Self> {
-        if size.is_power_of_two() {
-            Some(Self(size))
-        } else {
+        if size == 0 || size > Self::MAX.0 {
             None
+        } else {
+            Some(Self(size))
         }
     }
 
-    /// Returns the smallest size with room for `descriptors`, if there is one.
+    /// Returns the smallest power of two with room for `descriptors`, if there is one.
     #[must_use]
     pub const fn at_least(descriptors: usize) -> Option<Self> {
         match descriptors.checked_next_power_of_two() {
@@ -30,7 +30,7 @@ impl QueueSize {
         }
     }
 
-    /// Returns the largest size that is not above `limit`, if there is one.
+    /// Returns the largest power of two that is not above `limit`, if there is one.
     #[must_use]
     pub const fn at_most(limit: u32) -> Option<Self> {
         match limit.checked_ilog2() {
@@ -52,10 +52,10 @@ impl QueueSize {
         self.0 as usize
     }
 
-    /// Returns which ring entry a free-running index falls on.
+    /// Returns which ring entry a free-running index falls on, if the size is a power of two; else just an entry.
     #[must_use]
-    pub const fn slot(self, index: u16) -> usize {
-        // A size is at least 1, so the subtraction does not wrap.
+    pub const fn wrap(self, index: u16) -> usize {
+        // A size is at least 1, so the subtraction does not wrap; what is left of the index is below the size.
         (index & self.0.wrapping_sub(1)) as usize
     }
 }
@@ -95,11 +95,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_powers_of_two_are_sizes() {
+    fn sizes_are_1_to_32768() {
         assert_eq!(QueueSize::new(0), None);
-        assert_eq!(QueueSize::new(3), None);
+        assert_eq!(QueueSize::new(3).map(QueueSize::get), Some(3));
         assert_eq!(QueueSize::new(256).map(QueueSize::get), Some(256));
         assert_eq!(QueueSize::new(32768), Some(QueueSize::MAX));
+        assert_eq!(QueueSize::new(32769), None);
     }
 
     #[test]
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn an_index_wraps_onto_the_ring() {
-        assert_eq!(QueueSize::new(8).unwrap().slot(65535), 7);
-        assert_eq!(QueueSize::new(1).unwrap().slot(65535), 0);
+        assert_eq!(QueueSize::new(8).unwrap().wrap(65535), 7);
+        assert_eq!(QueueSize::new(1).unwrap().wrap(65535), 0);
     }
 }

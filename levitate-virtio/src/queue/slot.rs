@@ -3,6 +3,7 @@
 use core::mem::ManuallyDrop;
 
 use levitate_hal::{Direction, Segment, Segments};
+use static_assertions::const_assert;
 
 use super::{QueueIndex, SubmitError};
 
@@ -103,20 +104,97 @@ pub(super) const NONE: u16 = u16::MAX;
 /// Its memory is never freed by dropping it: while the device has it, that would pull it away from under the device.
 #[derive(Debug)]
 pub struct Slot<B, C> {
-    pub(super) state: State,
-    pub(super) generation: u32,
-    pub(super) next: u16,
-    pub(super) previous: u16,
     pub(super) data: ManuallyDrop<Data<B>>,
     pub(super) context: Option<C>,
+    pub(super) record: Record,
+}
+
+/// What the queue itself has to know of a slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    pub(super) state: State,
+    pub(super) generation: u32,
+    /// The neighbours in the list that the slot is in.
+    pub(super) next: u16,
+    pub(super) previous: u16,
+    /// What the device finds laid out.
+    pub(super) form: Form,
+    /// Whether that is in the ring, and not in a table of its own.
+    pub(super) is_direct: bool,
+    /// How many descriptors its chain has in a packed ring.
+    pub(super) descriptors: u16,
+    /// Where in a packed ring it was made available.
+    pub(super) position: u16,
+    /// When it was submitted, counted in requests.
+    pub(super) sequence: u32,
     /// Device-writable bytes of the data.
     pub(super) data_writable_bytes: u32,
     /// Device-writable bytes of the footer.
     pub(super) footer_bytes: u32,
-    /// What the device says it wrote, at most the sum of both.
+    /// What the device says it wrote, at most what it might.
     pub(super) written_bytes: u32,
-    /// Where in the available ring it was made available.
-    pub(super) available_index: u16,
+}
+
+impl Record {
+    pub(super) const IDLE: Self = Self {
+        state: State::Idle,
+        generation: 0,
+        next: NONE,
+        previous: NONE,
+        form: Form::NONE,
+        is_direct: false,
+        descriptors: 0,
+        position: 0,
+        sequence: 0,
+        data_writable_bytes: 0,
+        footer_bytes: 0,
+        written_bytes: 0,
+    };
+
+    /// Returns how many bytes the device may write.
+    #[inline]
+    pub(super) const fn writable_bytes(&self) -> u32 {
+        // All parts of a request together are a `u32`.
+        self.data_writable_bytes.wrapping_add(self.footer_bytes)
+    }
+}
+
+// A queue of 256 has its private state in 12 KiB, beside what requests carry and what the driver remembers of them.
+const_assert!(size_of::<Record>() <= 48);
+
+/// What the chains of a slot have in common from one request to the next, so that they need not be laid out anew.
+///
+/// A number, for it is compared for each request: lengths of header and footer, descriptors of data, and whether the device
+/// writes those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form(u64);
+
+impl Form {
+    /// That of no chain.
+    pub(super) const NONE: Self = Self(0);
+
+    const FOOTER: u32 = 24;
+    const PIECES: u32 = 44;
+    const WRITABLE: u32 = 60;
+
+    /// Returns the form of a chain; [`NONE`](Self::NONE) if it is too long to be told from others.
+    #[inline]
+    pub(super) const fn of<H, F>(pieces: u16, is_writable: bool) -> Self {
+        let fixed = const {
+            let (header, footer) = (size_of::<H>() as u64, size_of::<F>() as u64);
+            if header < 1 << Self::FOOTER && footer < 1 << (Self::PIECES - Self::FOOTER) {
+                Some(header | footer << Self::FOOTER)
+            } else {
+                None
+            }
+        };
+        match fixed {
+            Some(fixed) => Self(
+                fixed | (pieces as u64) << Self::PIECES | (is_writable as u64) << Self::WRITABLE,
+            ),
+            None => Self::NONE,
+        }
+    }
 }
 
 impl<B, C> Slot<B, C> {
@@ -124,16 +202,9 @@ impl<B, C> Slot<B, C> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            state: State::Idle,
-            generation: 0,
-            next: NONE,
-            previous: NONE,
             data: ManuallyDrop::new(Data::None),
             context: None,
-            data_writable_bytes: 0,
-            footer_bytes: 0,
-            written_bytes: 0,
-            available_index: 0,
+            record: Record::IDLE,
         }
     }
 
@@ -155,14 +226,12 @@ impl<B, C> Default for Slot<B, C> {
 pub(super) struct List {
     first: u16,
     last: u16,
-    len: u16,
 }
 
 impl List {
     pub(super) const EMPTY: Self = Self {
         first: NONE,
         last: NONE,
-        len: 0,
     };
 
     pub(super) const fn first(&self) -> Option<u16> {
@@ -173,22 +242,17 @@ impl List {
         }
     }
 
-    pub(super) const fn len(&self) -> u16 {
-        self.len
-    }
-
     pub(super) fn push<B, C>(&mut self, slots: &mut [Slot<B, C>], index: u16) {
         let last = self.last;
         if let Some(slot) = slots.get_mut(usize::from(index)) {
-            slot.previous = last;
-            slot.next = NONE;
+            slot.record.previous = last;
+            slot.record.next = NONE;
         }
         match slots.get_mut(usize::from(last)) {
-            Some(before) => before.next = index,
+            Some(before) => before.record.next = index,
             None => self.first = index,
         }
         self.last = index;
-        self.len = self.len.saturating_add(1);
     }
 
     /// Unlinks `index`, which is in the list.
@@ -196,18 +260,70 @@ impl List {
         let Some(slot) = slots.get_mut(usize::from(index)) else {
             return;
         };
-        let (previous, next) = (slot.previous, slot.next);
-        slot.previous = NONE;
-        slot.next = NONE;
+        let (previous, next) = (slot.record.previous, slot.record.next);
+        slot.record.previous = NONE;
+        slot.record.next = NONE;
         match slots.get_mut(usize::from(previous)) {
-            Some(before) => before.next = next,
+            Some(before) => before.record.next = next,
             None => self.first = next,
         }
         match slots.get_mut(usize::from(next)) {
-            Some(after) => after.previous = previous,
+            Some(after) => after.record.previous = previous,
             None => self.last = previous,
         }
-        self.len = self.len.saturating_sub(1);
+    }
+}
+
+/// A last-in, first-out list of slots: the next request gets the one whose memory was used last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stack {
+    top: u16,
+    len: u16,
+}
+
+impl Stack {
+    /// Returns a stack of the first `count` slots, the very first on top.
+    pub(super) fn of<B, C>(slots: &mut [Slot<B, C>], count: u16) -> Self {
+        let mut stack = Self { top: NONE, len: 0 };
+        for number in (0..count).rev() {
+            stack.push(slots, number);
+        }
+        stack
+    }
+
+    #[inline]
+    pub(super) const fn top(&self) -> Option<u16> {
+        if self.top == NONE {
+            None
+        } else {
+            Some(self.top)
+        }
+    }
+
+    pub(super) const fn len(&self) -> u16 {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn push<B, C>(&mut self, slots: &mut [Slot<B, C>], index: u16) {
+        if let Some(slot) = slots.get_mut(usize::from(index)) {
+            self.put(&mut slot.record, index);
+        }
+    }
+
+    /// As [`push`](Self::push), for whoever has the slot at hand.
+    #[inline]
+    pub(super) const fn put(&mut self, record: &mut Record, index: u16) {
+        record.next = self.top;
+        self.top = index;
+        self.len = self.len.wrapping_add(1);
+    }
+
+    /// Takes the topmost slot out, whose record this is.
+    #[inline]
+    pub(super) const fn pop(&mut self, record: &Record) {
+        self.top = record.next;
+        self.len = self.len.wrapping_sub(1);
     }
 }
 
@@ -215,14 +331,29 @@ impl List {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_slot_that_was_used_last_is_used_next() {
+        let mut slots = [const { Slot::<(), ()>::new() }; 4];
+        let mut stack = Stack::of(&mut slots, 3);
+        for index in [0, 1] {
+            assert_eq!(stack.top(), Some(index));
+            stack.pop(&slots[usize::from(index)].record);
+        }
+        stack.push(&mut slots, 0);
+        for index in [0, 2] {
+            assert_eq!(stack.top(), Some(index));
+            stack.pop(&slots[usize::from(index)].record);
+        }
+        assert_eq!((stack.top(), stack.len()), (None, 0));
+    }
+
     fn order(list: &List, slots: &[Slot<(), ()>]) -> std::vec::Vec<u16> {
         let mut found = std::vec::Vec::new();
         let mut next = list.first;
         while next != NONE {
             found.push(next);
-            next = slots[usize::from(next)].next;
+            next = slots[usize::from(next)].record.next;
         }
-        assert_eq!(found.len(), usize::from(list.len()));
         found
     }
 
@@ -244,6 +375,6 @@ mod tests {
             assert_eq!(list.first(), Some(index));
             list.remove(&mut slots, index);
         }
-        assert_eq!((list.first(), list.len()), (None, 0));
+        assert_eq!(list.first(), None);
     }
 }

@@ -1,19 +1,20 @@
 //! The rings of a split virtqueue, and when to notify: [`SplitRing`] (§2.7).
-//!
-//! What the driver needs to know again is kept in private memory; the rings are only written by it, but for the fields
-//! that belong to the device, and those are read once each time.
 
 use core::mem::size_of;
 
 use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 
-use super::layout::{self, Block, Descriptor, NO_NOTIFICATION, UsedElement};
+use super::DeviceFault;
+use super::chain::{Part, Parts};
+use super::layout::{self, Block, Descriptor, DescriptorFlags, NO_NOTIFICATION};
+use super::memory::RingMemory;
+use super::ring::{Plan, Ring, RingConfig, Used, words};
 use super::size::QueueSize;
+use super::slot::Record;
+use super::slot_memory::SlotMemory;
+use crate::features::Features;
 use crate::transport::{Placement, QueueAreas};
 
-// The model checker follows what the rings do with shared memory; all of this file is the same for it.
-#[cfg_attr(all(test, loom), path = "split/modelled_memory.rs")]
-mod memory;
 #[cfg(test)]
 #[cfg(loom)]
 mod model;
@@ -21,108 +22,195 @@ mod model;
 #[cfg(not(loom))]
 mod tests;
 
-use memory::RingMemory;
-
 /// The descriptor table, the available ring and the used ring of one virtqueue.
 ///
+/// Each slot has descriptors of its own in the table, so that those of the slot's last chain are still there for the next one.
+///
 /// INVARIANT: `memory` holds `block`, which was computed for `size`.
-/// It is given back only by [`SplitRing::into_memory`]; dropped otherwise, it is leaked, for the device may still use it.
 #[derive(Debug)]
-pub(super) struct SplitRing<D: Dma> {
+pub struct SplitRing<D: Dma> {
     memory: RingMemory<D>,
     block: Block,
     size: QueueSize,
+    /// Descriptors of one slot, as a power of two.
+    stride_log2: u32,
     /// Where the next entry of the available ring goes; the device's copy is in the ring.
     available_index: u16,
     /// `available_index` when it was last decided whether to notify.
     decided_index: u16,
     /// Where the next entry of the used ring is expected.
     used_index: u16,
+    /// How far the device had come with the used ring when all before was taken; no further than what it had.
+    seen_index: u16,
     /// Whether VIRTIO_F_EVENT_IDX was negotiated.
     has_event_index: bool,
+    wish: Wish,
     barriers: Barriers,
 }
 
+/// What the driver last asked of the device about used buffer notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// None, as of this index of the used ring.
+    None { since: u16 },
+    /// One at the entry `event` of the used ring; of each, without VIRTIO_F_EVENT_IDX.
+    At { event: u16 },
+}
+
+/// After so many used buffers an event index that is to be far away is set anew, so that the device never comes round to it.
+const FAR: u16 = 1 << 14;
+
 impl<D: Dma> SplitRing<D> {
-    /// Allocates zeroed rings that ask for no used buffer notifications.
-    pub(super) fn new(
-        dma: &D,
-        size: QueueSize,
-        placement: Placement,
-        has_event_index: bool,
-        barriers: Barriers,
-    ) -> Result<Self, DmaError> {
-        let (block, align_bytes) = match placement {
-            Placement::Separate => (
-                layout::block(size, layout::USED_RING_ALIGN),
-                layout::DESCRIPTOR_TABLE_ALIGN,
-            ),
-            Placement::Block => (
-                layout::block(size, layout::LEGACY_ALIGN),
-                layout::LEGACY_ALIGN,
-            ),
-        };
-        let memory = RingMemory::new(dma, &block, align_bytes)?;
-        let ring = Self {
-            memory,
-            block,
-            size,
-            available_index: 0,
-            decided_index: 0,
-            used_index: 0,
-            has_event_index,
-            barriers,
-        };
-        ring.suppress_used_notifications();
-        Ok(ring)
-    }
-
-    /// Returns where the device finds the three areas.
-    pub(super) fn areas(&self) -> QueueAreas {
-        let base = self.memory.device_addr();
-        // The block lies inside the region, which does not wrap round the address space.
-        let at = |offset: usize| base.checked_add(offset as u64).unwrap_or(base);
-        QueueAreas {
-            size: self.size,
-            descriptor: base,
-            driver: at(self.block.available_ring),
-            device: at(self.block.used_ring),
-        }
-    }
-
-    /// Returns the memory; the caller knows that the device cannot reach it any more.
-    pub(super) fn into_memory(self) -> DmaRegion<D> {
-        self.memory.into_region()
-    }
-
     /// Writes one entry of the descriptor table; entries past its end wrap round.
-    pub(super) fn write_descriptor(&self, index: u16, descriptor: Descriptor) {
-        let offset = self.size.slot(index).wrapping_mul(size_of::<Descriptor>());
-        self.memory.store(offset, descriptor);
+    #[inline]
+    fn write_descriptor(&self, index: u16, descriptor: [u64; 2]) {
+        let offset = self.size.wrap(index).wrapping_mul(size_of::<Descriptor>());
+        let [addr, rest] = descriptor;
+        self.memory.store(offset, addr);
+        self.memory.store(offset.wrapping_add(8), rest);
     }
 
     /// Makes the chain that begins at descriptor `head` available (§2.7.13).
-    pub(super) fn make_available(&mut self, head: u16) {
-        let entry = self.size.slot(self.available_index).wrapping_mul(2);
-        self.memory.store(
-            self.available(layout::AVAILABLE_RING).wrapping_add(entry),
-            head.to_le(),
-        );
+    #[inline]
+    fn make_available(&mut self, head: u16) {
+        let entry = self.size.wrap(self.available_index).wrapping_mul(2);
+        let at = self.available(layout::AVAILABLE_RING).wrapping_add(entry);
+        self.memory.store(at, head.to_le());
         self.barriers.before_publish();
         self.available_index = self.available_index.wrapping_add(1);
-        self.memory.store(
-            self.available(layout::AVAILABLE_IDX),
-            self.available_index.to_le(),
-        );
+        let index = self.available(layout::AVAILABLE_IDX);
+        self.memory.store(index, self.available_index.to_le());
     }
 
-    /// Returns where the next chain will be made available.
-    pub(super) const fn available_index(&self) -> u16 {
+    /// Returns the first descriptor of a slot.
+    #[inline]
+    fn head_of(&self, slot: u16) -> u16 {
+        slot.wrapping_shl(self.stride_log2)
+    }
+
+    /// Returns the slot whose first descriptor is `id`; no slot's number if it is none's.
+    #[inline]
+    fn slot_of(&self, id: u32) -> u32 {
+        // Rotated, so that what is between two first descriptors is far beyond all of them.
+        id.rotate_right(self.stride_log2)
+    }
+
+    /// Reads how far the device has come with the available ring, as it last asked to be notified.
+    fn read_avail_event(&self) -> u16 {
+        u16::from_le(self.memory.load(self.used(self.size.avail_event_offset())))
+    }
+
+    /// Reads how far the device has come with the used ring; it may claim anything.
+    #[inline]
+    fn read_used_index(&self) -> u16 {
+        u16::from_le(self.memory.load(self.used(layout::USED_IDX)))
+    }
+
+    fn write_used_event(&self, event: u16) {
+        let at = self.available(self.size.used_event_offset());
+        self.memory.store(at, event.to_le());
+    }
+
+    fn write_available_flags(&self, flags: u16) {
+        let at = self.available(layout::AVAILABLE_FLAGS);
+        self.memory.store(at, flags.to_le());
+    }
+
+    #[inline]
+    const fn available(&self, offset: usize) -> usize {
+        self.block.available_ring.wrapping_add(offset)
+    }
+
+    #[inline]
+    const fn used(&self, offset: usize) -> usize {
+        self.block.used_ring.wrapping_add(offset)
+    }
+}
+
+impl<D: Dma> Ring<D> for SplitRing<D> {
+    fn new(dma: &D, config: &RingConfig) -> Result<Self, DmaError> {
+        let (used_ring_align, align_bytes) = match config.placement {
+            Placement::Separate => (layout::USED_RING_ALIGN, layout::DESCRIPTOR_TABLE_ALIGN),
+            Placement::Block => (layout::LEGACY_ALIGN, layout::LEGACY_ALIGN),
+        };
+        let block = layout::block(config.size, used_ring_align);
+        let memory = RingMemory::new(dma, &block, align_bytes)?;
+        let descriptors_per_slot = config.descriptors_per_slot.max(1);
+        let ring = Self {
+            memory,
+            block,
+            size: config.size,
+            stride_log2: descriptors_per_slot.next_power_of_two().ilog2(),
+            available_index: 0,
+            decided_index: 0,
+            used_index: 0,
+            seen_index: 0,
+            has_event_index: config.features.contains(Features::EVENT_IDX),
+            wish: Wish::None { since: 0 },
+            barriers: config.barriers,
+        };
+        match ring.has_event_index {
+            true => ring.write_used_event(u16::MAX),
+            false => ring.write_available_flags(NO_NOTIFICATION),
+        }
+        Ok(ring)
+    }
+
+    fn areas(&self) -> QueueAreas {
+        QueueAreas {
+            size: self.size,
+            descriptor: self.memory.device_addr_at(self.block.descriptor_table),
+            driver: self.memory.device_addr_at(self.block.available_ring),
+            device: self.memory.device_addr_at(self.block.used_ring),
+        }
+    }
+
+    fn into_memory(self) -> DmaRegion<D> {
+        self.memory.into_region()
+    }
+
+    fn lay_out<P: Parts>(&mut self, slot: u16, chain: &P, is_direct: bool, memory: &SlotMemory<D>) {
+        let head = self.head_of(slot);
+        if is_direct {
+            chain.for_each(|part, position, is_last| {
+                let index = head.wrapping_add(position);
+                self.write_descriptor(index, descriptor(part, index, is_last));
+            });
+            return;
+        }
+        let entries = chain.for_each(|part, position, is_last| {
+            let entry = descriptor(part, position, is_last);
+            memory.write_table_entry(chain.place(), position, entry);
+        });
+        let len_bytes = u32::from(entries).wrapping_mul(layout::DESCRIPTOR_BYTES);
+        let flags = DescriptorFlags::INDIRECT.bits();
+        let table = words(chain.place().table_addr().get(), len_bytes, flags, 0);
+        self.write_descriptor(head, table);
+    }
+
+    #[inline]
+    fn add<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: &P, memory: &SlotMemory<D>) {
+        let head = self.head_of(slot);
+        if let Some((part, position)) = chain.single() {
+            let is_last = position.wrapping_add(1) == chain.len();
+            if record.is_direct {
+                let index = head.wrapping_add(position);
+                self.write_descriptor(index, descriptor(part, index, is_last));
+            } else {
+                let entry = descriptor(part, position, is_last);
+                memory.write_table_entry(chain.place(), position, entry);
+            }
+        }
+        self.make_available(head);
+    }
+
+    #[inline]
+    fn position(&self) -> u16 {
         self.available_index
     }
 
-    /// Decides whether the device must be notified of what was made available since the last decision (§2.7.13.4).
-    pub(super) fn needs_notification(&mut self) -> bool {
+    #[inline]
+    fn needs_notification(&mut self) -> bool {
         let old = self.decided_index;
         let new = self.available_index;
         if old == new {
@@ -139,82 +227,116 @@ impl<D: Dma> SplitRing<D> {
         }
     }
 
-    /// Reads whether the device has fetched the chain made available at `index`; `None` without VIRTIO_F_EVENT_IDX.
-    pub(super) fn is_fetched(&self, index: u16) -> Option<bool> {
+    fn is_fetched(&self, record: &Record) -> Option<bool> {
+        // Each request is one entry of the available ring.
+        let position = record.sequence as u16;
         // A device asks to be notified of the next chain it has not fetched, so all before that one are.
         self.has_event_index.then(|| {
-            let ahead = self.read_avail_event().wrapping_sub(index);
+            let ahead = self.read_avail_event().wrapping_sub(position);
             ahead != 0 && ahead <= self.size.get()
         })
     }
 
-    /// Reads how far the device has come with the available ring, as it last asked to be notified.
-    fn read_avail_event(&self) -> u16 {
-        u16::from_le(self.memory.load(self.used(self.size.avail_event_offset())))
-    }
-
-    /// Reads how many chains the device has used since they were last counted; a device may claim any number.
-    pub(super) fn read_used_count(&self) -> u16 {
-        let device_index = u16::from_le(self.memory.load(self.used(layout::USED_IDX)));
-        let count = device_index.wrapping_sub(self.used_index);
-        if count != 0 {
+    #[inline]
+    fn next_used(&mut self, in_flight: u16) -> Result<Option<Used>, DeviceFault> {
+        if self.seen_index == self.used_index {
+            let index = self.read_used_index();
+            let claimed = index.wrapping_sub(self.used_index);
+            if claimed == 0 {
+                return Ok(None);
+            }
+            if claimed > in_flight {
+                return Err(DeviceFault::UsedIndexJumped { claimed, in_flight });
+            }
             self.barriers.after_used_index_read();
+            self.seen_index = index;
         }
-        count
+        let entry = self.size.wrap(self.used_index).wrapping_mul(8);
+        let at = self.used(layout::USED_RING).wrapping_add(entry);
+        let id = u32::from_le(self.memory.load(at));
+        Ok(Some(Used {
+            id,
+            slot: self.slot_of(id),
+            len_bytes: u32::from_le(self.memory.load(at.wrapping_add(4))),
+        }))
     }
 
-    /// Reads the next entry of the used ring, which [`read_used_count`](Self::read_used_count) said is there: id and length.
-    pub(super) fn take_used(&mut self) -> (u32, u32) {
-        let entry = self
-            .size
-            .slot(self.used_index)
-            .wrapping_mul(size_of::<UsedElement>());
-        let element: UsedElement = self
-            .memory
-            .load(self.used(layout::USED_RING).wrapping_add(entry));
-        self.used_index = self.used_index.wrapping_add(1);
-        (element.id.get(), element.len.get())
+    #[inline]
+    fn covers(&self, chains: u16) -> bool {
+        chains <= self.seen_index.wrapping_sub(self.used_index)
     }
 
-    /// Asks the device for no used buffer notifications (§2.7.7); it may send some all the same.
-    pub(super) fn suppress_used_notifications(&self) {
+    #[inline]
+    fn pass_used(&mut self, chains: u16, _descriptors: u16) {
+        self.used_index = self.used_index.wrapping_add(chains);
+    }
+
+    #[inline]
+    fn suppress_used_notifications(&mut self) {
+        let used_index = self.used_index;
+        match self.wish {
+            Wish::None { .. } if !self.has_event_index => return,
+            Wish::None { since } if used_index.wrapping_sub(since) < FAR => return,
+            _ => {}
+        }
+        self.wish = Wish::None { since: used_index };
         if self.has_event_index {
             // The entry before the next one: the device comes to it only after all others.
-            self.memory.store(
-                self.available(self.size.used_event_offset()),
-                self.used_index.wrapping_sub(1).to_le(),
-            );
+            self.write_used_event(used_index.wrapping_sub(1));
         } else {
-            self.memory.store(
-                self.available(layout::AVAILABLE_FLAGS),
-                NO_NOTIFICATION.to_le(),
-            );
+            self.write_available_flags(NO_NOTIFICATION);
         }
     }
 
-    /// Asks the device for a notification of the next used buffer, and says whether one has come already (§2.7.14).
-    ///
-    /// With VIRTIO_F_EVENT_IDX that is the buffer `count` from now; 0 is the next one too.
-    pub(super) fn request_used_notification(&self, count: u16) -> bool {
+    fn request_used_notification(&mut self, count: u16) -> bool {
+        let event = match self.has_event_index {
+            true => self.used_index.wrapping_add(count.saturating_sub(1)),
+            false => 0,
+        };
+        // What was used since it was asked for is notified, or seen by now.
+        if self.wish == (Wish::At { event }) {
+            return false;
+        }
+        self.wish = Wish::At { event };
         if self.has_event_index {
-            let event = self.used_index.wrapping_add(count.saturating_sub(1));
-            self.memory
-                .store(self.available(self.size.used_event_offset()), event.to_le());
+            self.write_used_event(event);
         } else {
-            self.memory
-                .store(self.available(layout::AVAILABLE_FLAGS), 0_u16);
+            self.write_available_flags(0);
         }
+        // The device stores its index and then looks at the wish; the driver stores the wish and then looks at the index.
         self.barriers.before_suppression_read();
-        self.read_used_count() != 0
+        self.read_used_index() != self.used_index
+    }
+}
+
+impl Plan for Block {
+    fn len_bytes(&self) -> usize {
+        self.len_bytes
     }
 
-    const fn available(&self, offset: usize) -> usize {
-        self.block.available_ring.wrapping_add(offset)
+    #[cfg(all(test, loom))]
+    fn fields(&self) -> std::vec::Vec<usize> {
+        let size = self.available_ring / 16;
+        let descriptors = (0..2 * size).map(|half| 8 * half);
+        // Flags, index, the entries, used_event: all of two bytes.
+        let available = (0..3 + size).map(|field| self.available_ring + 2 * field);
+        let used = [0, 2].map(|field| self.used_ring + field);
+        // Id and length of each entry, then avail_event.
+        let entries = (0..=2 * size).map(|half| self.used_ring + 4 + 4 * half);
+        let fields = descriptors.chain(available).chain(used).chain(entries);
+        fields.collect()
     }
+}
 
-    const fn used(&self, offset: usize) -> usize {
-        self.block.used_ring.wrapping_add(offset)
-    }
+/// Returns the words of a descriptor at `index` of its table; the next one of its chain is the one behind it.
+#[inline]
+fn descriptor(part: Part, index: u16, is_last: bool) -> [u64; 2] {
+    let (link, next) = match is_last {
+        true => (DescriptorFlags::empty(), 0),
+        false => (DescriptorFlags::NEXT, index.wrapping_add(1)),
+    };
+    let flags = part.flags() | link;
+    words(part.addr.get(), part.len_bytes, flags.bits(), next)
 }
 
 /// Says whether `event` is among the indices `old` to `new - 1`, all of them counted modulo 2^16 (§2.7.10).

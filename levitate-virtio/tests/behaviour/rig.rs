@@ -84,6 +84,7 @@ pub(crate) const CONFIG: QueueConfig = QueueConfig {
     footer_bytes: 16,
     max_segments: 4,
     max_segment_bytes: 4096,
+    direct_descriptors: 0,
 };
 
 pub(crate) struct Rig {

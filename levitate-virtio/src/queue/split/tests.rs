@@ -1,51 +1,29 @@
 //! What can be said of the rings without a device.
 
-use core::alloc::Layout;
-use core::ptr::NonNull;
-use std::alloc::{alloc_zeroed, dealloc};
 use std::time::Duration;
 use std::vec::Vec;
 
-use levitate_hal::{Direction, DmaAddr, DmaAllocation, DmaBuffer};
+use levitate_hal::{DmaAddr, DmaBuffer};
 use levitate_host::{BlockModel, MmioDevice, Pool, VirtualClock};
 
 use super::*;
 use crate::features::NoFeatures;
+use crate::queue::heap::Heap;
 use crate::{Device, Features, MmioTransport, QueueConfig, QueueIndex, Slot, Wanted};
-
-/// Memory of the heap, under the CPU's address.
-#[derive(Clone, Debug)]
-struct Heap;
-
-// SAFETY: the heap's memory is zeroed, aligned and nobody else's until it is released; the device is this test; nothing is mapped.
-unsafe impl Dma for Heap {
-    fn allocate(&self, layout: Layout) -> Result<DmaAllocation, DmaError> {
-        assert_ne!(layout.size(), 0);
-        // SAFETY: the size is not 0.
-        let cpu = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
-        let device = DmaAddr::new(cpu.addr().get() as u64);
-        Ok(DmaAllocation { cpu, device })
-    }
-
-    unsafe fn release(&self, allocation: DmaAllocation, layout: Layout) {
-        // SAFETY: the caller has both from one `allocate`.
-        unsafe { dealloc(allocation.cpu.as_ptr(), layout) };
-    }
-
-    unsafe fn map(&self, buffer: NonNull<[u8]>, _: Direction) -> Result<DmaAddr, DmaError> {
-        let size_bytes = buffer.len();
-        Err(DmaError::NotMappable { size_bytes })
-    }
-
-    unsafe fn unmap(&self, _: NonNull<[u8]>, _: DmaAddr, _: Direction) {}
-}
 
 #[test]
 fn rings_are_read_and_written_where_the_specification_has_them() {
     // Four descriptors: available ring at 64, its event at 76; used ring at 80, its event at 116.
     for (placement, used) in [(Placement::Separate, 80), (Placement::Block, 4096)] {
         let size = QueueSize::new(4).unwrap();
-        let mut ring = SplitRing::new(&Heap, size, placement, true, Barriers::Cpu).unwrap();
+        let config = RingConfig {
+            size,
+            descriptors_per_slot: 1,
+            placement,
+            features: Features::EVENT_IDX,
+            barriers: Barriers::Cpu,
+        };
+        let mut ring = SplitRing::new(&Heap, &config).unwrap();
         let areas = ring.areas();
         let base = areas.descriptor.get();
         assert_eq!(areas.driver.get() - base, 64);
@@ -53,13 +31,12 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
         let used = usize::try_from(used).unwrap();
         assert_eq!(ring.memory.load::<u16>(76), u16::MAX.to_le(), "suppressed");
 
-        let descriptor = Descriptor {
-            addr: 0x1122.into(),
-            len: 3.into(),
-            flags: 2.into(),
-            next: 0.into(),
+        let part = Part {
+            addr: DmaAddr::new(0x1122),
+            len_bytes: 3,
+            is_writable: true,
         };
-        ring.write_descriptor(5, descriptor);
+        ring.write_descriptor(5, descriptor(part, 5, true));
         assert_eq!(
             ring.memory.load::<u64>(16).to_le_bytes(),
             [0x22, 0x11, 0, 0, 0, 0, 0, 0]
@@ -78,11 +55,18 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
             "flags, index, and the first entry again"
         );
 
-        assert_eq!(ring.read_used_count(), 0);
+        assert_eq!(ring.next_used(4), Ok(None));
         ring.memory.store(used + 4, [1_u32.to_le(), 7_u32.to_le()]);
         ring.memory.store(used + 2, 1_u16.to_le());
-        assert_eq!(ring.read_used_count(), 1);
-        assert_eq!(ring.take_used(), (1, 7));
+        let expected = Used {
+            id: 1,
+            slot: 1,
+            len_bytes: 7,
+        };
+        assert_eq!(ring.next_used(4), Ok(Some(expected)));
+        assert!(ring.covers(1) && !ring.covers(2));
+        ring.pass_used(1, 1);
+        assert_eq!(ring.next_used(4), Ok(None));
         assert!(!ring.request_used_notification(1));
         assert_eq!(ring.memory.load::<u16>(76), 1_u16.to_le(), "requested");
         assert!(!ring.request_used_notification(5));
@@ -108,6 +92,7 @@ fn negotiated_barriers(offer: u64) -> Barriers {
         footer_bytes: 1,
         max_segments: 1,
         max_segment_bytes: 512,
+        direct_descriptors: 0,
     };
     let mut slots = [const { Slot::<DmaBuffer<Pool>, ()>::new() }; 1];
     let queue = device
@@ -115,7 +100,7 @@ fn negotiated_barriers(offer: u64) -> Barriers {
         .unwrap();
     let device = device.go_live();
     let queue = queue.activate(&device).unwrap();
-    let barriers = queue.ring.barriers;
+    let barriers = queue.ring_config.barriers;
     let (_, quiesced) = device.reset(&clock, timeout).unwrap();
     queue.release(&quiesced, |_, ()| {}).unwrap();
     barriers

@@ -10,27 +10,19 @@ use levitate_hal::{Dma, DmaAddr, DmaError, DmaRegion};
 use loom::sync::atomic::{AtomicU64, Ordering};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::queue::layout::Block;
+use super::ring::Plan;
 
 /// Longest field the checker follows as one; a descriptor is two of them.
 const CELL_BYTES: usize = 8;
 
-/// The fields of one block by offset, for driver and device alike.
+/// The fields of one ring by offset, for driver and device alike.
 #[derive(Debug)]
 pub(super) struct Cells(BTreeMap<usize, AtomicU64>);
 
 impl Cells {
-    /// Makes zeroed fields as §2.7.5, §2.7.6 and §2.7.8 place them.
-    fn new(block: &Block) -> Self {
-        let size = block.available_ring / 16;
-        let descriptors = (0..2 * size).map(|half| CELL_BYTES * half);
-        // Flags, index, the entries, used_event: all of two bytes.
-        let available = (0..3 + size).map(|field| block.available_ring + 2 * field);
-        let used = [0, 2].map(|field| block.used_ring + field);
-        // Entries of eight bytes, then avail_event.
-        let entries = (0..=size).map(|entry| block.used_ring + 4 + 8 * entry);
-        let offsets = descriptors.chain(available).chain(used).chain(entries);
-        Self(offsets.map(|at| (at, AtomicU64::new(0))).collect())
+    fn new(plan: &impl Plan) -> Self {
+        let fields = plan.fields().into_iter();
+        Self(fields.map(|at| (at, AtomicU64::new(0))).collect())
     }
 
     pub(super) fn read(&self, offset: usize) -> u64 {
@@ -50,15 +42,16 @@ pub(super) struct RingMemory<D: Dma> {
 }
 
 impl<D: Dma> RingMemory<D> {
-    pub(super) fn new(dma: &D, block: &Block, align_bytes: usize) -> Result<Self, DmaError> {
+    pub(super) fn new(dma: &D, plan: &impl Plan, align_bytes: usize) -> Result<Self, DmaError> {
         Ok(Self {
-            region: DmaRegion::new(dma, block.len_bytes, align_bytes)?,
-            cells: Arc::new(Cells::new(block)),
+            region: DmaRegion::new(dma, plan.len_bytes(), align_bytes)?,
+            cells: Arc::new(Cells::new(plan)),
         })
     }
 
-    pub(super) fn device_addr(&self) -> DmaAddr {
-        self.region.device_addr()
+    pub(super) fn device_addr_at(&self, offset: usize) -> DmaAddr {
+        let base = self.region.device_addr();
+        base.checked_add(offset as u64).unwrap()
     }
 
     pub(super) fn into_region(self) -> DmaRegion<D> {

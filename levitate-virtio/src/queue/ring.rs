@@ -1,0 +1,122 @@
+//! What the formats of a ring have in common: [`Ring`], [`Format`] (§2.6).
+//!
+//! A queue has one ring, of the format that was agreed on with the device.
+
+use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
+
+use super::DeviceFault;
+use super::chain::Parts;
+use super::size::QueueSize;
+use super::slot::Record;
+use super::slot_memory::SlotMemory;
+use crate::features::Features;
+use crate::transport::{Placement, QueueAreas};
+
+mod either;
+mod format;
+
+pub use format::{Format, Split, SplitOrPacked};
+
+/// What a ring is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct RingConfig {
+    /// Number of descriptors; a power of two for a split ring.
+    pub(super) size: QueueSize,
+    /// How many descriptors a slot has to itself.
+    pub(super) descriptors_per_slot: u16,
+    pub(super) placement: Placement,
+    pub(super) features: Features,
+    pub(super) barriers: Barriers,
+}
+
+/// A chain that the device is done with, as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Which chain.
+    pub(super) id: u32,
+    /// Whose chain that is, if there is such a slot.
+    pub(super) slot: u32,
+    /// How many bytes it wrote.
+    pub(super) len_bytes: u32,
+}
+
+/// One virtqueue's ring, as the driver sees it.
+///
+/// What the driver needs to know again is kept in private memory; the ring is only written, but for the fields
+/// that belong to the device, and those are read once each time.
+///
+/// Dropped otherwise than by `into_memory`, it leaks its memory, for the device may still use it.
+pub trait Ring<D: Dma>: Sized + format::Sealed {
+    /// Allocates a zeroed ring that asks for no used buffer notifications.
+    #[doc(hidden)]
+    fn new(dma: &D, config: &RingConfig) -> Result<Self, DmaError>;
+
+    /// Returns where the device finds the three areas.
+    #[doc(hidden)]
+    fn areas(&self) -> QueueAreas;
+
+    /// Returns the memory; the caller knows that the device cannot reach it any more.
+    #[doc(hidden)]
+    fn into_memory(self) -> DmaRegion<D>;
+
+    /// Lays out a chain in the descriptors of its slot, as far as they stay where they are from one request to the next; its
+    /// table goes to `memory`, unless it is to be in the ring.
+    #[doc(hidden)]
+    fn lay_out<P: Parts>(&mut self, slot: u16, chain: &P, is_direct: bool, memory: &SlotMemory<D>);
+
+    /// Makes a chain available that is laid out as `record` says, but for its data, if that is just one part; notes there what
+    /// is to be known of it later.
+    #[doc(hidden)]
+    fn add<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: &P, memory: &SlotMemory<D>);
+
+    /// Returns where the next chain will be made available: what goes into a notification with data (§2.9).
+    #[doc(hidden)]
+    fn position(&self) -> u16;
+
+    /// Decides whether the device must be notified of what was made available since the last decision.
+    #[doc(hidden)]
+    fn needs_notification(&mut self) -> bool;
+
+    /// Reads whether the device has fetched the chain that `record` is about; `None` if it does not say.
+    #[doc(hidden)]
+    fn is_fetched(&self, record: &Record) -> Option<bool>;
+
+    /// Reads the next chain that the device is done with; it is next until it is [passed](Self::pass_used).
+    #[doc(hidden)]
+    fn next_used(&mut self, in_flight: u16) -> Result<Option<Used>, DeviceFault>;
+
+    /// Says whether the device's last word covers `chains` chains, the next used one included.
+    #[doc(hidden)]
+    fn covers(&self, chains: u16) -> bool;
+
+    /// Goes on to the used chain after so many, which had so many descriptors in the ring.
+    #[doc(hidden)]
+    fn pass_used(&mut self, chains: u16, descriptors: u16);
+
+    /// Asks the device for no used buffer notifications (§2.7.7, §2.8.10); it may send some all the same.
+    #[doc(hidden)]
+    fn suppress_used_notifications(&mut self);
+
+    /// Asks the device for a notification of a used buffer, and says whether one may have come already (§2.7.14).
+    ///
+    /// With VIRTIO_F_EVENT_IDX that is the chain `count` from now, which is at least 1, where the ring can say so.
+    #[doc(hidden)]
+    fn request_used_notification(&mut self, count: u16) -> bool;
+}
+
+/// Where the fields of a ring lie in its memory.
+pub(super) trait Plan {
+    /// Returns the length of all of it.
+    fn len_bytes(&self) -> usize;
+
+    /// Returns the offset of each field, for a model checker.
+    #[cfg(all(test, loom))]
+    fn fields(&self) -> std::vec::Vec<usize>;
+}
+
+/// Returns the two words of a descriptor: its address, and its length with two fields of 16 bits behind it.
+#[inline]
+pub(super) fn words(addr: u64, len_bytes: u32, third: u16, fourth: u16) -> [u64; 2] {
+    let rest = u64::from(len_bytes) | u64::from(third) << 32 | u64::from(fourth) << 48;
+    [addr.to_le(), rest.to_le()]
+}
