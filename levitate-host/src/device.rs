@@ -5,6 +5,7 @@ mod complaint;
 mod control;
 mod core;
 mod fault;
+pub mod feature;
 mod model;
 mod service;
 mod violation;

@@ -1,33 +1,31 @@
-//! The device's side of a split virtqueue, read from and written to as §2.7 has it: [`DeviceQueue`].
+//! The device's side of a virtqueue, whichever format its rings have: [`DeviceQueue`].
 
+mod area;
 mod chain;
-mod check;
 mod error;
-mod notification;
+mod packed;
 mod request;
-mod ring;
+mod split;
 mod used;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeSet;
 
 use crate::device::Violations;
-use crate::dma::{DeviceMemory, Exposure};
+use crate::dma::{DeviceMemory, Exposure, StrayAccess};
 
+pub use area::Areas;
 pub use chain::{Buffer, Chain};
 pub use error::RingError;
+use packed::PackedQueue;
 pub use request::Request;
 pub(crate) use request::scatter;
-use ring::Ring;
+use split::SplitQueue;
+pub(crate) use used::Used;
 
 /// Bytes of a descriptor.
 const DESCRIPTOR_BYTES: u64 = 16;
-/// Bytes of an element of the used ring.
-const USED_ELEMENT_BYTES: u64 = 8;
-/// `VIRTQ_AVAIL_F_NO_INTERRUPT`.
-const AVAILABLE_NO_INTERRUPT: u16 = 1;
+/// As many bytes as no part of a virtqueue has.
+const PART_LIMIT_BYTES: u64 = 1 << 20;
 
 /// What a device has agreed on that matters to its queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,36 +34,40 @@ pub struct RingFeatures {
     pub indirect: bool,
     /// VIRTIO_F_EVENT_IDX.
     pub event_index: bool,
+    /// VIRTIO_F_RING_PACKED.
+    pub packed: bool,
 }
 
-/// Where the three parts are, in device addresses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Areas {
-    /// Descriptor table.
-    pub descriptor: u64,
-    /// Available ring.
-    pub driver: u64,
-    /// Used ring.
-    pub device: u64,
-}
-
-/// One split virtqueue as its device knows it.
+/// One virtqueue as its device knows it.
 ///
-/// rust-vmm acts for the device (`queue/ring.rs`), and what the driver did is judged beside it (`queue/check.rs`, `queue/chain.rs`).
+/// Its rings are split or packed, as was agreed on when it was enabled.
 #[derive(Debug, Default)]
 pub struct DeviceQueue {
     size: u16,
     areas: Areas,
-    is_enabled: bool,
-    /// None if rust-vmm refuses the queue.
-    ring: Option<Ring>,
-    is_quiet: bool,
-    signalled: u16,
-    notified: u16,
-    /// Up to which index the driver had made chains available when it was last seen to wait.
-    awaited: u16,
+    rings: Rings,
     in_flight: BTreeSet<u16>,
     exposures: Vec<Exposure>,
+}
+
+#[derive(Debug, Default)]
+enum Rings {
+    /// The device does not use the queue.
+    #[default]
+    None,
+    Split(SplitQueue),
+    Packed(PackedQueue),
+}
+
+/// Does the same with rings of either format, and something else where there are none.
+macro_rules! either {
+    ($rings:expr, $queue:ident => $act:expr, none => $none:expr) => {
+        match $rings {
+            Rings::None => $none,
+            Rings::Split($queue) => $act,
+            Rings::Packed($queue) => $act,
+        }
+    };
 }
 
 impl DeviceQueue {
@@ -84,25 +86,22 @@ impl DeviceQueue {
     /// Says whether the device uses the queue.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
-        self.is_enabled
+        !matches!(self.rings, Rings::None)
     }
 
-    /// Returns the heads of the chains the device has.
+    /// Returns the heads, or buffer IDs, of the chains the device has.
     #[must_use]
     pub const fn in_flight(&self) -> &BTreeSet<u16> {
         &self.in_flight
     }
 
-    /// Returns the used index the device has published.
-    #[must_use]
-    pub fn used_index(&self) -> u16 {
-        self.ring.as_ref().map_or(0, Ring::next_used)
-    }
-
-    /// Returns up to which index the device has looked at the available ring.
-    #[must_use]
-    pub fn last_available(&self) -> u16 {
-        self.ring.as_ref().map_or(0, Ring::next_available)
+    /// Returns how many chains were made available that the device has not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`StrayAccess`] if the rings are out of reach.
+    pub fn unseen(&self, memory: &DeviceMemory) -> Result<u16, StrayAccess> {
+        either!(&self.rings, queue => queue.unseen(memory), none => Ok(0))
     }
 
     /// Begins to use the queue; what is wrong with it is noted, and `memory_rule` is the rule for its memory being zeroed.
@@ -110,6 +109,7 @@ impl DeviceQueue {
         &mut self,
         size: u16,
         areas: Areas,
+        features: RingFeatures,
         memory: &DeviceMemory,
         memory_rule: &'static str,
         violations: &mut Violations,
@@ -117,18 +117,29 @@ impl DeviceQueue {
         *self = Self {
             size,
             areas,
-            is_enabled: true,
             ..Self::default()
         };
         // Room for every offset within a queue, so that no sum below wraps.
         let last = areas.descriptor.max(areas.driver).max(areas.device);
-        if last > u64::MAX - (1 << 20) {
-            self.is_enabled = false;
+        if last > u64::MAX - PART_LIMIT_BYTES {
             violations.add(memory_rule, format!("an area at {last:#x}"));
             return;
         }
-        self.ring = Ring::new(size, areas);
-        self.check_areas(memory, memory_rule, violations);
+        let mut check =
+            |parts, align_rule| area::check(&parts, align_rule, memory, memory_rule, violations);
+        if features.packed {
+            let mut queue = PackedQueue::new(size, areas);
+            self.exposures = check(queue.parts(), "PACKED-01");
+            let is_possible = queue.check_enabled(memory, memory_rule, violations);
+            if is_possible {
+                self.rings = Rings::Packed(queue);
+            }
+        } else {
+            let queue = SplitQueue::new(size, areas);
+            self.exposures = check(queue.parts(), "SPLIT-01");
+            queue.check_enabled(memory, memory_rule, violations);
+            self.rings = Rings::Split(queue);
+        }
     }
 
     /// Stops using the queue and forgets it.
@@ -140,62 +151,178 @@ impl DeviceQueue {
     }
 
     /// Takes the next chain the driver has made available, if there is one.
-    ///
-    /// The chain is what rust-vmm read, once the checker has nothing against it.
     pub(crate) fn pop(
         &mut self,
         memory: &DeviceMemory,
         features: RingFeatures,
         violations: &mut Violations,
     ) -> Result<Option<Chain>, RingError> {
-        self.check_next(memory, features, violations)?
-            .map(|checked| self.fetch(checked, memory, features, violations))
-            .transpose()
-    }
-
-    /// Has rust-vmm fetch the chain that was `checked`, and compares.
-    fn fetch(
-        &mut self,
-        mut chain: Chain,
-        memory: &DeviceMemory,
-        features: RingFeatures,
-        violations: &mut Violations,
-    ) -> Result<Chain, RingError> {
-        let head = chain.head;
-        let slot = self.available_slot(self.last_available());
-        match self.ring(features)?.pop(memory) {
-            Some((first, buffers)) if first == head && buffers == chain.buffers => {
-                chain.buffers = buffers;
+        let chain = either!(
+            &mut self.rings,
+            queue => queue.pop(memory, features, violations)?,
+            none => None
+        );
+        if let Some(Chain { head, .. }) = chain
+            && !self.in_flight.insert(head)
+        {
+            if features.packed {
+                let what = format!("buffer {head} was made available while it was in flight");
+                violations.add("PACKED-20", what);
             }
-            other => {
-                // A driver that works while the device does may have changed it between the two readings.
-                if memory.load_u16(slot)? != head || !self.is_unchanged(&chain, memory, features) {
-                    let what = format!("the chain from {head} was changed as it was read");
-                    violations.add("CLEAN-01", what);
-                    return Err(RingError::Changed { head });
-                }
-                return Err(RingError::Disagreement {
-                    head,
-                    checked: chain.buffers.len(),
-                    read: other.map(|(_, buffers)| buffers.len()),
-                });
-            }
-        }
-        if !self.in_flight.insert(head) {
             return Err(RingError::HeadInFlight { head });
         }
         Ok(chain)
     }
 
-    /// Returns where the available ring has its entry number `index`.
-    fn available_slot(&self, index: u16) -> u64 {
-        self.areas.driver + 4 + 2 * u64::from(index % self.size)
+    /// Checks that the driver has left a chain alone since it was taken.
+    pub(crate) fn check_unchanged(
+        &mut self,
+        chain: &Chain,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+        violations: &mut Violations,
+    ) {
+        let broken = either!(
+            &mut self.rings,
+            queue => queue.rule_of_change(chain, memory, features),
+            none => None
+        );
+        if let Some(rule) = broken {
+            let what = format!("the chain from {} was changed while in flight", chain.head);
+            violations.add(rule, what);
+        }
     }
 
-    fn ring(&mut self, features: RingFeatures) -> Result<&mut Ring, RingError> {
-        let size = self.size;
-        let ring = self.ring.as_mut().ok_or(RingError::Refused { size })?;
-        ring.set_event_index(features.event_index);
-        Ok(ring)
+    /// Notes that the device has done with the chain that begins at `head`.
+    pub(crate) fn land(&mut self, head: u16) {
+        self.in_flight.remove(&head);
+    }
+
+    /// Gives back what was used as the specification has it; true if the driver has to be notified.
+    pub(crate) fn give_back(
+        &mut self,
+        used: Used,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+        violations: &mut Violations,
+    ) -> Result<bool, RingError> {
+        match &mut self.rings {
+            Rings::None => Ok(false),
+            Rings::Split(queue) => {
+                queue.give_back(used, memory, features)?;
+                queue.wants_interrupt(memory, features)
+            }
+            Rings::Packed(queue) => {
+                queue.give_back(used, memory, violations)?;
+                Ok(queue.wants_interrupt(memory, features)?)
+            }
+        }
+    }
+
+    /// Gives back what need not be true.
+    pub(crate) fn lie(&mut self, used: Used, memory: &DeviceMemory) -> Result<(), RingError> {
+        either!(&mut self.rings, queue => queue.lie(used, memory), none => Ok(()))
+    }
+
+    /// As [`lie`](Self::lie), where the driver does not look.
+    pub(crate) fn lie_elsewhere(
+        &mut self,
+        used: Used,
+        memory: &DeviceMemory,
+    ) -> Result<(), RingError> {
+        either!(&mut self.rings, queue => queue.lie_elsewhere(used, memory), none => Ok(()))
+    }
+
+    /// Has `by` more chains look used without a word about which.
+    pub(crate) fn jump(&mut self, by: u16, memory: &DeviceMemory) -> Result<(), RingError> {
+        either!(&mut self.rings, queue => queue.jump(by, memory), none => Ok(()))
+    }
+
+    /// Says whether lies call for a notification.
+    pub(crate) fn wants_interrupt_for_lies(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Result<bool, RingError> {
+        match &mut self.rings {
+            Rings::None => Ok(false),
+            Rings::Split(queue) => queue.wants_interrupt_for_lies(memory, features),
+            Rings::Packed(queue) => Ok(queue.wants_interrupt(memory, features)?),
+        }
+    }
+
+    /// Notes that there is work, which is looked for without being notified until [`listen`](Self::listen).
+    pub(crate) fn be_quiet(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Result<(), RingError> {
+        either!(&mut self.rings, queue => queue.be_quiet(memory, features), none => Ok(()))
+    }
+
+    /// Asks to be notified of the next chain; true if there is one already.
+    pub(crate) fn listen(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Result<bool, RingError> {
+        either!(&mut self.rings, queue => queue.listen(memory, features), none => Ok(false))
+    }
+
+    /// Checks that a notification that has come was one the device had asked for; in packed rings any may come (§2.8.16).
+    pub(crate) fn check_notification(
+        &mut self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+        violations: &mut Violations,
+    ) -> Result<(), StrayAccess> {
+        match &mut self.rings {
+            Rings::Split(queue) => queue.check_notification(memory, features, violations),
+            Rings::Packed(_) | Rings::None => Ok(()),
+        }
+    }
+
+    /// Notes that the driver waits for the device: by now it has decided whether to notify it of what is available.
+    pub(crate) fn note_wait(&mut self, memory: &DeviceMemory) {
+        either!(&mut self.rings, queue => queue.note_wait(memory), none => ());
+    }
+
+    /// Returns the rule that a driver broke that waited for chains which the device did not look at, and how many entries these take.
+    pub(crate) fn unheard(
+        &self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Option<(&'static str, u16)> {
+        either!(
+            &self.rings,
+            queue => match queue.awaited_unseen() {
+                0 => None,
+                count => Some((queue.rule_of_silence(memory, features)?, count)),
+            },
+            none => None
+        )
+    }
+
+    /// Returns what a notification that carries data has to say of the driver's next descriptor (§2.9).
+    pub(crate) fn notification_data(&self, memory: &DeviceMemory) -> Result<u16, StrayAccess> {
+        either!(&self.rings, queue => queue.notification_data(memory), none => Ok(0))
+    }
+
+    /// Writes `avail_event`, in packed rings offset and wrap counter of the device event suppression.
+    pub(crate) fn set_available_event(
+        &self,
+        value: u16,
+        memory: &DeviceMemory,
+    ) -> Result<(), StrayAccess> {
+        either!(&self.rings, queue => queue.set_available_event(value, memory), none => Ok(()))
+    }
+
+    /// Writes `used.flags`, in packed rings the flags of the device event suppression.
+    pub(crate) fn set_used_flags(
+        &self,
+        value: u16,
+        memory: &DeviceMemory,
+    ) -> Result<(), StrayAccess> {
+        either!(&self.rings, queue => queue.set_used_flags(value, memory), none => Ok(()))
     }
 }

@@ -49,7 +49,8 @@ pub struct Behaviour {
     pub region_len_bytes: usize,
     /// What QueueSizeMax reads for queues that exist.
     pub queue_size_max: u32,
-    /// Feature bits offered besides those of the model and the device's own INDIRECT_DESC, EVENT_IDX and VERSION_1.
+    /// Feature bits offered besides those of the model and the device's own INDIRECT_DESC, EVENT_IDX and VERSION_1:
+    /// [`RING_PACKED`](crate::device::feature::RING_PACKED) for packed rings, and its neighbours there.
     pub offer: u64,
     /// Feature bits not offered.
     pub withhold: u64,

@@ -50,7 +50,7 @@ macro_rules! controls {
                 self.with_core(|core| core.set_needs_reset());
             }
 
-            /// Returns queue and head of each request that waits for an answer, oldest first.
+            /// Returns queue and head, or buffer ID, of each request that waits for an answer, oldest first.
             #[must_use]
             pub fn waiting(&self) -> Vec<(u16, u16)> {
                 self.with_core(|core| core.waiting())
@@ -75,7 +75,8 @@ macro_rules! controls {
                 released
             }
 
-            /// Writes `avail_event` of `queue`; [`Suppression::Frozen`](crate::device::Suppression) keeps it.
+            /// Writes `avail_event` of `queue`, or of a packed one offset and wrap counter of the device event suppression;
+            /// [`Suppression::Frozen`](crate::device::Suppression) keeps it.
             ///
             /// # Panics
             ///
@@ -88,7 +89,7 @@ macro_rules! controls {
                 });
             }
 
-            /// Writes `used.flags` of `queue`.
+            /// Writes `used.flags` of `queue`, or of a packed one the flags of the device event suppression.
             ///
             /// # Panics
             ///

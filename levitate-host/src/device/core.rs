@@ -9,14 +9,13 @@ mod watch;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::feature::{EVENT_IDX, INDIRECT_DESC, RING_PACKED, VERSION_1};
 use super::{Behaviour, DeviceModel, Fault, Violations};
 use crate::clock::DeviceClock;
 use crate::dma::DeviceMemory;
 use crate::queue::{Areas, DeviceQueue, RingError, RingFeatures};
 
 use super::service::Pending;
-pub(super) use features::ACCESS_PLATFORM;
-use features::{EVENT_IDX, INDIRECT_DESC, VERSION_1};
 pub(crate) use rules::Rules;
 use watch::ConfigWatch;
 
@@ -159,6 +158,7 @@ impl<M: DeviceModel> Core<M> {
         RingFeatures {
             indirect: self.negotiated & INDIRECT_DESC != 0,
             event_index: self.negotiated & EVENT_IDX != 0,
+            packed: self.negotiated & RING_PACKED != 0,
         }
     }
 
@@ -175,9 +175,17 @@ impl<M: DeviceModel> Core<M> {
                 format!("queue {index} was set up with status {:#x}", self.status),
             );
         }
+        let features = self.ring_features();
         if let Some(queue) = self.queues.get_mut(usize::from(index)) {
             queue.disable(&self.memory);
-            queue.enable(size, areas, &self.memory, rule, &mut self.violations);
+            queue.enable(
+                size,
+                areas,
+                features,
+                &self.memory,
+                rule,
+                &mut self.violations,
+            );
         }
     }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use levitate_hal::Instant;
 
-use super::core::{ACCESS_PLATFORM, Core, DRIVER_OK, Source};
+use super::core::{Core, DRIVER_OK, Source};
+use super::feature::ACCESS_PLATFORM;
 use super::{Completion, DeviceModel, Family, Fault, Suppression, Violations};
 use crate::dma::{AccessKind, DeviceMemory, Exposure};
-use crate::queue::{Chain, Request, RingError, scatter};
+use crate::queue::{Chain, Request, RingError, Used, scatter};
 
 /// How long a careless device takes to ask for a notification: about as long as a driver takes for its next request.
 const DAWDLING_SPINS: usize = 1000;
@@ -252,11 +253,8 @@ impl<M: DeviceModel> Core<M> {
     fn answer(&mut self, request: Pending) {
         let Pending { queue, chain, .. } = &request;
         let ring_features = self.ring_features();
-        if let Some(ring) = self.queues.get(usize::from(*queue))
-            && !ring.is_unchanged(chain, &self.memory, ring_features)
-        {
-            let what = format!("the chain from {} was changed while in flight", chain.head);
-            self.violations.add("CLEAN-01", what);
+        if let Some(ring) = self.queues.get_mut(usize::from(*queue)) {
+            ring.check_unchanged(chain, &self.memory, ring_features, &mut self.violations);
         }
         check_kept(&request, &self.memory, &mut self.violations);
         let fault = self.faults.pop_front().or(self.constant_fault);
@@ -295,34 +293,33 @@ impl<M: DeviceModel> Core<M> {
         let memory = &self.memory;
         let head = request.chain.head;
         queue.land(head);
-        let id = u32::from(head);
+        let used = Used::new(&request.chain, used_len);
         match fault {
             Some(Fault::NoUsedElement) => return Ok(()),
             Some(Fault::UsedIdOutOfRange) => {
                 // A multiple of the size, so that an index taken modulo the size would look right.
-                queue.lie(id + u32::from(queue.size()), used_len, memory)?;
+                let id = used.id + u32::from(queue.size());
+                queue.lie(used.naming(id), memory)?;
             }
             Some(Fault::UsedIdNotInFlight) => {
                 let flying = queue.in_flight();
                 let stranger =
                     (0..queue.size()).find(|other| *other != head && !flying.contains(other));
-                queue.lie(stranger.map_or(u32::MAX, u32::from), used_len, memory)?;
+                queue.lie(used.naming(stranger.map_or(u32::MAX, u32::from)), memory)?;
             }
             Some(Fault::UsedTwice) => {
-                queue.lie(id, used_len, memory)?;
-                queue.lie(id, used_len, memory)?;
+                queue.lie(used, memory)?;
+                queue.lie(used, memory)?;
             }
             Some(Fault::UsedIndexJump(by)) => {
-                queue.lie(id, used_len, memory)?;
+                queue.lie(used, memory)?;
                 queue.jump(by, memory)?;
             }
             Some(Fault::UsedRingMisplaced) => {
-                let areas = queue.areas();
-                let available_end = areas.driver + 4 + 2 * u64::from(queue.size());
-                queue.lie_at(available_end.next_multiple_of(4), id, used_len, memory)?;
+                queue.lie_elsewhere(used, memory)?;
             }
             _ => {
-                if queue.give_back(head, used_len, memory, features)? {
+                if queue.give_back(used, memory, features, &mut self.violations)? {
                     self.signal(Source::Queue(request.queue));
                 }
                 return Ok(());

@@ -1,14 +1,6 @@
-//! A chain of descriptors, followed and checked once (§2.7.5): [`Chain`].
+//! A buffer of a driver, whichever ring it came by: [`Chain`].
 
-use super::{DESCRIPTOR_BYTES, DeviceQueue, RingError, RingFeatures};
-use crate::device::Violations;
-use crate::dma::{DeviceMemory, StrayAccess};
-
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
-const INDIRECT: u16 = 4;
-
-/// One buffer of a chain.
+/// One element of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buffer {
     /// Where it begins, as the device addresses it.
@@ -19,167 +11,29 @@ pub struct Buffer {
     pub is_writable: bool,
 }
 
-/// A chain as the device found it when it took it.
+/// A chain as the device found it when it took it; in a packed virtqueue the specification calls it a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// Index of its first descriptor.
+    /// What the device names it by when it gives it back: the index of its first descriptor, in a packed virtqueue the buffer ID.
     pub head: u16,
     /// Its buffers, readable ones first.
     pub buffers: Vec<Buffer>,
     /// Whether the buffers are in an indirect table, and where: address and bytes.
     pub indirect_table: Option<(u64, u32)>,
+    /// How many descriptors of the table or ring it takes; those of an indirect table are not among them.
+    pub descriptors: u16,
+    /// Where in the table or ring it begins.
+    pub first: u16,
 }
 
-struct Descriptor {
-    addr: u64,
-    len_bytes: u32,
-    flags: u16,
-    next: u16,
-}
-
-impl Descriptor {
-    fn read(table: u64, index: u16, memory: &DeviceMemory) -> Result<Self, StrayAccess> {
-        let bytes =
-            memory.read_array::<16>(table.saturating_add(DESCRIPTOR_BYTES * u64::from(index)))?;
-        let [
-            a0,
-            a1,
-            a2,
-            a3,
-            a4,
-            a5,
-            a6,
-            a7,
-            l0,
-            l1,
-            l2,
-            l3,
-            f0,
-            f1,
-            n0,
-            n1,
-        ] = bytes;
-        Ok(Self {
-            addr: u64::from_le_bytes([a0, a1, a2, a3, a4, a5, a6, a7]),
-            len_bytes: u32::from_le_bytes([l0, l1, l2, l3]),
-            flags: u16::from_le_bytes([f0, f1]),
-            next: u16::from_le_bytes([n0, n1]),
-        })
+impl Chain {
+    /// Returns how many bytes there are for the device to write.
+    #[must_use]
+    pub fn writable_len_bytes(&self) -> u64 {
+        self.buffers
+            .iter()
+            .filter(|buffer| buffer.is_writable)
+            .map(|buffer| u64::from(buffer.len_bytes))
+            .sum()
     }
-}
-
-/// Follows the chain that begins at `head`.
-pub(super) fn walk(
-    queue: &DeviceQueue,
-    head: u16,
-    memory: &DeviceMemory,
-    features: RingFeatures,
-    violations: &mut Violations,
-) -> Result<Chain, RingError> {
-    let mut table = queue.areas.descriptor;
-    let mut table_entries = u64::from(queue.size);
-    let mut chain = Chain {
-        head,
-        buffers: Vec::new(),
-        indirect_table: None,
-    };
-    let mut index = head;
-    let mut total_bytes = 0_u64;
-    loop {
-        if u64::from(index) >= table_entries {
-            return Err(RingError::DescriptorIndex {
-                index,
-                table: table_entries,
-            });
-        }
-        let Descriptor {
-            addr,
-            len_bytes,
-            flags,
-            next,
-        } = Descriptor::read(table, index, memory)?;
-        if flags & INDIRECT != 0 {
-            check_indirect(index, flags, &chain, features, violations)?;
-            if len_bytes == 0 || u64::from(len_bytes) % DESCRIPTOR_BYTES != 0 {
-                return Err(RingError::IndirectLength { len_bytes });
-            }
-            table = addr;
-            table_entries = u64::from(len_bytes) / DESCRIPTOR_BYTES;
-            chain.indirect_table = Some((addr, len_bytes));
-            index = 0;
-            continue;
-        }
-        if len_bytes == 0 {
-            return Err(RingError::EmptyBuffer { index });
-        }
-        let is_writable = flags & WRITE != 0;
-        if !is_writable && chain.buffers.last().is_some_and(|last| last.is_writable) {
-            violations.add(
-                "SPLIT-02",
-                format!("descriptor {index} is readable after a writable one"),
-            );
-            return Err(RingError::ReadableAfterWritable { index });
-        }
-        total_bytes += u64::from(len_bytes);
-        if total_bytes > 1 << 32 {
-            violations.add(
-                "SPLIT-04",
-                format!("the chain from {head} has more than 2^32 bytes"),
-            );
-            return Err(RingError::TooManyBytes { head });
-        }
-        chain.buffers.push(Buffer {
-            addr,
-            len_bytes,
-            is_writable,
-        });
-        if flags & NEXT == 0 {
-            return Ok(chain);
-        }
-        if chain.buffers.len() >= usize::from(queue.size) {
-            violations.add(
-                "SPLIT-08",
-                format!(
-                    "the chain from {head} is longer than the queue size, {}",
-                    queue.size
-                ),
-            );
-            return Err(RingError::ChainTooLong {
-                head,
-                size: queue.size,
-            });
-        }
-        index = next;
-    }
-}
-
-fn check_indirect(
-    index: u16,
-    flags: u16,
-    chain: &Chain,
-    features: RingFeatures,
-    violations: &mut Violations,
-) -> Result<(), RingError> {
-    if !features.indirect {
-        violations.add(
-            "SPLIT-06",
-            format!("descriptor {index} is INDIRECT, which was not negotiated"),
-        );
-        return Err(RingError::Flags { index, flags });
-    }
-    if chain.indirect_table.is_some() {
-        violations.add(
-            "SPLIT-07",
-            format!("descriptor {index} of an indirect table is INDIRECT"),
-        );
-        return Err(RingError::Flags { index, flags });
-    }
-    if flags & NEXT != 0 {
-        violations.add(
-            "SPLIT-09",
-            format!("descriptor {index} is INDIRECT and NEXT"),
-        );
-        return Err(RingError::Flags { index, flags });
-    }
-    Ok(())
 }

@@ -54,7 +54,7 @@ pub enum RingError {
         /// Its length.
         len_bytes: u32,
     },
-    /// Flags that no device can follow: INDIRECT where it must not be.
+    /// Flags that no device can follow: INDIRECT where it must not be, or a part of a list that is not available.
     #[error("descriptor {index} has flags {flags:#x}")]
     Flags {
         /// Its index.
@@ -93,6 +93,12 @@ pub enum RingError {
     Changed {
         /// Its first descriptor.
         head: u16,
+    },
+    /// The driver made a descriptor of a packed ring available, or needs it for a list, that the device has not used.
+    #[error("descriptor {slot} was needed again before it was used")]
+    Overrun {
+        /// Its place in the ring.
+        slot: u16,
     },
     /// A chain was made available again while the device has it.
     #[error("the chain from {head} is already in flight")]

@@ -1,69 +1,37 @@
-//! Giving chains back through the used ring, properly or not (§2.7.8).
+//! What a device says when it gives chains back: [`Used`].
 
-use super::{DeviceQueue, RingError, RingFeatures, USED_ELEMENT_BYTES};
-use crate::dma::DeviceMemory;
+use super::Chain;
 
-impl DeviceQueue {
-    /// Gives the chain from `head` back as the specification has it; true if the driver has to be notified.
-    pub(crate) fn give_back(
-        &mut self,
-        head: u16,
-        len_bytes: u32,
-        memory: &DeviceMemory,
-        features: RingFeatures,
-    ) -> Result<bool, RingError> {
-        self.ring(features)?.add_used(head, len_bytes, memory)?;
-        self.wants_interrupt(memory, features)
-    }
+/// One element of a used ring, or one used descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// The chain it names; of a batch the last one.
+    pub(crate) id: u32,
+    /// How many bytes the device wrote to that chain.
+    pub(crate) len_bytes: u32,
+    /// How many chains it gives back: more than one with VIRTIO_F_IN_ORDER only.
+    pub(crate) chains: u16,
+    /// How many descriptors of the table or ring these took.
+    pub(crate) descriptors: u16,
+    /// Whether there is noise where the specification has drivers look at nothing.
+    pub(crate) is_noisy: bool,
+}
 
-    /// Writes an element that need not be true, and the index after it.
-    ///
-    /// Lies are written by ourselves, because rust-vmm knows none.
-    pub(crate) fn lie(
-        &mut self,
-        id: u32,
-        len_bytes: u32,
-        memory: &DeviceMemory,
-    ) -> Result<(), RingError> {
-        self.lie_at(self.areas.device, id, len_bytes, memory)
-    }
-
-    /// As [`lie`](Self::lie), to a used ring at `at`, which need not be where the driver looks.
-    pub(crate) fn lie_at(
-        &mut self,
-        at: u64,
-        id: u32,
-        len_bytes: u32,
-        memory: &DeviceMemory,
-    ) -> Result<(), RingError> {
-        let slot = u64::from(self.used_index() % self.size.max(1));
-        let mut element = [0; 8];
-        element[..4].copy_from_slice(&id.to_le_bytes());
-        element[4..].copy_from_slice(&len_bytes.to_le_bytes());
-        memory.write(at + 4 + USED_ELEMENT_BYTES * slot, &element)?;
-        self.move_used_index(at, 1, memory)
-    }
-
-    /// Moves the used index by `by` without a word about what was used.
-    pub(crate) fn jump(&mut self, by: u16, memory: &DeviceMemory) -> Result<(), RingError> {
-        self.move_used_index(self.areas.device, by, memory)
-    }
-
-    fn move_used_index(
-        &mut self,
-        ring: u64,
-        by: u16,
-        memory: &DeviceMemory,
-    ) -> Result<(), RingError> {
-        let index = self.used_index().wrapping_add(by);
-        if let Some(ring) = &mut self.ring {
-            ring.set_next_used(index);
+impl Used {
+    /// Gives `chain` back, and no other.
+    pub(crate) fn new(chain: &Chain, len_bytes: u32) -> Self {
+        Self {
+            id: chain.head.into(),
+            len_bytes,
+            chains: 1,
+            descriptors: chain.descriptors,
+            is_noisy: false,
         }
-        Ok(memory.store_u16(ring + 2, index)?)
     }
 
-    /// Notes that the device has done with the chain that begins at `head`.
-    pub(crate) fn land(&mut self, head: u16) {
-        self.in_flight.remove(&head);
+    /// The same, naming another chain.
+    pub(crate) const fn naming(mut self, id: u32) -> Self {
+        self.id = id;
+        self
     }
 }

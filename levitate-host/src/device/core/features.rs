@@ -1,21 +1,12 @@
 //! What a driver may and what it has to accept of the features on offer (§2.2.1, §6).
 
 use super::{Core, DeviceModel, Family};
-
-pub(super) const INDIRECT_DESC: u64 = 1 << 28;
-pub(super) const EVENT_IDX: u64 = 1 << 29;
-pub(super) const VERSION_1: u64 = 1 << 32;
+use crate::device::feature::*;
 
 const NOTIFY_ON_EMPTY: u64 = 1 << 24;
 const ANY_LAYOUT: u64 = 1 << 27;
 const UNUSED_30: u64 = 1 << 30;
-pub(in crate::device) const ACCESS_PLATFORM: u64 = 1 << 33;
-const RING_PACKED: u64 = 1 << 34;
-const IN_ORDER: u64 = 1 << 35;
-const ORDER_PLATFORM: u64 = 1 << 36;
 const SR_IOV: u64 = 1 << 37;
-const NOTIFICATION_DATA: u64 = 1 << 38;
-const RING_RESET: u64 = 1 << 40;
 const ADMIN_VQ: u64 = 1 << 41;
 const SUSPEND: u64 = 1 << 43;
 

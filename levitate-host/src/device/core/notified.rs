@@ -30,23 +30,17 @@ impl<M: DeviceModel> Core<M> {
         if !self.listens() {
             return;
         }
+        let features = self.ring_features();
         for queue in self
             .queues
             .iter()
             .filter(|queue| is_reachable(queue, &self.memory))
         {
-            let rule = if self.ring_features().event_index {
-                "SPLIT-24"
-            } else if self.memory.load_u16(queue.areas().device) == Ok(0) {
-                "SPLIT-22"
-            } else {
-                continue;
-            };
-            if let unseen @ 1.. = queue.awaited_unseen() {
-                self.violations.add(
-                    rule,
-                    format!("{unseen} chains were made available and waited for, and the device was not told"),
+            if let Some((rule, unseen)) = queue.unheard(&self.memory, features) {
+                let what = format!(
+                    "{unseen} entries were made available and waited for, and the device was not told"
                 );
+                self.violations.add(rule, what);
             }
         }
     }

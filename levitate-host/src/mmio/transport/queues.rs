@@ -1,6 +1,7 @@
 //! The registers that set up a queue (§4.2.3.2, §4.2.4).
 
 use super::*;
+use crate::device::feature::RING_PACKED;
 use crate::queue::Areas;
 
 /// What QueueAlign is until it is written.
@@ -99,8 +100,10 @@ impl<M: DeviceModel> Transport<M> {
             self.violation(id, format!("QueueSize {value} is not 1 to {max}"));
             return;
         }
-        if !value.is_power_of_two() || value > 32768 {
-            self.violation("SPLIT-28", format!("QueueSize {value}"));
+        let is_packed = self.core.negotiated() & RING_PACKED != 0;
+        if value > 32768 || !(is_packed || value.is_power_of_two()) {
+            let rule = if is_packed { "PACKED-26" } else { "SPLIT-28" };
+            self.violation(rule, format!("QueueSize {value}"));
             return;
         }
         if let Some(queue) = self.queues.get_mut(self.queue_sel as usize) {

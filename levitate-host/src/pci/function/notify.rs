@@ -88,9 +88,6 @@ impl<M: DeviceModel> Function<M> {
 
     /// The other half is the index that the available ring goes on with (§2.9).
     fn check_data(&mut self, queue: u16, next: u16) {
-        if self.has_negotiated(RING_PACKED) {
-            return;
-        }
         let Some(ring) = self.core.queues.get(usize::from(queue)) else {
             return;
         };
@@ -98,14 +95,18 @@ impl<M: DeviceModel> Function<M> {
             return;
         }
         // Where the ring is out of reach, the device finds out as it serves the notification.
-        if let Ok(unseen) = ring.unseen(&self.core.memory) {
-            let index = ring.last_available().wrapping_add(unseen);
-            if next != index {
-                self.violation(
-                    "DN-01",
-                    format!("queue {queue} was notified of {next}, its index is {index}"),
-                );
-            }
+        if let Ok(wanted) = ring.notification_data(&self.core.memory)
+            && next != wanted
+        {
+            let rule = if self.has_negotiated(RING_PACKED) {
+                "PACKED-04"
+            } else {
+                "DN-01"
+            };
+            self.violation(
+                rule,
+                format!("queue {queue} was notified with {next:#x}, it goes on with {wanted:#x}"),
+            );
         }
     }
 }

@@ -131,6 +131,10 @@ impl<M: DeviceModel> Function<M> {
                 self.violation("PCI-16", "queue_size 0 was written".to_owned());
                 return;
             }
+            if value > 32768 {
+                self.violation("PACKED-26", format!("queue_size {value} was written"));
+                return;
+            }
         } else if !value.is_power_of_two() {
             self.violation("PCI-17", format!("queue_size {value} was written"));
             return;

@@ -3,7 +3,7 @@
 use virtio_queue::{Error, Queue, QueueT as _};
 use vm_memory::GuestAddress;
 
-use super::{Areas, Buffer, RingError};
+use super::super::{Areas, Buffer, RingError};
 use crate::dma::{DeviceMemory, LockedMemory};
 
 /// What acts for the device: it fetches chains, gives them back, and says who wants to be notified.

@@ -2,33 +2,38 @@
 
 use std::sync::atomic::{Ordering, fence};
 
-use super::{AVAILABLE_NO_INTERRUPT, DeviceQueue, RingError, RingFeatures, USED_ELEMENT_BYTES};
+use super::super::{RingError, RingFeatures};
+use super::{AVAILABLE_NO_INTERRUPT, SplitQueue, USED_ELEMENT_BYTES};
 use crate::device::Violations;
 use crate::dma::{DeviceMemory, StrayAccess};
 
 /// `VIRTQ_USED_F_NO_NOTIFY`.
 const USED_NO_NOTIFY: u16 = 1;
 
-impl DeviceQueue {
+impl SplitQueue {
     /// Returns how many chains were made available that the device has not looked at.
-    ///
-    /// # Errors
-    ///
-    /// [`StrayAccess`] if the available ring is out of reach.
-    pub fn unseen(&self, memory: &DeviceMemory) -> Result<u16, StrayAccess> {
+    pub(in super::super) fn unseen(&self, memory: &DeviceMemory) -> Result<u16, StrayAccess> {
         let published = memory.load_u16(self.areas.driver + 2)?;
         Ok(published.wrapping_sub(self.last_available()))
     }
 
+    /// Returns the index that the available ring goes on with: a notification with data has its 16 bits (§2.9).
+    pub(in super::super) fn notification_data(
+        &self,
+        memory: &DeviceMemory,
+    ) -> Result<u16, StrayAccess> {
+        memory.load_u16(self.areas.driver + 2)
+    }
+
     /// Notes that the driver waits for the device: by now it has decided whether to notify it of what is available.
-    pub(crate) fn note_wait(&mut self, memory: &DeviceMemory) {
+    pub(in super::super) fn note_wait(&mut self, memory: &DeviceMemory) {
         if let Ok(published) = memory.load_u16(self.areas.driver + 2) {
             self.awaited = published;
         }
     }
 
     /// Returns how many chains the driver was seen to wait for that the device has not looked at.
-    pub(crate) fn awaited_unseen(&self) -> u16 {
+    pub(in super::super) fn awaited_unseen(&self) -> u16 {
         match self.awaited.wrapping_sub(self.last_available()) {
             // Else the device has looked at more since.
             count if count <= self.size => count,
@@ -36,8 +41,20 @@ impl DeviceQueue {
         }
     }
 
+    /// Returns the rule that a driver breaks that waits now and has not notified of everything, if there is one.
+    pub(in super::super) fn rule_of_silence(
+        &self,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Option<&'static str> {
+        if features.event_index {
+            return Some("SPLIT-24");
+        }
+        (memory.load_u16(self.areas.device) == Ok(0)).then_some("SPLIT-22")
+    }
+
     /// Checks that a notification that has come was one the device had asked for (§2.7.10.1).
-    pub(crate) fn check_notification(
+    pub(in super::super) fn check_notification(
         &mut self,
         memory: &DeviceMemory,
         features: RingFeatures,
@@ -59,7 +76,7 @@ impl DeviceQueue {
     }
 
     /// Says whether what was given back since the last time calls for a notification (§2.7.7.2), as rust-vmm has it.
-    pub(super) fn wants_interrupt(
+    pub(in super::super) fn wants_interrupt(
         &mut self,
         memory: &DeviceMemory,
         features: RingFeatures,
@@ -71,7 +88,7 @@ impl DeviceQueue {
     }
 
     /// As `wants_interrupt`, for lies, of which rust-vmm does not know.
-    pub(crate) fn wants_interrupt_for_lies(
+    pub(in super::super) fn wants_interrupt_for_lies(
         &mut self,
         memory: &DeviceMemory,
         features: RingFeatures,
@@ -97,7 +114,7 @@ impl DeviceQueue {
     }
 
     /// Notes that there is work, which is looked for without being notified until [`listen`](Self::listen).
-    pub(crate) fn be_quiet(
+    pub(in super::super) fn be_quiet(
         &mut self,
         memory: &DeviceMemory,
         features: RingFeatures,
@@ -110,7 +127,7 @@ impl DeviceQueue {
     }
 
     /// Asks to be notified of the next chain; true if there is one already.
-    pub(crate) fn listen(
+    pub(in super::super) fn listen(
         &mut self,
         memory: &DeviceMemory,
         features: RingFeatures,
@@ -120,7 +137,7 @@ impl DeviceQueue {
     }
 
     /// Writes `avail_event`.
-    pub(crate) fn set_available_event(
+    pub(in super::super) fn set_available_event(
         &self,
         value: u16,
         memory: &DeviceMemory,
@@ -129,7 +146,7 @@ impl DeviceQueue {
     }
 
     /// Writes `used.flags`.
-    pub(crate) fn set_used_flags(
+    pub(in super::super) fn set_used_flags(
         &self,
         value: u16,
         memory: &DeviceMemory,

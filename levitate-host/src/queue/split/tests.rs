@@ -8,19 +8,15 @@ use crate::dma::Pool;
 const SIZE: u16 = 4;
 
 /// A queue in which a chain of two descriptors is available: table at 0, available ring at 0x100, used ring at 0x200.
-fn queue(pool: &Pool) -> (DeviceQueue, DmaRegion<Pool>) {
+fn queue(pool: &Pool) -> (SplitQueue, DmaRegion<Pool>) {
     let memory = DmaRegion::new(pool, 4096, 4096).unwrap();
     let at = memory.device_addr().get();
-    let mut queue = DeviceQueue::default();
     let areas = Areas {
         descriptor: at,
         driver: at + 0x100,
         device: at + 0x200,
     };
-    let mut violations = Violations::default();
-    let device = pool.device_memory();
-    queue.enable(SIZE, areas, &device, "MMIO-12", &mut violations);
-    assert!(violations.as_slice().is_empty());
+    let queue = SplitQueue::new(SIZE, areas);
     for (index, flags) in [(0_u16, 1_u16), (1, 2)] {
         let descriptor = 16 * usize::from(index);
         let buffer = at + 0x800 + 16 * u64::from(index);
@@ -44,7 +40,6 @@ fn fetch_changed(offset: usize, bytes: &[u8; 2]) -> (Result<Chain, RingError>, V
     memory.write(offset, bytes).unwrap();
     let fetched = queue.fetch(checked, &device, features, &mut violations);
     let broken = violations.as_slice().iter().map(|one| one.id).collect();
-    queue.disable(&device);
     (fetched, broken)
 }
 

@@ -1,59 +1,49 @@
 //! What a driver may and may not do with the rings, judged on our own reading of them.
 
-use super::{
-    AVAILABLE_NO_INTERRUPT, Chain, DESCRIPTOR_BYTES, DeviceQueue, RingError, RingFeatures,
-    USED_ELEMENT_BYTES, chain,
-};
+use super::super::area::Part;
+use super::super::{Chain, DESCRIPTOR_BYTES, RingError, RingFeatures};
+use super::{AVAILABLE_NO_INTERRUPT, SplitQueue, USED_ELEMENT_BYTES, chain};
 use crate::device::Violations;
 use crate::dma::{AccessKind, DeviceMemory};
 
-impl DeviceQueue {
-    /// Notes what is wrong with the memory of a queue that is enabled.
-    pub(super) fn check_areas(
-        &mut self,
+impl SplitQueue {
+    /// Returns the three parts, as they have to be (§2.7).
+    pub(in super::super) fn parts(&self) -> [Part; 3] {
+        let entries = u64::from(self.size);
+        [
+            Part {
+                name: "descriptor area",
+                addr: self.areas.descriptor,
+                align: 16,
+                len_bytes: DESCRIPTOR_BYTES * entries,
+                uses: &[AccessKind::Read],
+            },
+            Part {
+                name: "driver area",
+                addr: self.areas.driver,
+                align: 2,
+                len_bytes: 6 + 2 * entries,
+                uses: &[AccessKind::Read],
+            },
+            Part {
+                name: "device area",
+                addr: self.areas.device,
+                align: 4,
+                len_bytes: 6 + USED_ELEMENT_BYTES * entries,
+                uses: &[AccessKind::Write],
+            },
+        ]
+    }
+
+    /// Notes what is wrong with the size and the content of a queue that is enabled.
+    pub(in super::super) fn check_enabled(
+        &self,
         memory: &DeviceMemory,
         memory_rule: &'static str,
         violations: &mut Violations,
     ) {
         if !self.size.is_power_of_two() || self.size > 32768 {
             violations.add("SPLIT-28", format!("queue size {}", self.size));
-        }
-        let entries = u64::from(self.size);
-        let parts = [
-            (
-                "descriptor area",
-                self.areas.descriptor,
-                16,
-                DESCRIPTOR_BYTES * entries,
-                AccessKind::Read,
-            ),
-            (
-                "driver area",
-                self.areas.driver,
-                2,
-                6 + 2 * entries,
-                AccessKind::Read,
-            ),
-            (
-                "device area",
-                self.areas.device,
-                4,
-                6 + USED_ELEMENT_BYTES * entries,
-                AccessKind::Write,
-            ),
-        ];
-        for (name, addr, align, len_bytes, kind) in parts {
-            if addr % align != 0 {
-                violations.add(
-                    "SPLIT-01",
-                    format!("{name} at {addr:#x} is not {align}-byte aligned"),
-                );
-            }
-            if let Err(stray) = memory.check(addr, len_bytes, kind) {
-                violations.add(memory_rule, format!("{name}: {stray}"));
-            } else {
-                self.exposures.push(memory.expose(addr, len_bytes));
-            }
         }
         self.check_zeroed(memory, memory_rule, violations);
     }
@@ -134,7 +124,7 @@ impl DeviceQueue {
     }
 
     /// Says whether the descriptors of a chain in flight are still what they were.
-    pub(crate) fn is_unchanged(
+    pub(super) fn is_unchanged(
         &self,
         chain: &Chain,
         memory: &DeviceMemory,
@@ -142,5 +132,15 @@ impl DeviceQueue {
     ) -> bool {
         let mut unheard = Violations::default();
         chain::walk(self, chain.head, memory, features, &mut unheard).is_ok_and(|now| now == *chain)
+    }
+
+    /// Returns the rule that was broken if they are not.
+    pub(in super::super) fn rule_of_change(
+        &self,
+        chain: &Chain,
+        memory: &DeviceMemory,
+        features: RingFeatures,
+    ) -> Option<&'static str> {
+        (!self.is_unchanged(chain, memory, features)).then_some("CLEAN-01")
     }
 }
