@@ -40,7 +40,8 @@ fn of_all_features_there_are_only_the_implemented_are_accepted() {
         .block_size(512);
     let bench = Bench::with(Version::Two, model, |behaviour| {
         // Everything but the features whose fields this model does not check, and bit 30, which nobody may offer.
-        behaviour.offer = !(1 << 30);
+        // RING_PACKED should be accepted where it is offered, which is only for a driver that has implemented it.
+        behaviour.offer = !(1 << 30 | 1 << 34) | Features::IMPLEMENTED.bits();
     });
     let mut storage = Storage::<4>::new();
     let blk = bench.drive(&mut storage);

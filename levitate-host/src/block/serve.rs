@@ -105,7 +105,7 @@ impl BlockModel {
             && data.len() > max as usize
         {
             request.violation(
-                "BLK-41",
+                request.rule_of_segments("BLK-41"),
                 format!("{} data segments, SEG_MAX is {max}", data.len()),
             );
         }

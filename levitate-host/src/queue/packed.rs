@@ -35,8 +35,8 @@ pub(super) struct PackedQueue {
     owned: u16,
     /// The ring as it was when device or driver last had a right to change it.
     known: Vec<[u8; DESCRIPTOR_LEN]>,
-    /// Whether device and ring are at odds by a lie, so that nothing about ownership can be said.
-    has_lied: bool,
+    /// Whether device and driver have another idea of whose a descriptor is, by a lie or a rule that was broken.
+    is_at_odds: bool,
     is_quiet: bool,
     /// Where the next used descriptor was to be when the driver's wish for notifications was last looked at.
     signalled: Position,
@@ -55,7 +55,7 @@ impl PackedQueue {
             next_used: Position::START,
             owned: 0,
             known: vec![[0; DESCRIPTOR_LEN]; usize::from(size)],
-            has_lied: false,
+            is_at_odds: false,
             is_quiet: false,
             signalled: Position::START,
             awaited: 0,
@@ -150,9 +150,12 @@ impl PackedQueue {
         if self.owned >= self.size {
             let what = format!("descriptor {} was written before it was used", next.slot);
             violations.add("PACKED-02", what);
+            self.is_at_odds = true;
             return Err(RingError::Overrun { slot: next.slot });
         }
-        let list = self.follow(memory, features, violations)?;
+        let list = self.follow(memory, features, violations);
+        self.is_at_odds |= matches!(list, Err(RingError::Overrun { .. }));
+        let list = list?;
         for buffer in &list.chain.buffers {
             let kind = match buffer.is_writable {
                 true => AccessKind::Write,
@@ -222,7 +225,7 @@ impl PackedQueue {
     fn is_owned(&self, slot: u16) -> bool {
         let size = u32::from(self.size);
         let ahead = (u32::from(slot) + size - u32::from(self.next_used.slot)) % size;
-        !self.has_lied && ahead < u32::from(self.owned)
+        !self.is_at_odds && ahead < u32::from(self.owned)
     }
 
     /// Says whether a descriptor has changed since it was last looked at, and looks at it.

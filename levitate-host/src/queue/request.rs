@@ -2,6 +2,7 @@
 
 use super::{Buffer, Chain};
 use crate::device::Violations;
+use crate::device::feature::RING_PACKED;
 use crate::dma::{DeviceMemory, StrayAccess};
 
 /// A request for a device model: what the driver wrote, and room for the answer.
@@ -37,6 +38,15 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn features(&self) -> u64 {
         self.features
+    }
+
+    /// Returns the rule that is broken by a list of more descriptors than the device allows, which packed rings have of their own.
+    pub(crate) const fn rule_of_segments(&self, of_the_device: &'static str) -> &'static str {
+        match (self.features & RING_PACKED, self.chain.indirect_table) {
+            (0, _) => of_the_device,
+            (_, None) => "PACKED-06",
+            (_, Some(_)) => "PACKED-14",
+        }
     }
 
     /// Returns the memory, for requests that name further parts of it.

@@ -5,13 +5,16 @@ use levitate_host::{Behaviour, Completion, MmioDevice, Pool, Version, VirtualClo
 
 use crate::life::{Outcome, Plays, QUEUE, Step};
 use crate::message::{Descriptor, INDIRECT, Message, NEXT, WRITE};
+use crate::packed_ring::{Element, PackedRing};
 use crate::ring::Ring;
 
 pub(crate) const INDIRECT_DESC: u64 = 1 << 28;
 pub(crate) const EVENT_IDX: u64 = 1 << 29;
 pub(crate) const VERSION_1: u64 = 1 << 32;
 const ANY_LAYOUT: u64 = 1 << 27;
+pub(crate) const RING_PACKED: u64 = 1 << 34;
 const ORDER_PLATFORM: u64 = 1 << 36;
+pub(crate) const NOTIFICATION_DATA: u64 = 1 << 38;
 
 const MAGIC: u32 = 0x7472_6976;
 const ACKNOWLEDGE: u32 = 1;
@@ -20,8 +23,10 @@ const DRIVER_OK: u32 = 4;
 const FEATURES_OK: u32 = 8;
 const FAILED: u32 = 0x80;
 
-/// Entries of each queue.
+/// Entries of each split queue.
 pub(crate) const SIZE: u16 = 512;
+/// Most descriptors of a packed one, which need be no power of two.
+const PACKED_SIZE: u32 = 509;
 
 pub(crate) struct Driver<M: Plays> {
     pub(crate) device: MmioDevice<M>,
@@ -31,9 +36,11 @@ pub(crate) struct Driver<M: Plays> {
     pub(crate) accepts: u64,
     pub(crate) offered: u64,
     pub(crate) status: u32,
+    max_size: u32,
     /// The queue that is being set up.
     pub(crate) queue: u32,
     pub(crate) rings: Vec<Ring>,
+    pub(crate) packed: Vec<PackedRing>,
     pub(crate) messages: Vec<Message>,
     /// The message that is being sent.
     pub(crate) message: usize,
@@ -57,11 +64,13 @@ impl<M: Plays> Driver<M> {
             device,
             pool,
             version,
-            accepts: accepts | M::FEATURES | VERSION_1 | ORDER_PLATFORM | ANY_LAYOUT,
+            accepts: accepts | M::FEATURES | VERSION_1 | RING_PACKED | ORDER_PLATFORM | ANY_LAYOUT,
             offered: 0,
             status: 0,
+            max_size: 0,
             queue: 0,
             rings: Vec::new(),
+            packed: Vec::new(),
             messages: Vec::new(),
             message: 0,
             chain: Vec::new(),
@@ -129,16 +138,16 @@ impl<M: Plays> Driver<M> {
             Step::ReadConfig => M::read_config(self),
             Step::WritePageSize if self.is_legacy() => self.write(0x028, 4096),
             Step::SelectQueue => {
-                self.rings.push(Ring::new(&self.pool));
+                if !self.is_packed() {
+                    self.rings.push(Ring::new(&self.pool));
+                }
                 self.write(0x030, self.queue);
             }
             Step::ReadInUse => {
                 self.read(if self.is_legacy() { 0x040 } else { 0x044 });
             }
-            Step::ReadMaxSize => {
-                self.read(0x034);
-            }
-            Step::WriteSize => self.write(0x038, u32::from(SIZE)),
+            Step::ReadMaxSize => self.max_size = self.read(0x034),
+            Step::WriteSize => self.write_size(),
             Step::WriteAlign if self.is_legacy() => self.write(0x03c, 4096),
             Step::WriteAddresses if !self.is_legacy() => self.write_addresses(),
             Step::WritePageSize | Step::WriteAlign | Step::WriteAddresses => {}
@@ -147,16 +156,17 @@ impl<M: Plays> Driver<M> {
             Step::Compose => self.messages = M::messages(self),
             Step::Build => self.build(),
             Step::WriteChain => self.write_chain(),
+            Step::Publish if self.is_packed() => self.packed_ring().publish(),
             Step::Publish => self.ring().publish(0),
             Step::Notify => {
-                let has_event_index = self.negotiated(EVENT_IDX);
-                if self.ring().wants_notification(has_event_index) {
-                    self.write(0x050, self.current().queue);
+                if self.wants_notification() {
+                    let data = self.notification_data();
+                    self.notify_with(data);
                 }
             }
             Step::TakeUsed => {
                 self.device.release_all();
-                self.answers += usize::from(self.ring().take_used());
+                self.take_used();
             }
             Step::ReadInterrupt => self.interrupts = self.read(0x060),
             Step::AckInterrupt if self.interrupts != 0 => self.write(0x064, self.interrupts),
@@ -197,20 +207,41 @@ impl<M: Plays> Driver<M> {
         }
     }
 
-    fn negotiated(&self, feature: u64) -> bool {
+    pub(crate) fn negotiated(&self, feature: u64) -> bool {
         self.device.negotiated() & feature != 0
     }
 
+    pub(crate) fn is_packed(&self) -> bool {
+        self.negotiated(RING_PACKED)
+    }
+
+    fn write_size(&mut self) {
+        if self.is_packed() {
+            let size = self.max_size.min(PACKED_SIZE);
+            self.packed.push(PackedRing::new(&self.pool, size as u16));
+            self.write(0x038, size);
+        } else {
+            self.write(0x038, u32::from(SIZE));
+        }
+    }
+
+    fn areas(&self) -> [u64; 3] {
+        if self.is_packed() {
+            self.packed.last().unwrap().areas()
+        } else {
+            self.rings.last().unwrap().areas()
+        }
+    }
+
     fn write_addresses(&self) {
-        let ring = self.rings.last().unwrap();
-        for (register, addr) in [0x080, 0x090, 0x0a0].into_iter().zip(ring.areas()) {
+        for (register, addr) in [0x080, 0x090, 0x0a0].into_iter().zip(self.areas()) {
             self.write(register, addr as u32);
             self.write(register + 4, (addr >> 32) as u32);
         }
     }
 
     fn enable_queue(&self) {
-        let [descriptors, ..] = self.rings.last().unwrap().areas();
+        let [descriptors, ..] = self.areas();
         if self.is_legacy() {
             self.write(0x040, (descriptors / 4096) as u32);
         } else {
@@ -226,6 +257,46 @@ impl<M: Plays> Driver<M> {
     pub(crate) fn ring(&mut self) -> &mut Ring {
         let queue = self.current().queue as usize;
         &mut self.rings[queue]
+    }
+
+    /// As [`ring`](Self::ring), if it is packed.
+    pub(crate) fn packed_ring(&mut self) -> &mut PackedRing {
+        let queue = self.current().queue as usize;
+        &mut self.packed[queue]
+    }
+
+    fn wants_notification(&mut self) -> bool {
+        if self.is_packed() {
+            return self.packed_ring().wants_notification();
+        }
+        let has_event_index = self.negotiated(EVENT_IDX);
+        self.ring().wants_notification(has_event_index)
+    }
+
+    /// Returns what a notification says of the next descriptor, if it says anything.
+    pub(crate) fn notification_data(&mut self) -> u16 {
+        if self.is_packed() {
+            self.packed_ring().position()
+        } else {
+            self.ring().published
+        }
+    }
+
+    /// Notifies the device of the message that is being sent; `data` is left out unless NOTIFICATION_DATA was agreed on.
+    pub(crate) fn notify_with(&mut self, data: u16) {
+        let has_data = self.negotiated(NOTIFICATION_DATA);
+        let data = if has_data { u32::from(data) << 16 } else { 0 };
+        self.write(0x050, self.current().queue | data);
+    }
+
+    /// Takes one used chain if there is one.
+    pub(crate) fn take_used(&mut self) {
+        let is_used = if self.is_packed() {
+            self.packed_ring().take_used().is_some()
+        } else {
+            self.ring().take_used()
+        };
+        self.answers += usize::from(is_used);
     }
 
     /// Makes memory that holds `bytes`, and returns where the device finds it.
@@ -261,6 +332,11 @@ impl<M: Plays> Driver<M> {
     }
 
     fn write_chain(&mut self) {
+        if self.is_packed() {
+            let elements = self.elements();
+            self.packed_ring().write_list(&elements, 0);
+            return;
+        }
         if self.negotiated(INDIRECT_DESC) {
             let head = self.indirect_head();
             self.ring().write_descriptor(0, head);
@@ -271,9 +347,23 @@ impl<M: Plays> Driver<M> {
         }
     }
 
+    /// Returns the descriptors of the chain for a packed ring: as they are, or the one for an indirect table.
+    pub(crate) fn elements(&mut self) -> Vec<Element> {
+        let element = |one: &Descriptor| (one.addr, one.len, one.flags & !NEXT);
+        if self.negotiated(INDIRECT_DESC) {
+            return vec![element(&self.indirect_head())];
+        }
+        self.chain.iter().map(element).collect()
+    }
+
     /// Puts the chain into an indirect table, and returns the descriptor for it.
     pub(crate) fn indirect_head(&mut self) -> Descriptor {
-        let table: Vec<u8> = self.chain.iter().flat_map(|one| one.to_bytes()).collect();
+        let is_packed = self.is_packed();
+        let entry = |one: &Descriptor| match is_packed {
+            true => one.to_packed_bytes(WRITE),
+            false => one.to_bytes(),
+        };
+        let table: Vec<u8> = self.chain.iter().flat_map(entry).collect();
         Descriptor {
             addr: self.buffer(&table),
             len: table.len() as u32,

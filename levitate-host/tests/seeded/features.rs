@@ -2,7 +2,7 @@
 
 use levitate_host::BlockModel;
 
-use crate::driver::VERSION_1;
+use crate::driver::{RING_PACKED, VERSION_1};
 use crate::life::Step;
 use crate::table::Act::{After, Before, Instead};
 use crate::table::{Seeded, assert_each_is_named};
@@ -72,6 +72,13 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         Before(|driver, run| driver.accepts &= !run.either(VERSION_1, 0)),
     )
     .modern(),
+    Seeded::new(
+        "RSVD-06",
+        "no RING_PACKED",
+        Step::WriteFeatures,
+        Before(|driver, run| driver.accepts &= !run.either(RING_PACKED, 0)),
+    )
+    .packed(),
     Seeded::new(
         "RSVD-07",
         "no ORDER_PLATFORM",

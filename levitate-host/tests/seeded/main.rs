@@ -24,6 +24,10 @@ mod legacy_queues;
 mod life;
 mod message;
 mod notifications;
+mod packed;
+mod packed_lists;
+#[path = "../models/packed_ring.rs"]
+mod packed_ring;
 mod queues;
 mod registers;
 mod ring;

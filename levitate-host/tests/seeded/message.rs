@@ -30,4 +30,14 @@ impl Descriptor {
         bytes[14..].copy_from_slice(&self.next.to_le_bytes());
         bytes
     }
+
+    /// As it is in an indirect table of a packed virtqueue, where all that follows one belongs to it (§2.8.7).
+    ///
+    /// Only those of its flags are there that are in `kept`.
+    pub(crate) fn to_packed_bytes(self, kept: u16) -> [u8; 16] {
+        let mut bytes = self.to_bytes();
+        bytes[12..14].fill(0);
+        bytes[14..].copy_from_slice(&(self.flags & kept).to_le_bytes());
+        bytes
+    }
 }

@@ -2,7 +2,7 @@
 
 use levitate_host::{Behaviour, Version};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, RING_PACKED};
 use crate::life::{Outcome, Plays, Step, live};
 
 /// Which of the two lives of an entry is lived.
@@ -125,6 +125,13 @@ impl<M: Plays> Seeded<M> {
     /// Only on a device of version 2.
     pub(crate) const fn modern(mut self) -> Self {
         self.versions = &[Version::Two];
+        self
+    }
+
+    /// On a packed ring.
+    pub(crate) const fn packed(mut self) -> Self {
+        self.versions = &[Version::Two];
+        self.tune = |behaviour| behaviour.offer = RING_PACKED;
         self
     }
 

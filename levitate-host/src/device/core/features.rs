@@ -43,6 +43,11 @@ impl<M: DeviceModel> Core<M> {
                 "VIRTIO_F_VERSION_1 was not accepted",
             ),
             (
+                refused & RING_PACKED,
+                "RSVD-06",
+                "VIRTIO_F_RING_PACKED was not accepted",
+            ),
+            (
                 refused & ORDER_PLATFORM,
                 "RSVD-07",
                 "VIRTIO_F_ORDER_PLATFORM was not accepted",

@@ -1,9 +1,12 @@
-//! Whether a driver told its device of everything it made available (§2.7.10.1).
+//! Whether a driver told its device of everything it made available, and of nothing else (§2.7.10.1, §2.9).
 
 use super::{Core, DRIVER_OK, DeviceModel, NEEDS_RESET};
 use crate::device::{Completion, Suppression};
 use crate::dma::{AccessKind, DeviceMemory};
 use crate::queue::DeviceQueue;
+
+/// The bit of a notification that has the wrap counter.
+const WRAP: u16 = 1 << 15;
 
 impl<M: DeviceModel> Core<M> {
     /// Notes, when a live driver reads the status, what it has made available by then.
@@ -43,6 +46,28 @@ impl<M: DeviceModel> Core<M> {
                 self.violations.add(rule, what);
             }
         }
+    }
+
+    /// Checks the upper half of a notification that carries data: where the driver goes on (§2.9).
+    pub(crate) fn check_notification_data(&mut self, queue: u16, data: u16) {
+        let is_packed = self.ring_features().packed;
+        let Some(rings) = self.queues.get(usize::from(queue)) else {
+            return;
+        };
+        // Where the rings are out of reach, the device finds out as it serves the notification.
+        let Ok(wanted) = rings.notification_data(&self.memory) else {
+            return;
+        };
+        if !rings.is_enabled() || data == wanted {
+            return;
+        }
+        let rule = match (is_packed, data ^ wanted) {
+            (false, _) => "DN-01",
+            (true, WRAP) => "DN-02",
+            (true, _) => "PACKED-04",
+        };
+        let what = format!("queue {queue} was notified with {data:#06x}, not {wanted:#06x}");
+        self.violations.add(rule, what);
     }
 
     /// Says whether the device wants to be told of chains; one with a thread of its own may be about to look.

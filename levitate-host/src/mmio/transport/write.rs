@@ -3,6 +3,7 @@
 use levitate_hal::Instant;
 
 use super::*;
+use crate::device::feature::NOTIFICATION_DATA;
 
 /// A number of queues that no QueueSel can reach (QEMU: `VIRTIO_QUEUE_MAX`).
 const QUEUES_LIMIT: u32 = 1024;
@@ -131,13 +132,17 @@ impl<M: DeviceModel> Transport<M> {
     }
 
     fn write_notify(&mut self, value: u32) -> Option<Instant> {
-        match u16::try_from(value) {
-            Ok(index) if usize::from(index) < self.queues.len() => self.core.notify(index),
-            _ => {
-                self.violation("MMIO-32", format!("{value:#x} was written to QueueNotify"));
-                None
-            }
+        let has_data = self.core.negotiated() & NOTIFICATION_DATA != 0;
+        let index = if has_data { value & 0xffff } else { value };
+        if index as usize >= self.queues.len() {
+            self.violation("MMIO-32", format!("{value:#x} was written to QueueNotify"));
+            return None;
         }
+        if has_data {
+            let data = (value >> 16) as u16;
+            self.core.check_notification_data(index as u16, data);
+        }
+        self.core.notify(index as u16)
     }
 
     fn write_status(&mut self, value: u32) {

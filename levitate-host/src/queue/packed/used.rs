@@ -35,7 +35,7 @@ impl PackedQueue {
         used: Used,
         memory: &DeviceMemory,
     ) -> Result<(), RingError> {
-        self.has_lied = true;
+        self.is_at_odds = true;
         self.write_used(self.next_used, used, memory)?;
         self.pass(used.descriptors);
         Ok(())
@@ -47,7 +47,7 @@ impl PackedQueue {
         used: Used,
         memory: &DeviceMemory,
     ) -> Result<(), RingError> {
-        self.has_lied = true;
+        self.is_at_odds = true;
         self.write_used(self.next_used.ahead(1, self.size), used, memory)?;
         self.pass(used.descriptors);
         Ok(())
@@ -59,7 +59,7 @@ impl PackedQueue {
         by: u16,
         memory: &DeviceMemory,
     ) -> Result<(), RingError> {
-        self.has_lied = true;
+        self.is_at_odds = true;
         for _ in 0..by.min(self.size) {
             let position = self.next_used;
             let bytes = memory.read_array(self.descriptor_addr(position.slot))?;
