@@ -199,6 +199,24 @@ fn queues_come_after_features_and_notifications_after_driver_ok() {
 }
 
 #[test]
+fn notifications_by_mmio_carry_data_once_it_is_agreed_on() {
+    const NOTIFICATION_DATA: u64 = 1 << 38;
+    let mut rig = fresh(Version::Two);
+    rig.device
+        .behave(|behaviour| behaviour.offer = NOTIFICATION_DATA);
+    rig.negotiate(VERSION_1 | NOTIFICATION_DATA);
+    rig.set_up_queue(0, 8);
+    rig.go();
+    rig.notify(0);
+    // The ring is empty: its index is 0.
+    assert_eq!(ids(&rig), [""; 0]);
+    rig.notify(0x1_0000);
+    assert_eq!(ids(&rig), ["DN-01"]);
+    rig.notify(1);
+    assert_eq!(ids(&rig), ["MMIO-32"]);
+}
+
+#[test]
 fn queue_sizes_are_powers_of_two_within_the_maximum() {
     let rig = fresh(Version::Two);
     for size in [2048, 0, 24] {
