@@ -53,10 +53,18 @@ impl Features {
         .union(Self::ACCESS_PLATFORM)
         .union(Self::RING_PACKED)
         .union(Self::IN_ORDER)
-        .union(Self::ORDER_PLATFORM);
+        .union(Self::ORDER_PLATFORM)
+        .union(Self::NOTIFICATION_DATA)
+        .union(Self::NOTIF_CONFIG_DATA);
 
-    /// Those of them that take code of a ring format (`levitate_virtio::queue::Format`).
-    pub(crate) const OF_RINGS: Self = Self::RING_PACKED;
+    /// What takes a transport to do something of its own, and is accepted only where it says that it does:
+    /// [`Transport::supported_features`](crate::Transport::supported_features).
+    pub const UP_TO_TRANSPORT: Self = Self::NOTIFICATION_DATA
+        .union(Self::NOTIF_CONFIG_DATA)
+        .union(Self::RING_RESET);
+
+    /// What takes code for a ring format, and is accepted only by a driver that has it: [`Format`](crate::queue::Format).
+    pub const UP_TO_FORMAT: Self = Self::RING_PACKED;
 
     /// Bits a device type defines for itself (§2.2).
     const DEVICE_BITS: u64 = 0x00ff_ffff | 1 << 41 | 1 << 42 | !((1 << 50) - 1);
@@ -114,13 +122,23 @@ pub struct Negotiated<F> {
 }
 
 impl<F: DeviceFeatures> Negotiated<F> {
-    /// Chooses from `offered` what is wanted, implemented, and has what it depends on; `rings` is what there are ring formats for.
+    const UP_TO_OTHERS: Features = Features::UP_TO_TRANSPORT.union(Features::UP_TO_FORMAT);
+
+    /// Chooses from `offered` what is wanted, implemented, and has what it depends on.
+    ///
+    /// `supported` is what the transport does of [`Features::UP_TO_TRANSPORT`], and what of [`Features::UP_TO_FORMAT`] there is code
+    /// for.
     #[must_use]
-    pub fn choose(offered: u64, wanted: &Wanted<F>, interface: Interface, rings: Features) -> Self {
+    pub fn choose(
+        offered: u64,
+        wanted: &Wanted<F>,
+        interface: Interface,
+        supported: Features,
+    ) -> Self {
         let mut common = Features::from_bits_truncate(offered)
             .intersection(wanted.common)
             .intersection(Features::IMPLEMENTED)
-            .difference(Features::OF_RINGS.difference(rings));
+            .difference(Self::UP_TO_OTHERS.difference(supported));
         match interface {
             // Neither may be refused where it is offered (§6.1, §6.3).
             Interface::Modern => {
@@ -173,41 +191,33 @@ mod tests {
         ];
     }
 
+    /// A transport that does everything, and code for all rings.
+    const ALL: Features = Features::UP_TO_TRANSPORT.union(Features::UP_TO_FORMAT);
+
     #[test]
     fn of_everything_offered_only_what_is_implemented_is_accepted() {
-        let negotiated = Negotiated::<Toy>::choose(
-            u64::MAX,
-            &Wanted::default(),
-            Interface::Modern,
-            Features::all(),
-        );
+        let negotiated =
+            Negotiated::<Toy>::choose(u64::MAX, &Wanted::default(), Interface::Modern, ALL);
         assert_eq!(
             negotiated.bits(),
-            7 | 1 << 28 | 1 << 29 | 0x1f << 32,
-            "INDIRECT_DESC, EVENT_IDX, VERSION_1, ACCESS_PLATFORM, RING_PACKED, IN_ORDER, ORDER_PLATFORM and the toy's own"
+            7 | 1 << 28 | 1 << 29 | 0x1f << 32 | 1 << 38 | 1 << 39,
+            "INDIRECT_DESC, EVENT_IDX, VERSION_1, ACCESS_PLATFORM, RING_PACKED, IN_ORDER, ORDER_PLATFORM, NOTIFICATION_DATA, \
+             NOTIF_CONFIG_DATA and the toy's own"
         );
     }
 
     #[test]
     fn what_was_not_offered_is_not_accepted() {
-        let negotiated = Negotiated::<Toy>::choose(
-            1 << 32,
-            &Wanted::default(),
-            Interface::Modern,
-            Features::all(),
-        );
+        let negotiated =
+            Negotiated::<Toy>::choose(1 << 32, &Wanted::default(), Interface::Modern, ALL);
         assert_eq!(negotiated.bits(), 1 << 32);
     }
 
     #[test]
     fn a_feature_goes_with_what_it_depends_on() {
         let offered = Toy::NEEDS_BASE | Toy::NEEDS_NEEDS_BASE;
-        let negotiated = Negotiated::<Toy>::choose(
-            offered.bits(),
-            &Wanted::default(),
-            Interface::Modern,
-            Features::all(),
-        );
+        let negotiated =
+            Negotiated::<Toy>::choose(offered.bits(), &Wanted::default(), Interface::Modern, ALL);
         assert_eq!(negotiated.device, Toy::empty());
     }
 
@@ -217,7 +227,7 @@ mod tests {
             common: Features::empty(),
             ..Wanted::<Toy>::default()
         };
-        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Legacy, Features::all());
+        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Legacy, ALL);
         assert_eq!(negotiated.common, Features::ANY_LAYOUT);
     }
 
@@ -245,7 +255,7 @@ mod tests {
             device: Toy::empty(),
             required: Toy::BASE,
         };
-        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Modern, Features::all());
+        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Modern, ALL);
         assert_eq!(negotiated.common, Features::EVENT_IDX | Features::VERSION_1);
         assert_eq!(negotiated.device, Toy::BASE);
     }

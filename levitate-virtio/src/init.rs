@@ -251,7 +251,8 @@ impl<T: Transport> Device<T, stage::Driven> {
         if interface == Interface::Modern && offered & Features::VERSION_1.bits() == 0 {
             return Err(InitError::NoVersion1 { offered });
         }
-        let features = Negotiated::choose(offered, wanted, interface, R::FEATURES);
+        let supported = transport.supported_features() | R::FEATURES;
+        let features = Negotiated::choose(offered, wanted, interface, supported);
         let missing = wanted.required.difference(features.device).bits();
         if missing != 0 {
             return Err(InitError::MissingFeatures { missing, offered });

@@ -5,6 +5,7 @@ use core::fmt;
 use levitate_hal::DmaAddr;
 
 use crate::device_type::DeviceType;
+use crate::features::Features;
 use crate::queue::{QueueIndex, QueueSize, layout};
 use crate::status::Status;
 
@@ -98,8 +99,11 @@ bitflags::bitflags! {
 
 /// Tells the device about available buffers of one queue.
 pub trait Notify {
-    /// Sends an available buffer notification; `available_index` is that of the next buffer to be made available (§2.9).
-    fn notify(&self, available_index: u16);
+    /// Sends an available buffer notification; `next` says where the next buffer will be made available (§2.9).
+    ///
+    /// For a split virtqueue that is the available index, for a packed one the offset in the ring (`next_off`, bits 0 to 14) and the
+    /// wrap counter of that descriptor (`next_wrap`, bit 15). It is sent if VIRTIO_F_NOTIFICATION_DATA was accepted.
+    fn notify(&self, next: u16);
 }
 
 /// What an interrupt handler needs: it takes no lock and changes nothing that a driver uses.
@@ -179,10 +183,15 @@ pub trait Transport {
     /// Returns through which interface the device is used.
     fn interface(&self) -> Interface;
 
+    /// Returns which of [`Features::UP_TO_TRANSPORT`] this transport does for this device; the others are not accepted.
+    fn supported_features(&self) -> Features {
+        Features::empty()
+    }
+
     /// Reads the feature bits the device offers.
     fn read_device_features(&mut self) -> u64;
 
-    /// Writes the feature bits the driver accepts.
+    /// Writes the feature bits the driver accepts, and does from then on what they ask of the transport.
     fn write_driver_features(&mut self, features: u64);
 
     /// Reads the device status.
@@ -267,4 +276,9 @@ fn halves(value: u64) -> [u32; 2] {
         u32::from_le_bytes([a, b, c, d]),
         u32::from_le_bytes([e, f, g, h]),
     ]
+}
+
+/// Returns what a notification with VIRTIO_F_NOTIFICATION_DATA is: which queue, and where it goes on (§2.9).
+fn notification_data(queue: u16, next: u16) -> u32 {
+    u32::from(next) << 16 | u32::from(queue)
 }

@@ -23,7 +23,7 @@ pub struct VhostUserNotifier {
 }
 
 impl Notify for VhostUserNotifier {
-    fn notify(&self, _available_index: u16) {
+    fn notify(&self, _next: u16) {
         Barriers::Platform.before_notify();
         if let Some(kick) = &self.kick {
             // It fails only if nobody has read 2^64 - 2 notifications.

@@ -184,6 +184,7 @@ fn of_everything_offered_only_what_the_front_end_does_is_accepted() {
         let is_known = matches!(bit, 0..=23 | 50.. | 28 | 29 | 32 | 36);
         assert_eq!(offered >> bit & 1 == 1, is_known, "bit {bit}");
     }
+    assert!(transport.supported_features().is_empty());
     transport.write_driver_features(1 << 32 | 1 << 9);
     transport.write_status(Status::FEATURES_OK);
     let accepted = 1 << 32 | 1 << 9 | fake::PROTOCOL_FEATURES;

@@ -8,8 +8,8 @@ use levitate_virtio::transport::{
     AnyNotifier, EnableQueueError, Placement, QueueAreas, QueueState, VectorRefused,
 };
 use levitate_virtio::{
-    AnyTransport, DeviceType, Interface, MmioTransport, Notify, PciTransport, QueueIndex, Status,
-    Transport,
+    AnyTransport, DeviceType, Features, Interface, MmioTransport, Notify, PciTransport, QueueIndex,
+    Status, Transport,
 };
 
 use super::series::Tally;
@@ -147,11 +147,11 @@ pub(super) struct CountedNotifier {
 }
 
 impl Notify for CountedNotifier {
-    fn notify(&self, available_index: u16) {
+    fn notify(&self, next: u16) {
         self.counters.notifications.count();
         match &self.inner {
-            AnyNotifier::Mmio(inner) => inner.notify(available_index),
-            AnyNotifier::Pci(inner) => inner.notify(available_index),
+            AnyNotifier::Mmio(inner) => inner.notify(next),
+            AnyNotifier::Pci(inner) => inner.notify(next),
         }
     }
 }
@@ -166,6 +166,10 @@ impl Transport for CountedTransport {
 
     fn interface(&self) -> Interface {
         self.inner.interface()
+    }
+
+    fn supported_features(&self) -> Features {
+        self.inner.supported_features()
     }
 
     fn read_device_features(&mut self) -> u64 {

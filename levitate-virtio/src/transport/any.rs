@@ -5,6 +5,7 @@ use super::{
     QueueState, Transport, VectorRefused,
 };
 use crate::device_type::DeviceType;
+use crate::features::Features;
 use crate::queue::QueueIndex;
 use crate::status::Status;
 
@@ -39,6 +40,10 @@ impl<M: Transport, P: Transport> Transport for AnyTransport<M, P> {
 
     fn interface(&self) -> Interface {
         either!(self, Self, inner => inner.interface())
+    }
+
+    fn supported_features(&self) -> Features {
+        either!(self, Self, inner => inner.supported_features())
     }
 
     fn read_device_features(&mut self) -> u64 {
@@ -141,8 +146,8 @@ pub enum AnyNotifier<M, P> {
 }
 
 impl<M: Notify, P: Notify> Notify for AnyNotifier<M, P> {
-    fn notify(&self, available_index: u16) {
-        either!(self, Self, inner => inner.notify(available_index));
+    fn notify(&self, next: u16) {
+        either!(self, Self, inner => inner.notify(next));
     }
 }
 

@@ -8,9 +8,10 @@ use thiserror::Error;
 
 use super::{
     EnableQueueError, Interface, Interrupt, InterruptStatus, Notify, Placement, QueueAreas,
-    QueueState, Transport, halves,
+    QueueState, Transport, halves, notification_data,
 };
 use crate::device_type::DeviceType;
+use crate::features::Features;
 use crate::queue::QueueIndex;
 use crate::status::Status;
 
@@ -56,6 +57,8 @@ pub struct MmioTransport<M> {
     mmio: M,
     interface: Interface,
     device_type: DeviceType,
+    /// What was accepted of the features that this transport does something for.
+    accepted: Features,
 }
 
 impl<M: Mmio> MmioTransport<M> {
@@ -87,6 +90,7 @@ impl<M: Mmio> MmioTransport<M> {
             mmio,
             interface,
             device_type,
+            accepted: Features::empty(),
         }))
     }
 
@@ -108,6 +112,15 @@ impl<M: Mmio> Transport for MmioTransport<M> {
         self.interface
     }
 
+    fn supported_features(&self) -> Features {
+        match self.interface {
+            // It ends with bit 31.
+            Interface::Legacy => Features::empty(),
+            // What would be sent instead of the queue's index, only PCI says (§6).
+            Interface::Modern => Features::NOTIFICATION_DATA,
+        }
+    }
+
     fn read_device_features(&mut self) -> u64 {
         reg::DEVICE_FEATURES_SEL.write(&self.mmio, 0);
         let low = reg::DEVICE_FEATURES.read(&self.mmio);
@@ -123,6 +136,7 @@ impl<M: Mmio> Transport for MmioTransport<M> {
     }
 
     fn write_driver_features(&mut self, features: u64) {
+        self.accepted = Features::from_bits_truncate(features) & self.supported_features();
         let [low, high] = halves(features);
         reg::DRIVER_FEATURES_SEL.write(&self.mmio, 0);
         reg::DRIVER_FEATURES.write(&self.mmio, low);
@@ -175,6 +189,7 @@ impl<M: Mmio> Transport for MmioTransport<M> {
         MmioNotifier {
             mmio: self.mmio.clone(),
             queue,
+            has_data: self.accepted.contains(Features::NOTIFICATION_DATA),
         }
     }
 
@@ -225,12 +240,19 @@ impl<M: Mmio> Transport for MmioTransport<M> {
 pub struct MmioNotifier<M> {
     mmio: M,
     queue: QueueIndex,
+    /// Whether VIRTIO_F_NOTIFICATION_DATA was accepted.
+    has_data: bool,
 }
 
 impl<M: Mmio> Notify for MmioNotifier<M> {
-    fn notify(&self, _available_index: u16) {
+    fn notify(&self, next: u16) {
+        let queue = self.queue.get();
+        let value = match self.has_data {
+            true => notification_data(queue, next),
+            false => queue.into(),
+        };
         Barriers::Platform.before_notify();
-        reg::QUEUE_NOTIFY.write(&self.mmio, u32::from(self.queue.get()));
+        reg::QUEUE_NOTIFY.write(&self.mmio, value);
     }
 }
 

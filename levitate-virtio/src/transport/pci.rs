@@ -13,6 +13,7 @@ use super::{
     VectorRefused, halves,
 };
 use crate::device_type::DeviceType;
+use crate::features::Features;
 use crate::queue::QueueIndex;
 use crate::status::Status;
 
@@ -38,9 +39,9 @@ pub use pci_types;
 pub use structures::{Refused, SharedMemory, StructureKind};
 pub use vectors::{PlanError, QueueVectors, VectorPlan};
 
-use enable::NotifyPlaces;
+use enable::{NotifyPlace, NotifyPlaces};
 use registers as reg;
-use structures::{NOTIFICATION_BYTES, Structures};
+use structures::{NOTIFICATION_BYTES_MAX, Structures};
 
 /// Bytes of the device's configuration that are mapped; no device type has as many.
 const DEVICE_BYTES_MAX: u64 = 4096;
@@ -100,8 +101,12 @@ pub struct PciTransport<M, A> {
     /// The device type's configuration.
     device: Option<MmioPart<M>>,
     vectors: Option<VectorPlan>,
-    /// Where each queue that was enabled since the last reset is notified.
-    notified_at: [Option<usize>; QUEUES_MAX],
+    /// What the structures have room for.
+    supported: Features,
+    /// What was accepted of it.
+    accepted: Features,
+    /// How each queue that was enabled since the last reset is notified.
+    notified_at: [Option<NotifyPlace>; QUEUES_MAX],
 }
 
 impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
@@ -140,8 +145,8 @@ impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
         // Where the last queue there can be has its place.
         let notify_bytes_max = u64::from(u16::MAX)
             .saturating_mul(multiplier.into())
-            .saturating_add(NOTIFICATION_BYTES);
-        let (common, _) = map(StructureKind::Common, found.common, reg::COMMON_BYTES)?;
+            .saturating_add(NOTIFICATION_BYTES_MAX);
+        let (common, _) = map(StructureKind::Common, found.common, reg::COMMON_BYTES_MAX)?;
         let (notify, len_bytes) = map(StructureKind::Notify, found.notify, notify_bytes_max)?;
         let (isr, _) = map(StructureKind::Isr, found.isr, 1)?;
         let device = match found.device {
@@ -163,6 +168,8 @@ impl<M: Mmio, A: ConfigRegionAccess> PciTransport<M, A> {
             isr,
             device,
             vectors: None,
+            supported: found.supported_features(),
+            accepted: Features::empty(),
             notified_at: [None; QUEUES_MAX],
         })
     }
@@ -216,6 +223,10 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
         Interface::Modern
     }
 
+    fn supported_features(&self) -> Features {
+        self.supported
+    }
+
     fn read_device_features(&mut self) -> u64 {
         let read = |select| {
             reg::DEVICE_FEATURE_SELECT.write(&self.common, select);
@@ -225,6 +236,7 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
     }
 
     fn write_driver_features(&mut self, features: u64) {
+        self.accepted = Features::from_bits_truncate(features) & self.supported;
         for (select, word) in (0..).zip(halves(features)) {
             reg::DRIVER_FEATURE_SELECT.write(&self.common, select);
             reg::DRIVER_FEATURE.write(&self.common, word);
@@ -270,7 +282,14 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
         let Some(notified_at) = self.notified_at.get_mut(usize::from(queue.get())) else {
             return Err(EnableQueueError::BeyondTransport { queue, limit });
         };
-        let place = enable::enable(&self.common, self.places, self.vectors, queue, areas)?;
+        let place = enable::enable(
+            &self.common,
+            self.places,
+            self.vectors,
+            self.accepted,
+            queue,
+            areas,
+        )?;
         *notified_at = Some(place);
         Ok(())
     }
@@ -301,8 +320,8 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
         let notified_at = self.notified_at.get(usize::from(queue.get()));
         PciNotifier {
             notify: self.notify.clone(),
-            offset: notified_at.copied().flatten(),
-            queue,
+            place: notified_at.copied().flatten(),
+            has_data: self.accepted.contains(Features::NOTIFICATION_DATA),
         }
     }
 

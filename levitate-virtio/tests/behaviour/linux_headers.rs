@@ -90,6 +90,14 @@ fn the_features_and_status_bits_are_those_of_linux() {
     );
     assert_eq!(Features::SR_IOV.bits(), bit(config::VIRTIO_F_SR_IOV));
     assert_eq!(
+        Features::NOTIFICATION_DATA.bits(),
+        bit(config::VIRTIO_F_NOTIFICATION_DATA)
+    );
+    assert_eq!(
+        Features::NOTIF_CONFIG_DATA.bits(),
+        bit(config::VIRTIO_F_NOTIF_CONFIG_DATA)
+    );
+    assert_eq!(
         Features::RING_RESET.bits(),
         bit(config::VIRTIO_F_RING_RESET)
     );

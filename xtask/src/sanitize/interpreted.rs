@@ -53,6 +53,7 @@ const INTERPRETED: &[Interpreted] = &[
         left_out: &[
             // Requests by the thousand.
             "notification::with_the_event_index",
+            "notification_data::the_data_goes_round",
             "split_queue::the_rings_go_round",
         ],
         detects_leaks: false,

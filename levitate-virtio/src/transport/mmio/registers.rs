@@ -106,7 +106,7 @@ pub const QUEUE_ALIGN: Register<WriteOnly> = Register::at(0x03c);
 pub const QUEUE_PFN: Register<ReadWrite> = Register::at(0x040);
 /// `QueueReady` (version 2): 1 makes the queue live.
 pub const QUEUE_READY: Register<ReadWrite> = Register::at(0x044);
-/// `QueueNotify`: writing a queue's index makes the device look at its available ring (§4.2.3.3).
+/// `QueueNotify`: writing a queue's index, or notification data, makes the device look at the queue (§4.2.3.3).
 pub const QUEUE_NOTIFY: Register<WriteOnly> = Register::at(0x050);
 /// `InterruptStatus`: why the device interrupts.
 pub const INTERRUPT_STATUS: Register<ReadOnly> = Register::at(0x060);

@@ -3,8 +3,9 @@
 use levitate_hal::{Barriers, Mmio};
 
 use super::registers as reg;
-use super::structures::NOTIFICATION_BYTES;
+use super::structures::notification_bytes;
 use super::vectors::VectorPlan;
+use crate::features::Features;
 use crate::queue::QueueIndex;
 use crate::transport::{EnableQueueError, QueueAreas, halves};
 
@@ -16,10 +17,15 @@ pub(super) struct NotifyPlaces {
 }
 
 impl NotifyPlaces {
-    /// Returns where a queue with this `queue_notify_off` is notified (§4.1.4.4).
-    pub(super) fn place(&self, queue: QueueIndex, off: u16) -> Result<usize, EnableQueueError> {
+    /// Returns where a queue with this `queue_notify_off` is notified, with what `accepted` says (§4.1.4.4).
+    fn offset(
+        &self,
+        queue: QueueIndex,
+        off: u16,
+        accepted: Features,
+    ) -> Result<usize, EnableQueueError> {
         let offset = u64::from(off).saturating_mul(self.multiplier.into());
-        let end = offset.saturating_add(NOTIFICATION_BYTES);
+        let end = offset.saturating_add(notification_bytes(accepted));
         usize::try_from(offset)
             .ok()
             .filter(|_| end <= self.len_bytes as u64)
@@ -31,14 +37,24 @@ impl NotifyPlaces {
     }
 }
 
-/// Size, vector, place of notification, addresses, then `queue_enable`, which is read back; returns where the queue is notified.
+/// How a queue is notified.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotifyPlace {
+    /// Where in the notification structure.
+    pub(super) offset: usize,
+    /// What stands for the queue (§4.1.5.2).
+    pub(super) id: u16,
+}
+
+/// Size, vector, place of notification, addresses, then `queue_enable`, which is read back; returns how the queue is notified.
 pub(super) fn enable<M: Mmio>(
     common: &M,
     places: NotifyPlaces,
     vectors: Option<VectorPlan>,
+    accepted: Features,
     queue: QueueIndex,
     areas: &QueueAreas,
-) -> Result<usize, EnableQueueError> {
+) -> Result<NotifyPlace, EnableQueueError> {
     areas.check_separate(queue)?;
     let max = read_max_size(common, queue)?;
     let size = areas.size;
@@ -46,7 +62,7 @@ pub(super) fn enable<M: Mmio>(
         return Err(EnableQueueError::TooLarge { queue, size, max });
     }
     let notify_off = reg::QUEUE_NOTIFY_OFF.read(common);
-    let place = places.place(queue, notify_off)?;
+    let offset = places.offset(queue, notify_off, accepted)?;
     reg::QUEUE_SIZE.write(common, size.get());
     if let Some(vector) = vectors
         .and_then(|plan| plan.queues)
@@ -74,15 +90,20 @@ pub(super) fn enable<M: Mmio>(
     // The rings are zeroed in memory before the device may look at them.
     Barriers::Platform.before_notify();
     reg::QUEUE_ENABLE.write(common, 1);
-    match reg::QUEUE_ENABLE.read(common) {
-        1 => Ok(place),
-        found => Err(EnableQueueError::ReadBack {
+    let found = reg::QUEUE_ENABLE.read(common);
+    if found != 1 {
+        return Err(EnableQueueError::ReadBack {
             queue,
             register: "queue_enable",
             expected: 1,
             found: found.into(),
-        }),
+        });
     }
+    let id = match accepted.contains(Features::NOTIF_CONFIG_DATA) {
+        true => reg::QUEUE_NOTIF_CONFIG_DATA.read(common),
+        false => queue.get(),
+    };
+    Ok(NotifyPlace { offset, id })
 }
 
 /// Selects a queue and reads how large it may be; a queue in use is not asked.

@@ -2,24 +2,29 @@
 
 use levitate_hal::{Barriers, Mmio};
 
+use super::enable::NotifyPlace;
 use super::vectors::VectorPlan;
-use crate::queue::QueueIndex;
-use crate::transport::{Interrupt, InterruptStatus, Notify};
+use crate::transport::{Interrupt, InterruptStatus, Notify, notification_data};
 
 /// Notifies one queue of a PCI device: one register write (§4.1.5.2).
 #[derive(Clone, Debug)]
 pub struct PciNotifier<M> {
     pub(super) notify: M,
-    /// Where in the notification structure the queue has its place; nowhere if it was not enabled.
-    pub(super) offset: Option<usize>,
-    pub(super) queue: QueueIndex,
+    /// Nowhere if the queue was not enabled.
+    pub(super) place: Option<NotifyPlace>,
+    /// Whether VIRTIO_F_NOTIFICATION_DATA was accepted.
+    pub(super) has_data: bool,
 }
 
 impl<M: Mmio> Notify for PciNotifier<M> {
-    fn notify(&self, _available_index: u16) {
-        if let Some(offset) = self.offset {
-            Barriers::Platform.before_notify();
-            self.notify.write16(offset, self.queue.get());
+    fn notify(&self, next: u16) {
+        let Some(NotifyPlace { offset, id }) = self.place else {
+            return;
+        };
+        Barriers::Platform.before_notify();
+        match self.has_data {
+            true => self.notify.write32(offset, notification_data(id, next)),
+            false => self.notify.write16(offset, id),
         }
     }
 }

@@ -9,6 +9,8 @@ pub use crate::transport::access::{ReadOnly, ReadWrite, Readable, Writable, Writ
 
 /// Bytes of the fields that every device has, up to `queue_device`.
 pub(super) const COMMON_BYTES: u64 = 56;
+/// Bytes of all the fields here, with those that are there with a feature only.
+pub(super) const COMMON_BYTES_MAX: u64 = QUEUE_NOTIF_CONFIG_DATA.end();
 
 /// A field of the common configuration: how wide it is, and which way it may be accessed.
 ///
@@ -60,6 +62,11 @@ impl<T, Access> Field<T, Access> {
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.offset
+    }
+
+    /// Returns how long the structure is at least if it has the field.
+    pub(super) const fn end(&self) -> u64 {
+        self.offset.saturating_add(size_of::<T>()) as u64
     }
 }
 
@@ -125,10 +132,10 @@ pub const QUEUE_DRIVER: [Field<u32, WriteOnly>; 2] = [Field::at(40), Field::at(4
 /// `queue_device`: device area, the lower half first.
 pub const QUEUE_DEVICE: [Field<u32, WriteOnly>; 2] = [Field::at(48), Field::at(52)];
 
-const_assert_eq!(
-    QUEUE_DEVICE[1].offset().saturating_add(size_of::<u32>()) as u64,
-    COMMON_BYTES
-);
+const_assert_eq!(QUEUE_DEVICE[1].end(), COMMON_BYTES);
+
+/// `queue_notif_config_data`: what stands for the queue in notifications, with VIRTIO_F_NOTIF_CONFIG_DATA.
+pub const QUEUE_NOTIF_CONFIG_DATA: Field<u16, ReadOnly> = Field::at(56);
 
 /// `VIRTIO_MSI_NO_VECTOR`: no vector.
 pub const NO_VECTOR: u16 = 0xffff;

@@ -9,6 +9,7 @@ use super::bars::Bars;
 use super::capability::{BarRange, Refusal, VirtioCapability};
 use super::function::Function;
 use super::registers;
+use crate::features::Features;
 
 /// `VIRTIO_PCI_CAP_COMMON_CFG`.
 const COMMON_CFG: u8 = 1;
@@ -21,8 +22,18 @@ const DEVICE_CFG: u8 = 4;
 /// `VIRTIO_PCI_CAP_SHARED_MEMORY_CFG`.
 const SHARED_MEMORY_CFG: u8 = 8;
 
-/// Bytes of a notification.
-pub(super) const NOTIFICATION_BYTES: u64 = 2;
+/// Bytes of the shortest notification.
+const NOTIFICATION_BYTES_MIN: u64 = 2;
+/// Bytes of a notification with data.
+pub(super) const NOTIFICATION_BYTES_MAX: u64 = 4;
+
+/// Returns how many bytes a notification has with the features that were accepted (§4.1.5.2.1).
+pub(super) const fn notification_bytes(accepted: Features) -> u64 {
+    match accepted.contains(Features::NOTIFICATION_DATA) {
+        true => NOTIFICATION_BYTES_MAX,
+        false => NOTIFICATION_BYTES_MIN,
+    }
+}
 
 /// A structure that a capability tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +178,7 @@ impl Structures {
                     range(registers::COMMON_BYTES, 4)
                 }),
                 NOTIFY_CFG => notify.look(StructureKind::Notify, at, || {
-                    let range = range(NOTIFICATION_BYTES, NOTIFICATION_BYTES)?;
+                    let range = range(NOTIFICATION_BYTES_MIN, NOTIFICATION_BYTES_MIN)?;
                     let multiplier = capability.read_multiplier(function)?;
                     check_multiplier(multiplier)?;
                     Ok((range, multiplier))
@@ -192,6 +203,23 @@ impl Structures {
                 .found_if_any(StructureKind::Device)?
                 .filter(|range| range.len_bytes != 0),
         })
+    }
+}
+
+impl Structures {
+    /// Returns which features the structures have room for, each at the place and as wide as it takes (§4.1.4.3, §4.1.4.4.1).
+    pub(super) fn supported_features(&self) -> Features {
+        let is_aligned = [self.notify.offset, self.notify_off_multiplier.into()]
+            .iter()
+            .all(|value| value.is_multiple_of(NOTIFICATION_BYTES_MAX));
+        let has_data = is_aligned && self.notify.len_bytes >= NOTIFICATION_BYTES_MAX;
+        let mut features = Features::empty();
+        features.set(Features::NOTIFICATION_DATA, has_data);
+        features.set(
+            Features::NOTIF_CONFIG_DATA,
+            self.common.len_bytes >= registers::QUEUE_NOTIF_CONFIG_DATA.end(),
+        );
+        features
     }
 }
 
@@ -228,12 +256,12 @@ fn check(range: BarRange, needed_bytes: u64, align_bytes: u64) -> Result<BarRang
 /// A notification is aligned to its width wherever a queue has its own (§4.1.4.4.1).
 fn check_multiplier(multiplier: u32) -> Result<(), Refusal> {
     let value = u64::from(multiplier);
-    match value.is_multiple_of(NOTIFICATION_BYTES) {
+    match value.is_multiple_of(NOTIFICATION_BYTES_MIN) {
         true => Ok(()),
         false => Err(Refusal::Misaligned {
             what: "notify_off_multiplier",
             value,
-            align_bytes: NOTIFICATION_BYTES,
+            align_bytes: NOTIFICATION_BYTES_MIN,
         }),
     }
 }

@@ -1,0 +1,151 @@
+//! What a notification consists of with VIRTIO_F_NOTIFICATION_DATA and VIRTIO_F_NOTIF_CONFIG_DATA (§2.9, §4.1.5.2, §4.2.3.3).
+
+use levitate_hal::DmaRegion;
+use levitate_host::mmio::{Access, Operation};
+use levitate_host::{Plug, Pool, Version};
+use levitate_virtio::transport::QueueAreas;
+use levitate_virtio::{Features, Notify, QueueIndex, QueueSize, Status, Transport};
+
+use crate::rig::{CONFIG, EchoTransport, Rig, echo, slots};
+
+const MODERN: [Plug; 3] = [Plug::Mmio(Version::Two), Plug::PciLine, Plug::PciMsix];
+
+/// Every choice a device has of what it wants to be notified with.
+const OFFERS: [Features; 4] = [
+    Features::empty(),
+    Features::NOTIFICATION_DATA,
+    Features::NOTIF_CONFIG_DATA,
+    Features::NOTIFICATION_DATA.union(Features::NOTIF_CONFIG_DATA),
+];
+
+/// Where the modelled devices are notified of a queue.
+fn place(plug: Plug, queue: u16) -> usize {
+    match plug {
+        Plug::Mmio(_) => 0x50,
+        _ => 0x3000 + 4 * usize::from(queue),
+    }
+}
+
+/// The one access that a notification of `queue` is, as the specification has it.
+fn notification(plug: Plug, offered: Features, queue: u16, next: u16) -> Access {
+    let is_pci = !matches!(plug, Plug::Mmio(_));
+    // The modelled devices on PCI have numbers from 0x4000 on for their queues.
+    let id = match is_pci && offered.contains(Features::NOTIF_CONFIG_DATA) {
+        true => 0x4000 + u64::from(queue),
+        false => u64::from(queue),
+    };
+    let (value, data_bytes) = match offered.contains(Features::NOTIFICATION_DATA) {
+        true => (id + 0x1_0000 * u64::from(next), 2),
+        false => (id, 0),
+    };
+    Access {
+        operation: Operation::Write,
+        offset: place(plug, queue),
+        width_bytes: if is_pci { 2 + data_bytes } else { 4 },
+        value,
+    }
+}
+
+#[test]
+fn a_notification_is_one_access_and_says_where_the_ring_goes_on() {
+    for (plug, offered) in MODERN
+        .into_iter()
+        .flat_map(|plug| OFFERS.map(|offered| (plug, offered)))
+    {
+        let rig = Rig::plug(plug, |behaviour| behaviour.offer = offered.bits());
+        let mut slots = slots::<4>();
+        let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+        let mut next = 0;
+        for batch in [1, 3, 2] {
+            let tokens: Vec<_> = (0..batch).map(|number| echo(&mut queue, number)).collect();
+            next += batch as u16;
+            rig.device.clear_log();
+            assert!(queue.notify());
+            let expected = notification(plug, offered, 0, next);
+            assert_eq!(rig.device.log().all(), [expected], "{plug:?}, {offered:?}");
+            for token in tokens {
+                assert!(rig.wait(&mut queue, token));
+                queue.take::<[u8; 4]>(token).unwrap();
+            }
+        }
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn the_data_goes_round_with_the_index_of_the_ring() {
+    for plug in [Plug::Mmio(Version::Two), Plug::PciMsix] {
+        let offer = Features::NOTIFICATION_DATA.bits();
+        let rig = Rig::plug(plug, |behaviour| behaviour.offer = offer);
+        let mut slots = slots::<4>();
+        let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+        for round in 0..16_400_u32 {
+            let tokens = [(); 4].map(|()| echo(&mut queue, round));
+            rig.device.clear_log();
+            assert!(queue.notify());
+            let next = (4 * (round + 1)) as u16;
+            let expected = notification(plug, Features::NOTIFICATION_DATA, 0, next);
+            assert_eq!(rig.device.log().all(), [expected], "round {round}");
+            assert_eq!(queue.process(), Ok(4));
+            for token in tokens {
+                assert_eq!(queue.take::<[u8; 4]>(token).unwrap().context, round);
+            }
+            rig.device.model(|echo| echo.served.clear());
+        }
+        rig.stop(device, queue);
+    }
+}
+
+/// Brings a device up with `features` until it has `queue`, in memory that is there; it is not live, and serves nothing.
+fn enabled(rig: &Rig, features: Features, queue: QueueIndex) -> (EchoTransport, DmaRegion<Pool>) {
+    let memory = DmaRegion::new(&rig.pool, 0x1000, 16).unwrap();
+    let at = |offset| memory.device_addr_at(offset).unwrap();
+    let areas = QueueAreas {
+        size: QueueSize::new(16).unwrap(),
+        descriptor: at(0),
+        driver: at(0x400),
+        device: at(0x800),
+    };
+    let mut transport = rig.transport();
+    transport.write_status(Status::empty());
+    let mut status = transport.read_status() | Status::ACKNOWLEDGE;
+    transport.write_status(status);
+    status |= Status::DRIVER;
+    transport.write_status(status);
+    transport.read_device_features();
+    transport.write_driver_features((Features::VERSION_1 | features).bits());
+    transport.write_status(status | Status::FEATURES_OK);
+    assert!(transport.read_status().contains(Status::FEATURES_OK));
+    // SAFETY: the device never is live, and one that is not reads an index at most; the memory is the caller's until a reset.
+    unsafe { transport.enable_queue(queue, &areas) }.unwrap();
+    (transport, memory)
+}
+
+#[test]
+fn both_halves_are_sent_as_they_are() {
+    for (plug, offered) in MODERN
+        .into_iter()
+        .flat_map(|plug| OFFERS.map(|offered| (plug, offered)))
+    {
+        let rig = Rig::plug(plug, |behaviour| behaviour.offer = offered.bits());
+        let index = QueueIndex::new(1);
+        let accepted = offered & rig.transport().supported_features();
+        let (mut transport, memory) = enabled(&rig, accepted, index);
+        let notifier = transport.notifier(index);
+        // The offset in a packed ring is in bits 0 to 14, its wrap counter in bit 15.
+        for next in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+            rig.device.clear_log();
+            notifier.notify(next);
+            let expected = notification(plug, offered, 1, next);
+            assert_eq!(rig.device.log().all(), [expected], "{plug:?}, {offered:?}");
+        }
+        transport.write_status(Status::empty());
+        drop(memory);
+        for complaint in rig.device.take_complaints() {
+            // That it is not live is meant, as is that its ring is empty.
+            let id = complaint.split(':').next().unwrap();
+            assert!(matches!(id, "INIT-08" | "DN-01"), "{complaint}");
+        }
+        rig.pool.assert_no_leaks();
+    }
+}
