@@ -132,6 +132,33 @@ pub enum QueueState {
     CutOff(CutOff),
 }
 
+/// What a device makes of being told to reset one queue (§2.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueReset {
+    /// It is at it.
+    Ongoing,
+    /// The queue is reset: the device has no use for its memory, and the queue is not enabled any more.
+    Done,
+    /// Nothing is under way, and the queue is enabled still.
+    Ignored,
+}
+
+impl QueueReset {
+    /// Judges by two registers, of which the second is looked at once the first reads 0.
+    ///
+    /// Both read 0 when a reset is done (§4.1.4.3.1, §4.2.2.1). QEMU's virtio-mmio offers VIRTIO_F_RING_RESET and has no `QueueReset`:
+    /// that reads 0 whatever was written, and only the other one tells that the queue was left as it is.
+    fn judge(is_ongoing: bool, is_enabled: impl FnOnce() -> bool) -> Self {
+        if is_ongoing {
+            Self::Ongoing
+        } else if is_enabled() {
+            Self::Ignored
+        } else {
+            Self::Done
+        }
+    }
+}
+
 /// What keeps a device from serving a queue that it takes for enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -168,7 +195,8 @@ impl fmt::Display for CutOff {
 
 /// The way to one device (§4).
 ///
-/// It is trusted to pass on what the device says, in particular a status of 0 after a reset: memory is given back upon it.
+/// It is trusted to pass on what the device says, in particular a status of 0 after a reset, and that a queue is reset: memory is
+/// given back upon it.
 /// Implementations validate what they read from the device; callers follow the order of §3.1.1, which [`Device`](crate::Device)
 /// keeps for them.
 pub trait Transport {
@@ -227,13 +255,26 @@ pub trait Transport {
     ///
     /// # Safety
     ///
-    /// From now on until the device is reset, and that is confirmed, the areas, as long as `areas.size` says, are memory
-    /// that the device may read and write and that is not given back to its pool.
+    /// From now on until the device or the queue is reset, and that is confirmed, the areas, as long as `areas.size` says, are
+    /// memory that the device may read and write and that is not given back to its pool.
     unsafe fn enable_queue(
         &mut self,
         queue: QueueIndex,
         areas: &QueueAreas,
     ) -> Result<(), EnableQueueError>;
+
+    /// Tells the device to reset one queue, unless it is at it already; does nothing if VIRTIO_F_RING_RESET was not accepted (§2.6.1).
+    fn start_queue_reset(&mut self, queue: QueueIndex) {
+        let _ = queue;
+    }
+
+    /// Reads what has become of the reset of a queue; [`QueueReset::Ignored`] if VIRTIO_F_RING_RESET was not accepted.
+    ///
+    /// A queue that is reset can be enabled again.
+    fn read_queue_reset(&mut self, queue: QueueIndex) -> QueueReset {
+        let _ = queue;
+        QueueReset::Ignored
+    }
 
     /// Reads whether the device takes the queue for enabled.
     fn read_queue_state(&mut self, queue: QueueIndex) -> QueueState;

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use levitate_hal::Mmio;
 use levitate_virtio::transport::{
-    AnyNotifier, EnableQueueError, Placement, QueueAreas, QueueState, VectorRefused,
+    AnyNotifier, EnableQueueError, Placement, QueueAreas, QueueReset, QueueState, VectorRefused,
 };
 use levitate_virtio::{
     AnyTransport, DeviceType, Features, Interface, MmioTransport, Notify, PciTransport, QueueIndex,
@@ -207,6 +207,14 @@ impl Transport for CountedTransport {
     ) -> Result<(), EnableQueueError> {
         // SAFETY: what the caller ensures is what the transport inside asks for.
         unsafe { self.inner.enable_queue(queue, areas) }
+    }
+
+    fn start_queue_reset(&mut self, queue: QueueIndex) {
+        self.inner.start_queue_reset(queue);
+    }
+
+    fn read_queue_reset(&mut self, queue: QueueIndex) -> QueueReset {
+        self.inner.read_queue_reset(queue)
     }
 
     fn read_queue_state(&mut self, queue: QueueIndex) -> QueueState {

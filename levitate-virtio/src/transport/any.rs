@@ -2,7 +2,7 @@
 
 use super::{
     EnableQueueError, Interface, Interrupt, InterruptStatus, Notify, Placement, QueueAreas,
-    QueueState, Transport, VectorRefused,
+    QueueReset, QueueState, Transport, VectorRefused,
 };
 use crate::device_type::DeviceType;
 use crate::features::Features;
@@ -83,6 +83,14 @@ impl<M: Transport, P: Transport> Transport for AnyTransport<M, P> {
             // SAFETY: what the caller ensures is what the transport inside asks for.
             unsafe { inner.enable_queue(queue, areas) }
         })
+    }
+
+    fn start_queue_reset(&mut self, queue: QueueIndex) {
+        either!(self, Self, inner => inner.start_queue_reset(queue));
+    }
+
+    fn read_queue_reset(&mut self, queue: QueueIndex) -> QueueReset {
+        either!(self, Self, inner => inner.read_queue_reset(queue))
     }
 
     fn read_queue_state(&mut self, queue: QueueIndex) -> QueueState {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{
     EnableQueueError, Interface, Interrupt, InterruptStatus, Notify, Placement, QueueAreas,
-    QueueState, Transport, halves, notification_data,
+    QueueReset, QueueState, Transport, halves, notification_data,
 };
 use crate::device_type::DeviceType;
 use crate::features::Features;
@@ -16,6 +16,7 @@ use crate::queue::QueueIndex;
 use crate::status::Status;
 
 mod enable;
+mod queue_reset;
 pub mod registers;
 
 use registers as reg;
@@ -117,7 +118,7 @@ impl<M: Mmio> Transport for MmioTransport<M> {
             // It ends with bit 31.
             Interface::Legacy => Features::empty(),
             // What would be sent instead of the queue's index, only PCI says (§6).
-            Interface::Modern => Features::NOTIFICATION_DATA,
+            Interface::Modern => Features::NOTIFICATION_DATA | Features::RING_RESET,
         }
     }
 
@@ -174,6 +175,19 @@ impl<M: Mmio> Transport for MmioTransport<M> {
         match self.interface {
             Interface::Legacy => enable::legacy(&self.mmio, queue, areas),
             Interface::Modern => enable::modern(&self.mmio, queue, areas),
+        }
+    }
+
+    fn start_queue_reset(&mut self, queue: QueueIndex) {
+        if self.accepted.contains(Features::RING_RESET) {
+            queue_reset::start(&self.mmio, queue);
+        }
+    }
+
+    fn read_queue_reset(&mut self, queue: QueueIndex) -> QueueReset {
+        match self.accepted.contains(Features::RING_RESET) {
+            true => queue_reset::read(&self.mmio, queue),
+            false => QueueReset::Ignored,
         }
     }
 

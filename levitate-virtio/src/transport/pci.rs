@@ -9,7 +9,7 @@ use pci_types::{CommandRegister, ConfigRegionAccess};
 use thiserror::Error;
 
 use super::{
-    CutOff, EnableQueueError, Interface, Placement, QueueAreas, QueueState, Transport,
+    CutOff, EnableQueueError, Interface, Placement, QueueAreas, QueueReset, QueueState, Transport,
     VectorRefused, halves,
 };
 use crate::device_type::DeviceType;
@@ -24,6 +24,7 @@ mod enable;
 mod function;
 mod handles;
 mod msix;
+mod queue_reset;
 pub mod registers;
 mod structures;
 mod vectors;
@@ -105,7 +106,7 @@ pub struct PciTransport<M, A> {
     supported: Features,
     /// What was accepted of it.
     accepted: Features,
-    /// How each queue that was enabled since the last reset is notified.
+    /// How each queue that was enabled since the last reset, its own or the device's, is notified.
     notified_at: [Option<NotifyPlace>; QUEUES_MAX],
 }
 
@@ -292,6 +293,24 @@ impl<M: Mmio, A: ConfigRegionAccess> Transport for PciTransport<M, A> {
         )?;
         *notified_at = Some(place);
         Ok(())
+    }
+
+    fn start_queue_reset(&mut self, queue: QueueIndex) {
+        if self.accepted.contains(Features::RING_RESET) {
+            queue_reset::start(&self.common, queue);
+        }
+    }
+
+    fn read_queue_reset(&mut self, queue: QueueIndex) -> QueueReset {
+        if !self.accepted.contains(Features::RING_RESET) {
+            return QueueReset::Ignored;
+        }
+        let outcome = queue_reset::read(&self.common, queue);
+        let notified_at = self.notified_at.get_mut(usize::from(queue.get()));
+        if let (QueueReset::Done, Some(notified_at)) = (outcome, notified_at) {
+            *notified_at = None;
+        }
+        outcome
     }
 
     fn read_queue_state(&mut self, queue: QueueIndex) -> QueueState {

@@ -27,6 +27,7 @@ mod pci_list;
 mod pci_queues;
 mod pci_structures;
 mod probe;
+mod queue_reset;
 mod rig;
 mod several_queues;
 mod signal;

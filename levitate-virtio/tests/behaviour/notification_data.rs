@@ -1,12 +1,10 @@
 //! What a notification consists of with VIRTIO_F_NOTIFICATION_DATA and VIRTIO_F_NOTIF_CONFIG_DATA (§2.9, §4.1.5.2, §4.2.3.3).
 
-use levitate_hal::DmaRegion;
 use levitate_host::mmio::{Access, Operation};
-use levitate_host::{Plug, Pool, Version};
-use levitate_virtio::transport::QueueAreas;
-use levitate_virtio::{Features, Notify, QueueIndex, QueueSize, Status, Transport};
+use levitate_host::{Plug, Version};
+use levitate_virtio::{Features, Notify, QueueIndex, Status, Transport};
 
-use crate::rig::{CONFIG, EchoTransport, Rig, echo, slots};
+use crate::rig::{CONFIG, Rig, echo, slots};
 
 const MODERN: [Plug; 3] = [Plug::Mmio(Version::Two), Plug::PciLine, Plug::PciMsix];
 
@@ -96,31 +94,6 @@ fn the_data_goes_round_with_the_index_of_the_ring() {
     }
 }
 
-/// Brings a device up with `features` until it has `queue`, in memory that is there; it is not live, and serves nothing.
-fn enabled(rig: &Rig, features: Features, queue: QueueIndex) -> (EchoTransport, DmaRegion<Pool>) {
-    let memory = DmaRegion::new(&rig.pool, 0x1000, 16).unwrap();
-    let at = |offset| memory.device_addr_at(offset).unwrap();
-    let areas = QueueAreas {
-        size: QueueSize::new(16).unwrap(),
-        descriptor: at(0),
-        driver: at(0x400),
-        device: at(0x800),
-    };
-    let mut transport = rig.transport();
-    transport.write_status(Status::empty());
-    let mut status = transport.read_status() | Status::ACKNOWLEDGE;
-    transport.write_status(status);
-    status |= Status::DRIVER;
-    transport.write_status(status);
-    transport.read_device_features();
-    transport.write_driver_features((Features::VERSION_1 | features).bits());
-    transport.write_status(status | Status::FEATURES_OK);
-    assert!(transport.read_status().contains(Status::FEATURES_OK));
-    // SAFETY: the device never is live, and one that is not reads an index at most; the memory is the caller's until a reset.
-    unsafe { transport.enable_queue(queue, &areas) }.unwrap();
-    (transport, memory)
-}
-
 #[test]
 fn both_halves_are_sent_as_they_are() {
     for (plug, offered) in MODERN
@@ -130,7 +103,7 @@ fn both_halves_are_sent_as_they_are() {
         let rig = Rig::plug(plug, |behaviour| behaviour.offer = offered.bits());
         let index = QueueIndex::new(1);
         let accepted = offered & rig.transport().supported_features();
-        let (mut transport, memory) = enabled(&rig, accepted, index);
+        let (mut transport, memory) = rig.enable(accepted, index);
         let notifier = transport.notifier(index);
         // The offset in a packed ring is in bits 0 to 14, its wrap counter in bit 15.
         for next in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {

@@ -47,7 +47,7 @@ fn no_more_is_mapped_than_is_needed_and_nothing_is_written() {
     assert_eq!(transport.device_type(), DeviceType::new(42).unwrap());
     // Common configuration, notifications, ISR status, configuration of the device type.
     let expected = [
-        (0x0000, 58),
+        (0x0000, 60),
         (0x3000, 0x1000),
         (0x1000, 1),
         (0x2000, 0x1000),
@@ -81,7 +81,7 @@ fn structures_of_several_mebibytes_are_mapped_in_part() {
     })
     .unwrap();
     // Of the notifications, as far as queue_notify_off can reach in steps of 4.
-    assert_eq!(*ranges.borrow(), [58, 4 * 0xffff + 4, 1, 4096]);
+    assert_eq!(*ranges.borrow(), [60, 4 * 0xffff + 4, 1, 4096]);
     assert_eq!(transport.config_len_bytes(), 4096);
 }
 

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use levitate_hal::{Deadline, DmaBuffer, DmaSlice};
+use levitate_hal::{Deadline, DmaBuffer, DmaRegion, DmaSlice};
 use levitate_host::any::ModelledTransport;
 use levitate_host::device::{ConfigField, Violations};
 use levitate_host::mmio::MmioBuilder;
 use levitate_host::queue::Request;
 use levitate_host::{AnyDevice, Behaviour, DeviceModel, MmioDevice, Plug, Pool, VirtualClock};
 use levitate_virtio::features::NoFeatures;
+use levitate_virtio::transport::QueueAreas;
 use levitate_virtio::{
-    Data, Device, Features, Queue, QueueConfig, QueueIndex, Slot, Token, Transport, Wanted, stage,
+    Data, Device, Features, Queue, QueueConfig, QueueIndex, QueueSize, Slot, Status, Token,
+    Transport, Wanted, stage,
 };
 
 /// Answers what it is sent, over and over until the answer's room is full; its configuration counts up.
@@ -149,6 +151,31 @@ impl Rig {
         (device, queue)
     }
 
+    /// Brings the device up with `features` until it has `queue`, in memory that is there; it is not live, and serves nothing.
+    pub(crate) fn enable(
+        &self,
+        features: Features,
+        queue: QueueIndex,
+    ) -> (EchoTransport, DmaRegion<Pool>) {
+        let memory = DmaRegion::new(&self.pool, 0x1000, 16).unwrap();
+        let mut transport = self.transport();
+        let mut status = Status::empty();
+        transport.write_status(status);
+        assert_eq!(transport.read_status(), status);
+        for bit in [Status::ACKNOWLEDGE, Status::DRIVER] {
+            status |= bit;
+            transport.write_status(status);
+        }
+        transport.read_device_features();
+        transport.write_driver_features((Features::VERSION_1 | features).bits());
+        status |= Status::FEATURES_OK;
+        transport.write_status(status);
+        assert_eq!(transport.read_status(), status);
+        // SAFETY: a device that is not live reads no more of a queue than its index, and the memory is there until a reset.
+        unsafe { transport.enable_queue(queue, &areas(&memory)) }.unwrap();
+        (transport, memory)
+    }
+
     /// Resets the device and gives everything back; nothing may be left.
     pub(crate) fn stop(&self, device: Live, queue: EchoQueue<'_>) {
         let (_, quiesced) = device.reset(&self.clock, TIMEOUT).unwrap();
@@ -172,6 +199,17 @@ impl Rig {
                 queue.is_done(token).then_some(())
             })
             .is_some()
+    }
+}
+
+/// A queue of 16 in a page.
+pub(crate) fn areas(memory: &DmaRegion<Pool>) -> QueueAreas {
+    let at = |offset| memory.device_addr_at(offset).unwrap();
+    QueueAreas {
+        size: QueueSize::new(16).unwrap(),
+        descriptor: at(0),
+        driver: at(0x400),
+        device: at(0x800),
     }
 }
 

@@ -15,8 +15,10 @@ fn doable(plug: Plug) -> Features {
     match plug {
         // Bits from 32 on there are none.
         Plug::Mmio(Version::One) => Features::empty(),
-        Plug::Mmio(Version::Two) => Features::NOTIFICATION_DATA,
-        Plug::PciLine | Plug::PciMsix => Features::NOTIFICATION_DATA | Features::NOTIF_CONFIG_DATA,
+        Plug::Mmio(Version::Two) => Features::NOTIFICATION_DATA | Features::RING_RESET,
+        Plug::PciLine | Plug::PciMsix => {
+            Features::NOTIFICATION_DATA | Features::NOTIF_CONFIG_DATA | Features::RING_RESET
+        }
     }
 }
 
@@ -53,6 +55,7 @@ proptest! {
             prop_assert_eq!(accepted & !Features::IMPLEMENTED.bits(), 0);
             let up_to_transport = accepted & Features::UP_TO_TRANSPORT.bits();
             let possible = Features::IMPLEMENTED & doable(plug);
+            prop_assert_eq!(rig.transport().supported_features(), doable(plug));
             prop_assert_eq!(up_to_transport, offer & wanted & possible.bits(), "{:?}", plug);
             // That one should be accepted, and may be unwanted.
             for complaint in rig.device.take_complaints() {
@@ -82,8 +85,15 @@ fn entry(list: &mut [Capability], cfg_type: u8) -> &mut Capability {
 #[test]
 fn a_device_on_pci_must_have_room_for_a_feature_in_its_structures() {
     let (config_data, data) = (Features::NOTIF_CONFIG_DATA, Features::NOTIFICATION_DATA);
+    let reset = Features::RING_RESET;
     // Of the common configuration, its length.
-    for (len, expected) in [(56, data), (57, data), (58, data | config_data)] {
+    for (len, expected) in [
+        (56, data),
+        (57, data),
+        (58, data | config_data),
+        (59, data | config_data),
+        (60, data | config_data | reset),
+    ] {
         let device = with_list(move |list| {
             let common = entry(list, 1);
             *common = common.clone().with_range(0, len);
@@ -96,11 +106,11 @@ fn a_device_on_pci_must_have_room_for_a_feature_in_its_structures() {
     }
     // Of the notifications, offset, length and multiplier.
     for (offset, len, multiplier, expected) in [
-        (0x3000, 4, 0, data | config_data),
-        (0x3000, 0x1000, 0x100, data | config_data),
-        (0x3000, 3, 0, config_data),
-        (0x3002, 0x100, 0, config_data),
-        (0x3000, 0x100, 2, config_data),
+        (0x3000, 4, 0, data | config_data | reset),
+        (0x3000, 0x1000, 0x100, data | config_data | reset),
+        (0x3000, 3, 0, config_data | reset),
+        (0x3002, 0x100, 0, config_data | reset),
+        (0x3000, 0x100, 2, config_data | reset),
     ] {
         let device = with_list(move |list| {
             let notify = entry(list, 2);

@@ -126,5 +126,7 @@ pub const QUEUE_DRIVER_HIGH: Register<WriteOnly> = Register::at(0x094);
 pub const QUEUE_DEVICE_LOW: Register<WriteOnly> = Register::at(0x0a0);
 /// `QueueDeviceHigh` (version 2): device area, bits 32 to 63.
 pub const QUEUE_DEVICE_HIGH: Register<WriteOnly> = Register::at(0x0a4);
+/// `QueueReset` (version 2): with VIRTIO_F_RING_RESET, 1 resets the queue, and it reads 1 until that is done.
+pub const QUEUE_RESET: Register<ReadWrite> = Register::at(0x0c0);
 /// `ConfigGeneration` (version 2): changes with the configuration.
 pub const CONFIG_GENERATION: Register<ReadOnly> = Register::at(0x0fc);

@@ -10,7 +10,7 @@ pub use crate::transport::access::{ReadOnly, ReadWrite, Readable, Writable, Writ
 /// Bytes of the fields that every device has, up to `queue_device`.
 pub(super) const COMMON_BYTES: u64 = 56;
 /// Bytes of all the fields here, with those that are there with a feature only.
-pub(super) const COMMON_BYTES_MAX: u64 = QUEUE_NOTIF_CONFIG_DATA.end();
+pub(super) const COMMON_BYTES_MAX: u64 = QUEUE_RESET.end();
 
 /// A field of the common configuration: how wide it is, and which way it may be accessed.
 ///
@@ -136,6 +136,8 @@ const_assert_eq!(QUEUE_DEVICE[1].end(), COMMON_BYTES);
 
 /// `queue_notif_config_data`: what stands for the queue in notifications, with VIRTIO_F_NOTIF_CONFIG_DATA.
 pub const QUEUE_NOTIF_CONFIG_DATA: Field<u16, ReadOnly> = Field::at(56);
+/// `queue_reset`: with VIRTIO_F_RING_RESET, 1 resets the queue, and it reads 1 until that is done.
+pub const QUEUE_RESET: Field<u16, ReadWrite> = Field::at(58);
 
 /// `VIRTIO_MSI_NO_VECTOR`: no vector.
 pub const NO_VECTOR: u16 = 0xffff;

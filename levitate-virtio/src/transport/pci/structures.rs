@@ -215,10 +215,15 @@ impl Structures {
         let has_data = is_aligned && self.notify.len_bytes >= NOTIFICATION_BYTES_MAX;
         let mut features = Features::empty();
         features.set(Features::NOTIFICATION_DATA, has_data);
-        features.set(
-            Features::NOTIF_CONFIG_DATA,
-            self.common.len_bytes >= registers::QUEUE_NOTIF_CONFIG_DATA.end(),
-        );
+        for (feature, needed_bytes) in [
+            (
+                Features::NOTIF_CONFIG_DATA,
+                registers::QUEUE_NOTIF_CONFIG_DATA.end(),
+            ),
+            (Features::RING_RESET, registers::QUEUE_RESET.end()),
+        ] {
+            features.set(feature, self.common.len_bytes >= needed_bytes);
+        }
         features
     }
 }
