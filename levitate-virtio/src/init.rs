@@ -16,6 +16,7 @@ use crate::queue::{
 use crate::status::Status;
 use crate::transport::{Interface, Transport, VectorRefused};
 
+pub mod queue_reset;
 pub mod stage;
 
 /// One life of a device, from one reset to the next.
@@ -27,6 +28,11 @@ impl Identity {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // Relaxed: only uniqueness counts; nothing else is ordered by it.
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Says whether it was made before `other`, by one who knows of both.
+    pub(crate) const fn is_before(self, other: Self) -> bool {
+        self.0 < other.0
     }
 }
 

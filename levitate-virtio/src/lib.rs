@@ -27,6 +27,7 @@ pub use config::{ConfigError, ConfigSpace, ConfigWriter};
 pub use device_type::DeviceType;
 pub use diagnosis::{Timeout, TimeoutCause};
 pub use features::{DeviceFeatures, Features, Negotiated, Wanted};
+pub use init::queue_reset::{QueueQuiesced, QueueResetError};
 pub use init::{Device, InitError, Quiesced, ResetError, stage};
 pub use queue::{
     Completed, Data, DeviceFault, PreparedQueue, Queue, QueueConfig, QueueCounts, QueueError,
