@@ -6,7 +6,6 @@
 
 use levitate_hal::{Mmio, MmioPart};
 use pci_types::{CommandRegister, ConfigRegionAccess};
-use thiserror::Error;
 
 use super::{
     CutOff, EnableQueueError, Interface, Placement, QueueAreas, QueueReset, QueueState, Transport,
@@ -21,6 +20,7 @@ mod bars;
 mod capability;
 mod ecam;
 mod enable;
+mod error;
 mod function;
 mod handles;
 mod msix;
@@ -32,6 +32,7 @@ mod vectors;
 pub use bars::{BAR_COUNT, Bar, BarError, Bars, MemoryBar, MemoryWindow};
 pub use capability::{BarRange, Refusal};
 pub use ecam::{BUS_BYTES, EcamAccess, Functions};
+pub use error::PciError;
 pub use function::{Function, InterruptLine, VENDOR};
 pub use handles::{PciInterrupt, PciNotifier};
 pub use msix::{Message, MsixError, MsixTable};
@@ -49,46 +50,6 @@ const DEVICE_BYTES_MAX: u64 = 4096;
 
 /// So many queues of a device can be used: where each is notified is kept.
 pub const QUEUES_MAX: usize = 64;
-
-/// Why a function is not driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PciError {
-    /// There is no function.
-    #[error("no PCI function is here")]
-    Absent,
-    /// It is something else.
-    #[error("PCI function {vendor:04x}:{device:04x} is no VirtIO device")]
-    NotVirtio {
-        /// The vendor ID.
-        vendor: u16,
-        /// The device ID.
-        device: u16,
-    },
-    /// It has the ID of a transitional device and none of the structures: it has the legacy interface alone, which is not supported.
-    #[error(
-        "device has no VirtIO capability, so it has the legacy interface alone, which is not supported over PCI"
-    )]
-    Legacy,
-    /// It lacks a structure it cannot be driven without, or has one for its type's configuration that is of no use.
-    #[error("device has no {structure} structure that is of use: {refused}")]
-    NoStructure {
-        /// What is missing.
-        structure: StructureKind,
-        /// The capabilities that tell of one.
-        refused: Refused,
-    },
-    /// The platform did not map a structure.
-    #[error(
-        "the {structure} structure, {:#x} bytes from {:#x} in BAR {}, is not mapped", .range.len_bytes, .range.offset, .range.bar
-    )]
-    NotMapped {
-        /// Which structure.
-        structure: StructureKind,
-        /// What of it should be mapped.
-        range: BarRange,
-    },
-}
 
 /// A device on PCI, through its modern interface (§4.1).
 #[derive(Debug)]
