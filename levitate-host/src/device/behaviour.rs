@@ -58,6 +58,9 @@ pub struct Behaviour {
     pub refuse_features: bool,
     /// How many reads of the status it takes until a reset is done; `u32::MAX` is for ever.
     pub reset_reads: u32,
+    /// How many reads of MMIO's QueueReset it takes until a queue is reset, once VIRTIO_F_RING_RESET is negotiated; without a number
+    /// there is no such register, as in QEMU.
+    pub queue_reset_reads: Option<u32>,
     /// Writes to QueueReady and QueuePFN have no effect, and they read 0: every queue stays without an address.
     pub ignore_queue_setup: bool,
     /// When it answers.
@@ -89,6 +92,7 @@ impl Default for Behaviour {
             withhold: 0,
             refuse_features: false,
             reset_reads: 0,
+            queue_reset_reads: None,
             ignore_queue_setup: false,
             completion: Completion::Inline,
             suppression: Suppression::Follow,

@@ -144,3 +144,32 @@ fn a_guest_page_size_of_0_is_none() {
     rig.device.write32(0x040, 0x1000);
     assert_eq!(rig.device.queue(0).unwrap().1.descriptor, 0x1000);
 }
+
+#[test]
+fn a_queue_can_be_reset_by_itself_where_there_is_a_register_for_it() {
+    const RING_RESET: u64 = 1 << 40;
+    let mut rig = Rig::plug(BlockModel::patterned(8), Version::Two, |behaviour| {
+        behaviour.offer = RING_RESET;
+        behaviour.queue_reset_reads = Some(2);
+    });
+    rig.probe();
+    rig.negotiate(VERSION_1 | RING_RESET);
+    rig.set_up_queue(0, 8);
+    rig.go();
+    rig.device.write32(0x0c0, 1);
+    assert_eq!([(); 3].map(|()| rig.device.read32(0x0c0)), [1, 1, 0]);
+    assert_eq!((rig.device.read32(0x044), rig.device.queue(0)), (0, None));
+    assert_eq!(rig.status(), 0xf, "the device goes on");
+    rig.rings.clear();
+    rig.pool.assert_no_leaks();
+    rig.set_up_queue(0, 16);
+    assert_eq!(rig.device.queue(0).unwrap().0, 16);
+    rig.device.assert_clean();
+    rig.device.write32(0x0c0, 2);
+    let errors = rig.device.guest_errors();
+    assert_eq!(errors, ["wrong value for QueueReset 2"]);
+    // Without the feature there is no such register.
+    rig.negotiate(VERSION_1);
+    assert_eq!(rig.device.read32(0x0c0), 0);
+    assert_eq!(rig.device.guest_errors().len(), 2);
+}

@@ -1,10 +1,30 @@
 //! Faults in setting up a queue of version 2, and in its memory whatever the version (§2.7, §4.2.3.2).
 
-use levitate_host::BlockModel;
+use levitate_host::{Behaviour, BlockModel};
 
+use crate::driver::Driver;
 use crate::life::Step;
 use crate::table::Act::{After, Before, Skip, TooLate};
 use crate::table::{Seeded, assert_each_is_named};
+
+const RING_RESET: u64 = 1 << 40;
+
+fn with_queue_reset(behaviour: &mut Behaviour) {
+    behaviour.offer = RING_RESET;
+    behaviour.queue_reset_reads = Some(0);
+    behaviour.queue_size_max = 512;
+}
+
+/// Does with a queue that was reset what was done with it at first, with or without its size.
+fn set_up_again(driver: &mut Driver<BlockModel>, has_size: bool) {
+    driver.act(Step::ReadInUse);
+    driver.act(Step::ReadMaxSize);
+    if has_size {
+        driver.act(Step::WriteSize);
+    }
+    driver.act(Step::WriteAddresses);
+    driver.act(Step::EnableQueue);
+}
 
 const FAULTS: &[Seeded<BlockModel>] = &[
     Seeded::new(
@@ -60,6 +80,34 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         Before(|driver, run| driver.rings[0].put(driver.rings[0].used + 8, run.either(1, 0))),
     )
     .modern(),
+    Seeded::new(
+        "MMIO-19",
+        "a reset of the queue not waited for",
+        Step::EnableQueue,
+        After(|driver, run| {
+            driver.write(0x0c0, 1);
+            if !run.is_broken() {
+                driver.read(0x0c0);
+            }
+            set_up_again(driver, true);
+        }),
+    )
+    .modern()
+    .accepting(RING_RESET)
+    .on(with_queue_reset),
+    Seeded::new(
+        "VQR-03",
+        "no size after a reset of the queue",
+        Step::EnableQueue,
+        After(|driver, run| {
+            driver.write(0x0c0, 1);
+            driver.read(0x0c0);
+            set_up_again(driver, !run.is_broken());
+        }),
+    )
+    .modern()
+    .accepting(RING_RESET)
+    .on(with_queue_reset),
     Seeded::new(
         "SPLIT-01",
         "descriptors at an odd multiple of 8",

@@ -8,6 +8,7 @@ use levitate_virtio::{Features, Notify, QueueIndex, Status, Transport};
 use crate::rig::{Echo, EchoTransport, Rig, areas};
 
 const QUEUE: QueueIndex = QueueIndex::new(1);
+const OTHER: QueueIndex = QueueIndex::new(0);
 
 /// A device on PCI that takes so many reads of `queue_reset` for a reset.
 fn resettable(reads: u32, is_msix: bool) -> Rig {
@@ -47,6 +48,8 @@ fn a_queue_is_reset_once_queue_reset_reads_0_and_is_then_set_up_anew() {
         // queue_select and queue_reset.
         let written = accesses(&rig.device.log(), Operation::Write);
         assert_eq!(written, [(22, 1), (58, 1)]);
+        // Somebody asks after another queue meanwhile.
+        assert_eq!(transport.read_queue_state(OTHER), QueueState::Disabled);
         rig.device.clear_log();
         for _ in 0..reads {
             assert_eq!(transport.read_queue_reset(QUEUE), QueueReset::Ongoing);
@@ -68,6 +71,34 @@ fn a_queue_is_reset_once_queue_reset_reads_0_and_is_then_set_up_anew() {
         assert_eq!(notified(&rig, &transport), 1);
         transport.write_status(Status::empty());
         assert_eq!(transport.read_status(), Status::empty());
+        drop(memory);
+        rig.device.assert_clean();
+        rig.pool.assert_no_leaks();
+    }
+}
+
+#[test]
+fn over_mmio_a_queue_is_reset_once_its_register_for_it_reads_0() {
+    for reads in [0, 1, 20] {
+        let rig = Rig::plug(Version::Two, |behaviour| {
+            behaviour.offer = Features::RING_RESET.bits();
+            behaviour.queue_reset_reads = Some(reads);
+        });
+        let (mut transport, memory) = rig.enable(Features::RING_RESET, QUEUE);
+        let set_up = accesses(&rig.device.log(), Operation::Write);
+        transport.start_queue_reset(QUEUE);
+        for _ in 0..reads {
+            assert_eq!(transport.read_queue_reset(QUEUE), QueueReset::Ongoing);
+        }
+        assert_eq!(transport.read_queue_reset(QUEUE), QueueReset::Done);
+        assert_eq!(transport.read_queue_state(QUEUE), QueueState::Disabled);
+        rig.device.clear_log();
+        // SAFETY: the queue is reset, and the memory is there until the device is.
+        unsafe { transport.enable_queue(QUEUE, &areas(&memory)) }.unwrap();
+        let again = accesses(&rig.device.log(), Operation::Write);
+        assert!(again.len() > 8 && set_up.ends_with(&again), "{again:?}");
+        assert_eq!(transport.read_queue_state(QUEUE), QueueState::Enabled);
+        transport.write_status(Status::empty());
         drop(memory);
         rig.device.assert_clean();
         rig.pool.assert_no_leaks();
@@ -97,13 +128,15 @@ fn registers_as_those_of_qemu_do_not_pass_for_a_reset() {
     let (mut transport, memory) = rig.enable(Features::RING_RESET, QUEUE);
     rig.device.clear_log();
     transport.start_queue_reset(QUEUE);
+    let written = accesses(&rig.device.log(), Operation::Write);
+    assert_eq!(written, [(0x30, 1), (0xc0, 1)]);
+    // Somebody asks after another queue meanwhile.
+    assert_eq!(transport.read_queue_state(OTHER), QueueState::Disabled);
+    rig.device.clear_log();
     assert_eq!(transport.read_queue_reset(QUEUE), QueueReset::Ignored);
-    // QueueSel and QueueReset; QueueReset, and QueueReady when that reads 0.
-    let log = rig.device.log();
-    let written = accesses(&log, Operation::Write);
-    assert_eq!(written, [(0x30, 1), (0xc0, 1), (0x30, 1)]);
-    let read = accesses(&log, Operation::Read);
-    assert_eq!(read, [(0xc0, 0), (0xc0, 0), (0x44, 1)]);
+    // QueueReset, and QueueReady when that reads 0.
+    let read = accesses(&rig.device.log(), Operation::Read);
+    assert_eq!(read, [(0xc0, 0), (0x44, 1)]);
     assert_eq!(transport.read_queue_state(QUEUE), QueueState::Enabled);
     assert!(rig.device.queue(1).is_some());
     assert_eq!(

@@ -7,6 +7,9 @@ use crate::queue::Areas;
 /// What QueueAlign is until it is written.
 const DEFAULT_QUEUE_ALIGN: u32 = 4096;
 
+/// `VIRTIO_F_RING_RESET`.
+const RING_RESET: u64 = 1 << 40;
+
 /// The registers that exist once for each queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QueueRegisters {
@@ -21,6 +24,12 @@ pub(super) struct QueueRegisters {
     descriptor: [u32; 2],
     driver: [u32; 2],
     device: [u32; 2],
+    /// How many more reads of QueueReset see a reset under way.
+    reset_reads: u32,
+    /// Whether the driver has asked for a reset and not seen it done.
+    is_reset_awaited: bool,
+    /// Whether it was in use before a reset of its own.
+    was_reset: bool,
 }
 
 impl QueueRegisters {
@@ -37,6 +46,9 @@ impl QueueRegisters {
             descriptor: [0; 2],
             driver: [0; 2],
             device: [0; 2],
+            reset_reads: 0,
+            is_reset_awaited: false,
+            was_reset: false,
         }
     }
 }
@@ -80,7 +92,61 @@ impl<M: DeviceModel> Transport<M> {
         self.violation("LMMIO-08", format!("{register} was written after QueuePFN"));
     }
 
+    /// Says whether there is a register that resets the selected queue alone, and how many reads that takes.
+    pub(super) fn queue_reset_reads(&self) -> Option<u32> {
+        let is_agreed_on = self.core.negotiated() & RING_RESET != 0;
+        self.core
+            .behaviour
+            .queue_reset_reads
+            .filter(|_| is_agreed_on)
+    }
+
+    /// Resets the selected queue (§2.6.1).
+    pub(super) fn write_queue_reset(&mut self, value: u32, reset_reads: u32) {
+        self.check_reset_seen();
+        if value != 1 {
+            self.guest_error(format!("wrong value for QueueReset {value:x}"));
+            return;
+        }
+        let size = self.core.behaviour.queue_size_max;
+        self.note(|queue| {
+            *queue = QueueRegisters {
+                reset_reads,
+                is_reset_awaited: true,
+                was_reset: true,
+                ..QueueRegisters::new(size)
+            };
+        });
+        self.core.disable_queue(self.queue_sel as u16);
+    }
+
+    pub(super) fn read_queue_reset(&mut self) -> u32 {
+        let mut is_under_way = false;
+        self.note(|queue| {
+            is_under_way = queue.reset_reads > 0;
+            queue.reset_reads = queue.reset_reads.saturating_sub(1);
+            queue.is_reset_awaited &= is_under_way;
+        });
+        u32::from(is_under_way)
+    }
+
+    /// Checks, where the selected queue is written to, that the driver waits for no reset of it; said once.
+    fn check_reset_seen(&mut self) {
+        let mut is_awaited = false;
+        self.note(|queue| is_awaited = std::mem::take(&mut queue.is_reset_awaited));
+        if is_awaited {
+            self.violation(
+                "MMIO-19",
+                format!(
+                    "queue {} was written to before its reset was seen",
+                    self.queue_sel
+                ),
+            );
+        }
+    }
+
     pub(super) fn write_queue_size(&mut self, value: u32) {
+        self.check_reset_seen();
         let max = self.core.behaviour.queue_size_max;
         let (id, is_live) = match (self.version, self.selected()) {
             (_, None) => return,
@@ -179,6 +245,7 @@ impl<M: DeviceModel> Transport<M> {
     }
 
     pub(super) fn write_queue_ready(&mut self, value: u32) {
+        self.check_reset_seen();
         let index = self.queue_sel as u16;
         let Some(&queue) = self.selected() else {
             self.violation("MMIO-31", self.no_such_queue());
@@ -197,8 +264,9 @@ impl<M: DeviceModel> Transport<M> {
         }
         self.check_looked(queue);
         if !queue.is_size_written {
+            let rule = if queue.was_reset { "VQR-03" } else { "MMIO-31" };
             self.violation(
-                "MMIO-31",
+                rule,
                 format!("queue {index} was enabled before its size was written"),
             );
         }
@@ -212,6 +280,7 @@ impl<M: DeviceModel> Transport<M> {
     }
 
     pub(super) fn write_area(&mut self, offset: usize, value: u32) {
+        self.check_reset_seen();
         let Some(queue) = self.queues.get_mut(self.queue_sel as usize) else {
             return;
         };

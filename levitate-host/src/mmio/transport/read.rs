@@ -72,6 +72,9 @@ impl<M: DeviceModel> Transport<M> {
                 self.note(|queue| queue.is_checked = true);
                 self.selected().map_or(0, |queue| u32::from(queue.is_ready))
             }
+            QUEUE_RESET if !is_legacy && self.queue_reset_reads().is_some() => {
+                self.read_queue_reset()
+            }
             INTERRUPT_STATUS => {
                 self.interrupts_told |= self.core.interrupt_status;
                 self.core.interrupt_status

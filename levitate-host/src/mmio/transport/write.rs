@@ -72,6 +72,9 @@ impl<M: DeviceModel> Transport<M> {
             (QUEUE_ALIGN, _) => self.write_queue_align(value),
             (QUEUE_PFN, _) => self.write_queue_pfn(value),
             (QUEUE_READY, _) => self.write_queue_ready(value),
+            (QUEUE_RESET, Rights::ReadWrite) if let Some(reads) = self.queue_reset_reads() => {
+                self.write_queue_reset(value, reads);
+            }
             (QUEUE_NOTIFY, _) => return self.write_notify(value),
             (INTERRUPT_ACK, _) => {
                 if value & !INTERRUPT_BITS != 0 {
@@ -94,7 +97,7 @@ impl<M: DeviceModel> Transport<M> {
             (_, Rights::ReadOnly) => {
                 self.guest_error(format!("write to read-only register ({offset:#x})"));
             }
-            // Among them QueueReset and SHMSel, which QEMU does not have.
+            // Among them SHMSel, and QueueReset unless a test wants it, which QEMU does not have.
             _ => self.guest_error(format!("bad register offset ({offset:#x})")),
         }
         None
