@@ -1,0 +1,104 @@
+//! The device's side of a split virtqueue: [`SplitDevice`] (§2.7).
+
+use std::sync::atomic::Ordering;
+
+use super::{WRITTEN_BYTES, carry_out};
+use crate::contender::Served;
+use crate::memory::Table;
+use crate::spec::{Descriptor, ENTRIES, INDEX, INDIRECT, NEXT, UsedElement};
+
+/// A device with one split virtqueue.
+///
+/// INVARIANT: the areas are a virtqueue that its driver keeps as the specification says.
+#[derive(Debug)]
+pub(crate) struct SplitDevice {
+    descriptors: Table<Descriptor>,
+    available: Table<u16>,
+    used: Table<u16>,
+    used_ring: Table<UsedElement>,
+    mask: u16,
+    next: u16,
+    has_event_index: bool,
+}
+
+impl SplitDevice {
+    /// Takes a virtqueue of `size` entries over, whose areas are at these addresses.
+    ///
+    /// # Panics
+    ///
+    /// `size` is no power of two.
+    ///
+    /// # Safety
+    ///
+    /// A driver keeps it as the specification says: whatever it makes available is in memory that is never freed.
+    pub(crate) unsafe fn new(
+        size: u16,
+        descriptor: u64,
+        driver: u64,
+        device: u64,
+        has_event_index: bool,
+    ) -> Self {
+        assert!(size.is_power_of_two(), "a queue size of {size}");
+        Self {
+            descriptors: Table::at(descriptor),
+            available: Table::at(driver),
+            used: Table::at(device),
+            used_ring: Table::at(device + 2 * ENTRIES as u64),
+            mask: size - 1,
+            next: 0,
+            has_event_index,
+        }
+    }
+
+    /// Serves all that is available.
+    pub(crate) fn serve(&mut self) -> Served {
+        let mut served = Served::default();
+        // SAFETY: the ring begins with flags and index.
+        let available = unsafe { self.available.atomic(INDEX) };
+        // Acquire: partner is the driver's store of the index.
+        let available = available.load(Ordering::Acquire);
+        while self.next != available {
+            let entry = usize::from(self.next & self.mask);
+            // SAFETY: the ring has an entry for each of the queue's, after flags and index.
+            let head = unsafe { self.available.read(ENTRIES + entry) };
+            served.sectors += self.carry_out(head);
+            served.requests += 1;
+            let element = UsedElement {
+                id: head.into(),
+                len: WRITTEN_BYTES,
+            };
+            // SAFETY: the ring has an entry for each of the queue's.
+            unsafe { self.used_ring.write(entry, element) };
+            self.next = self.next.wrapping_add(1);
+        }
+        // SAFETY: the ring begins with flags and index.
+        let used = unsafe { self.used.atomic(INDEX) };
+        // Release: partner is the driver's load of the index.
+        used.store(self.next, Ordering::Release);
+        if self.has_event_index {
+            let event = ENTRIES + 4 * (usize::from(self.mask) + 1);
+            // SAFETY: `avail_event` is after the ring, whose entries are as long as four of these.
+            unsafe { self.used.write(event, self.next) };
+        }
+        served
+    }
+
+    /// Follows the chain from `head` to its end.
+    fn carry_out(&self, head: u16) -> u64 {
+        // SAFETY: the driver made this entry of the table available.
+        let mut first = unsafe { self.descriptors.read(head.into()) };
+        let mut table = self.descriptors;
+        if first.flags & INDIRECT != 0 {
+            table = Table::at(first.addr);
+            // SAFETY: an indirect table has an entry at least.
+            first = unsafe { table.read(0) };
+        }
+        let mut last = first;
+        while last.flags & NEXT != 0 {
+            // SAFETY: the driver linked this entry of the table.
+            last = unsafe { table.read(last.next.into()) };
+        }
+        // SAFETY: a request begins with its header and ends with its status (§5.2.6).
+        unsafe { carry_out(first.addr, last.addr) }
+    }
+}

@@ -1,0 +1,70 @@
+//! `levitate_drivers_blk::Blk` by its calls that do not wait: [`Block`].
+
+use std::array;
+
+use levitate_drivers_blk::{Blk, BlkStorage};
+use levitate_hal::DmaBuffer;
+use levitate_virtio::MmioTransport;
+
+use super::platform::{Process, Ticks};
+use super::registers::Registers;
+use crate::contender::{Contender, MAX_DEPTH, Request, Served};
+use crate::device::SplitDevice;
+use crate::spec::{DATA_BYTES, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1};
+
+/// The driver, and the buffers that it does not have now.
+pub(crate) struct Block {
+    block: Blk<'static, MmioTransport<Registers>, (Process, Ticks)>,
+    device: SplitDevice,
+    buffers: Vec<DmaBuffer<Process>>,
+}
+
+impl Block {
+    /// Brings a device up that offers all features of virtqueues that are implemented.
+    pub(crate) fn new() -> Self {
+        let registers = Registers::new(F_VERSION_1 | F_INDIRECT_DESC | F_EVENT_IDX);
+        let transport = MmioTransport::probe(registers.clone());
+        let transport = transport.expect("registers").expect("a device");
+        // It lives as long as the program: a driver that is dropped has reset its device.
+        let storage = Box::leak(Box::new(BlkStorage::<_, MAX_DEPTH>::new()));
+        let block = Blk::new(transport, (Process, Ticks::default()), storage).expect("a disk");
+        let buffers: [_; MAX_DEPTH] = array::from_fn(|_| {
+            block
+                .allocate_buffer(DATA_BYTES as usize)
+                .expect("a buffer")
+        });
+        Self {
+            block,
+            device: registers.device(),
+            buffers: buffers.into(),
+        }
+    }
+}
+
+impl Contender for Block {
+    /// The buffer is one of the driver's own kind, in place of the page of the request's place.
+    #[inline(always)]
+    fn submit(&mut self, request: &Request) {
+        let buffer = self.buffers.pop().expect("a buffer for each request");
+        let submitted = self.block.submit_read(request.sector, buffer);
+        assert!(submitted.is_ok(), "no room for a request");
+    }
+
+    fn notify(&mut self) {
+        self.block.notify();
+    }
+
+    fn serve(&mut self) -> Served {
+        self.device.serve()
+    }
+
+    #[inline(always)]
+    fn complete(&mut self, _count: usize) -> usize {
+        let mut well = 0;
+        while let Ok(Some(done)) = self.block.poll() {
+            well += usize::from(done.result.is_ok());
+            self.buffers.extend(done.buffer);
+        }
+        well
+    }
+}
