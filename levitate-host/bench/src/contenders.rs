@@ -4,6 +4,8 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::contender::{Contender, MAX_DEPTH, Requests, round_trip};
+#[cfg(target_os = "linux")]
+use crate::libblkio;
 use crate::spec::{F_EVENT_IDX, F_INDIRECT_DESC};
 use crate::{floor, levitate, virtio_drivers};
 
@@ -55,8 +57,8 @@ struct Row {
 }
 
 macro_rules! rows {
-    ($($driver:literal $way:literal over $ring:literal to $deepest:expr, |$depth:pat_param| $make:expr;)*) => {
-        &[$(Row {
+    ($($(#[$cfg:meta])? $driver:literal $way:literal over $ring:literal to $deepest:expr, |$depth:pat_param| $make:expr;)*) => {
+        &[$($(#[$cfg])? Row {
             name: ($driver, $way),
             ring: $ring,
             deepest: $deepest,
@@ -89,6 +91,14 @@ const ROWS: &[Row] = rows! {
     "virtio-drivers" "split-direct" over "split-direct" to MAX_DEPTH, |_| virtio_drivers::Queue::new(false);
     "virtio-drivers" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| virtio_drivers::Queue::new(true);
     "virtio-drivers" "block" over "split-indirect" to virtio_drivers::DEEPEST, |_| virtio_drivers::Block::new();
+    #[cfg(target_os = "linux")]
+    "libblkio" "split-direct" over "split-direct" to MAX_DEPTH, |_| libblkio::Queue::new(libblkio::Ring::Split);
+    #[cfg(target_os = "linux")]
+    "libblkio" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| libblkio::Queue::new(libblkio::Ring::Packed);
+    #[cfg(target_os = "linux")]
+    "libblkio" "block" over "split-direct" to MAX_DEPTH, |_| libblkio::Block::new(libblkio::Ring::Split);
+    #[cfg(target_os = "linux")]
+    "libblkio" "block-packed" over "packed-direct" to MAX_DEPTH, |_| libblkio::Block::new(libblkio::Ring::Packed);
 };
 
 /// Returns everything that is measured.

@@ -24,5 +24,5 @@ unsafe fn carry_out(header: u64, status: u64) -> u64 {
     let header = unsafe { Table::<Header>::at(header).read(0) };
     // SAFETY: as the caller says.
     unsafe { Table::at(status).write(0, STATUS_OK) };
-    header.sector
+    header.sector.into()
 }

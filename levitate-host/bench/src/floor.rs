@@ -53,7 +53,7 @@ impl Ends {
     #[inline(always)]
     unsafe fn fill(self, number: usize, sector: u64) {
         let header = Header {
-            sector,
+            sector: sector.into(),
             ..Header::default()
         };
         // SAFETY: as the caller says.
@@ -72,7 +72,7 @@ impl Ends {
         // SAFETY: as the caller says.
         let header = unsafe { self.headers.entry(number) }.as_ptr();
         // SAFETY: the header is there, and driver and device take turns on one thread.
-        unsafe { (*header).sector = sector };
+        unsafe { (*header).sector = sector.into() };
         // SAFETY: as the caller says.
         unsafe { self.statuses.write(number, STATUS_UNWRITTEN) };
     }

@@ -15,6 +15,8 @@ mod contenders;
 mod device;
 mod floor;
 mod levitate;
+#[cfg(target_os = "linux")]
+mod libblkio;
 mod memory;
 mod spec;
 mod time;

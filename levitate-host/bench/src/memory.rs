@@ -58,6 +58,21 @@ impl<T: FromBytes + Copy> Table<T> {
         Table(self.0.cast())
     }
 
+    /// Returns where the first entry is.
+    pub(crate) const fn as_ptr(self) -> *mut T {
+        self.0.as_ptr()
+    }
+
+    /// Returns the first `len` entries, for a crate that wants a reference.
+    ///
+    /// # Safety
+    ///
+    /// There are so many, and nobody else looks at them as long as the reference is used.
+    pub(crate) unsafe fn slice<'a>(self, len: usize) -> &'a mut [T] {
+        // SAFETY: as the caller says; the memory is never freed, and was zeroed at first.
+        unsafe { std::slice::from_raw_parts_mut(self.as_ptr(), len) }
+    }
+
     /// Returns the address that the device has for the entry at `index`.
     pub(crate) fn address_of(self, index: usize) -> u64 {
         self.0.as_ptr().wrapping_add(index).expose_provenance() as u64

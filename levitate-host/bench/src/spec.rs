@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU16;
 
+use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::memory::Table;
@@ -52,13 +53,13 @@ pub(crate) struct UsedElement {
     pub(crate) len: u32,
 }
 
-/// How a request to a block device begins (§5.2.6).
+/// How a request to a block device begins, at whatever address (§5.2.6).
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub(crate) struct Header {
-    pub(crate) kind: u32,
-    pub(crate) reserved: u32,
-    pub(crate) sector: u64,
+    pub(crate) kind: U32,
+    pub(crate) reserved: U32,
+    pub(crate) sector: U64,
 }
 
 /// `VIRTQ_DESC_F_NEXT`, `VIRTQ_DESC_F_WRITE`, `VIRTQ_DESC_F_INDIRECT`.
@@ -78,6 +79,7 @@ pub(crate) const EVENT_DISABLE: u16 = 1;
 pub(crate) const F_INDIRECT_DESC: u64 = 1 << 28;
 pub(crate) const F_EVENT_IDX: u64 = 1 << 29;
 pub(crate) const F_VERSION_1: u64 = 1 << 32;
+pub(crate) const F_RING_PACKED: u64 = 1 << 34;
 
 /// `VIRTIO_BLK_S_OK`, and what is no status at all (§5.2.6).
 pub(crate) const STATUS_OK: u8 = 0;

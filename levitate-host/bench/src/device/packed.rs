@@ -25,7 +25,7 @@ impl PackedDevice {
     ///
     /// # Safety
     ///
-    /// A driver keeps it as the specification says: whatever it makes available is in memory that is never freed.
+    /// A driver keeps it as the specification says, and whatever it makes available is there as long as the device is used.
     pub(crate) unsafe fn new(size: u16, descriptor: u64) -> Self {
         Self {
             descriptors: Table::at(descriptor),

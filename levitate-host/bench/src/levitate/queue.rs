@@ -87,7 +87,7 @@ impl Contender for Queue {
     #[inline(always)]
     fn submit(&mut self, request: &Request) {
         let header = Header {
-            sector: request.sector,
+            sector: request.sector.into(),
             ..Header::default()
         };
         let data = Data::Writable(Page {

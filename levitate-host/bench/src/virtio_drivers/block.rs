@@ -5,7 +5,6 @@ use std::array;
 use virtio_drivers::device::blk::{BlkReq, BlkResp, RespStatus, VirtIOBlk};
 
 use super::hal::Process;
-use super::queue::data;
 use super::transport::Loopback;
 use crate::contender::{Contender, MAX_DEPTH, Request, Served};
 use crate::device::SplitDevice;
@@ -55,7 +54,7 @@ impl Contender for Block {
         let in_flight = &mut self.in_flight[request.place % MAX_DEPTH];
         in_flight.data = request.data;
         // SAFETY: the page of this place, whose request before is complete.
-        let data = unsafe { data(request.data, request.len_bytes) };
+        let data = unsafe { request.data.slice(request.len_bytes as usize) };
         let (header, status) = (&mut in_flight.header, &mut in_flight.status);
         let sector = request.sector as usize;
         // SAFETY: nobody accesses the three buffers until `complete` completes the token.
@@ -74,7 +73,7 @@ impl Contender for Block {
         let mut well = 0;
         for in_flight in self.in_flight.iter_mut().take(count) {
             // SAFETY: the page of this place, which the device is done with.
-            let data = unsafe { data(in_flight.data, DATA_BYTES) };
+            let data = unsafe { in_flight.data.slice(DATA_BYTES as usize) };
             let InFlight {
                 token,
                 header,

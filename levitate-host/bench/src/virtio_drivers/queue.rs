@@ -47,29 +47,16 @@ impl Queue {
     }
 }
 
-/// Returns the data of a request as the crate wants it.
-///
-/// # Safety
-///
-/// The memory is a request's, which nobody else looks at as long as the slice lives.
-#[inline(always)]
-pub(super) unsafe fn data<'a>(data: Table<u8>, len_bytes: u32) -> &'a mut [u8] {
-    // SAFETY: there is a first byte.
-    let first = unsafe { data.entry(0) };
-    // SAFETY: as the caller says; a request's data is a page, and zeroed at first.
-    unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), len_bytes as usize) }
-}
-
 impl Contender for Queue {
     #[inline(always)]
     fn submit(&mut self, request: &Request) {
         let place = request.place % MAX_DEPTH;
         let header = &mut self.headers[place];
-        header.sector = request.sector;
+        header.sector = request.sector.into();
         let status = &mut self.statuses[place];
         *status = STATUS_UNWRITTEN;
         // SAFETY: the page of this place, whose request before is complete.
-        let data = unsafe { data(request.data, request.len_bytes) };
+        let data = unsafe { request.data.slice(request.len_bytes as usize) };
         let outputs = &mut [data, std::slice::from_mut(status)];
         // SAFETY: nobody accesses the three buffers until `complete` pops the token.
         let token = unsafe { self.queue.add(&[header.as_bytes()], outputs) };
@@ -100,7 +87,7 @@ impl Contender for Queue {
             .zip(self.statuses.iter_mut());
         for ((in_flight, header), status) in places.take(count) {
             // SAFETY: the page of this place, which the device is done with.
-            let data = unsafe { data(in_flight.data, DATA_BYTES) };
+            let data = unsafe { in_flight.data.slice(DATA_BYTES as usize) };
             let outputs = &mut [data, std::slice::from_mut(status)];
             // SAFETY: these are the buffers that were added with this token.
             let popped = unsafe {
