@@ -58,6 +58,7 @@ fn initialize(bench: &Bench, choice: u8) -> Option<usize> {
         footer_bytes: 8,
         max_segments: u16::from(choice / 32),
         max_segment_bytes: u32::MAX,
+        direct_descriptors: 0,
     };
     let mut slots =
         [const { [const { Slot::<DmaBuffer<Memory>, ()>::new() }; 2] }; QUEUES as usize];

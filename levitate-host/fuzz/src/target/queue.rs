@@ -53,6 +53,7 @@ fn run_with<const H: usize, const F: usize>(bench: Bench) {
         footer_bytes: F,
         max_segments: u16::from(bench.byte() % 4),
         max_segment_bytes: segment_bytes,
+        direct_descriptors: 0,
     };
     let mut slots: Slots = [const { Slot::new() }; SLOTS];
     let count = 1 + usize::from(bench.byte()) % SLOTS;
@@ -104,6 +105,7 @@ fn works<const H: usize, const F: usize>(bench: &Bench, settings: &Settings) {
         footer_bytes: F,
         max_segments: 1,
         max_segment_bytes: 64,
+        direct_descriptors: 0,
     };
     let mut slots: Slots = [const { Slot::new() }; SLOTS];
     let Some((device, queue)) = start(bench, config, &mut slots) else {

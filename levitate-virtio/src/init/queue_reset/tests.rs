@@ -110,7 +110,10 @@ fn live(registers: &Registers, features: Features) -> Live {
             is_live: true,
         },
         identity: Identity::fresh(),
-        stage: stage::Live { features },
+        stage: stage::Live {
+            features,
+            rings: core::marker::PhantomData,
+        },
     }
 }
 

@@ -252,7 +252,7 @@ fn the_device_is_notified_exactly_when_it_asks_for_it() {
 
 #[test]
 fn a_chain_is_fetched_once_the_device_asks_for_a_later_one() {
-    let mut ring = ring(3, Features::EVENT_IDX, 1);
+    let ring = ring(3, Features::EVENT_IDX, 1);
     let first = Record {
         position: ring.position(),
         ..Record::IDLE
