@@ -232,7 +232,6 @@ pub(crate) enum Owner {
 /// Translates what the virtqueue gives back; nothing of it is believed that the device does not vouch for.
 #[inline]
 pub(crate) fn completion<D: Dma>(
-    token: Token,
     completed: Completed<RequestStatus, DmaBuffer<D>, Context>,
 ) -> Completion<D> {
     let expected_bytes = match &completed.data {
@@ -240,7 +239,7 @@ pub(crate) fn completion<D: Dma>(
         Data::Readable(_) | Data::None => 0,
     };
     Completion {
-        token,
+        token: completed.token,
         kind: completed.context.kind,
         sector: completed.context.sector,
         result: outcome(

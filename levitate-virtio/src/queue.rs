@@ -49,6 +49,8 @@ use slot_memory::SlotMemory;
 ///
 /// Dropping a queue leaks its memory, and that of the requests in flight: only [`Queue::release`], with the proof
 /// that the device was reset, gives it back.
+///
+/// INVARIANT: the offsets in the records of `slots` are of `memory`, and a form there is one that `memory` has room for.
 #[derive(Debug)]
 pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     ring: R::Ring<D>,
@@ -62,8 +64,7 @@ pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     notifier: N,
     counts: QueueCounts,
     fault: Option<DeviceFault>,
-    /// Nothing is done and was not taken, there is no fault, and the device uses one request at a time: what is next in the ring
-    /// is next for whoever asks.
+    /// What `is_plain()` said last; each change to the contrary is noted at once.
     is_plain: bool,
     wants_notifications: bool,
     /// How many requests are to be done, of all there ever were, before the device notifies.
@@ -127,6 +128,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Call [`process`](Self::process) afterwards: what was used before is not notified.
     pub fn set_used_notifications(&mut self, wanted: bool) {
         self.wants_notifications = wanted;
+        self.is_plain &= !wanted;
         if !wanted {
             self.ring.suppress_used_notifications();
         }

@@ -85,7 +85,12 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     }
 
     /// Makes the device look at what was submitted since the last call, if it does not look by itself; says whether it was told.
+    #[inline]
     pub fn notify(&mut self) -> bool {
+        if MORE == 0 {
+            let life = self.life.as_mut();
+            return life.is_some_and(|life| life.queue.notify());
+        }
         let mut is_told = false;
         // Each of them, whatever the one before did.
         for mut queue in self.queues() {
@@ -102,6 +107,12 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     /// [`PollError`], once all that was done properly is taken.
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Completion<P::Dma>>, PollError> {
+        if MORE == 0 {
+            return match self.queue(0) {
+                Some(mut queue) => queue.poll(),
+                None => Err(PollError::NotRunning),
+            };
+        }
         if self.life.is_none() {
             return Err(PollError::NotRunning);
         }

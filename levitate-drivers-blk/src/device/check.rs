@@ -62,8 +62,9 @@ impl Capabilities {
             return Err(SubmitError::NoSectors);
         }
         let block_size_bytes = self.block_size_bytes();
-        let block_sectors = sectors(block_size_bytes as usize);
-        if !sector.is_multiple_of(block_sectors) || !sector_count.is_multiple_of(block_sectors) {
+        // A block is a power of two of sectors (`Capabilities::new`), and this asks for no division.
+        let in_block = sectors(block_size_bytes as usize).wrapping_sub(1);
+        if (sector | sector_count) & in_block != 0 {
             return Err(SubmitError::NotWholeBlocks {
                 sector,
                 sector_count,

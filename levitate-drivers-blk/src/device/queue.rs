@@ -10,7 +10,7 @@ use super::requests::{self, RequestQueue};
 use crate::capabilities::Capabilities;
 use crate::error::{PollError, Rejected, SubmitError};
 use crate::listener::Listener;
-use crate::request::{Completion, Context, Owner, RequestKind};
+use crate::request::{self, Completion, Context, Owner, RequestKind};
 
 /// One of the device's virtqueues: requests that are submitted now and collected later, as many at a time as there are slots.
 ///
@@ -129,7 +129,10 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
     /// [`PollError`], once all that was done properly is taken.
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Completion<D>>, PollError> {
-        self.collect(|queue| queue.next_done())
+        if self.own.as_ref().is_some_and(|own| own.abandoned.is_some()) {
+            return self.collect(|queue| queue.next_done());
+        }
+        Ok(self.queue.poll()?.map(request::completion))
     }
 
     /// Returns the request of this token if the device is done with it; `None` if it is not, was returned before, or is another queue's.

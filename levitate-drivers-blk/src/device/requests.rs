@@ -82,8 +82,7 @@ pub(super) fn take<D: Dma, N: Notify>(
     queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
     token: Token,
 ) -> Option<Completion<D>> {
-    let completed = queue.take(token)?;
-    Some(request::completion(token, completed))
+    queue.take(token).map(request::completion)
 }
 
 /// Waits until the request is done and takes it back; others that are done stay for whoever wants them.

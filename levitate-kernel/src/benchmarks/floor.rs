@@ -283,7 +283,8 @@ impl Disk for Floor {
             let header = usize::from(number) * REQUEST_BYTES;
             requests.store(header + offset_of!(RequestHeader, sector), U64::new(sector));
             sector += batch.sectors_each();
-            let entry = self.size.slot(self.index.wrapping_add(number)) * size_of::<u16>();
+            let entry =
+                usize::from(self.index.wrapping_add(number) & self.size.mask()) * size_of::<u16>();
             let entry = self.block.available_ring + layout::AVAILABLE_RING + entry;
             self.ring.store(entry, (number * CHAIN).to_le());
         }

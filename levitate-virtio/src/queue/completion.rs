@@ -110,9 +110,16 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             self.process()?;
         }
         let taken = self.next_done().and_then(|token| self.take(token));
-        self.is_plain =
-            self.done.first().is_none() && !self.shape.is_in_order && self.fault.is_none();
+        self.is_plain = self.is_plain();
         Ok(taken)
+    }
+
+    /// Says whether what is next in the ring is next for whoever asks, and the device need not be told of any wish.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.done.first().is_none()
+            && self.fault.is_none()
+            && !self.shape.is_in_order
+            && !self.wants_notifications
     }
 
     /// Takes a request back that is done; `None` if it is not, or was taken before.
@@ -262,7 +269,8 @@ fn empty<F: FromBytes + IntoBytes, B, C, D: Dma>(
     idle: &mut Stack,
 ) -> Option<Completed<F, B, C>> {
     let record = &mut slot.record;
-    let place = memory.place(token.slot);
+    // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
+    let place = unsafe { memory.place(record.offset) };
     let footer = memory.read_footer(&place, record.footer_bytes);
     record.state = State::Idle;
     record.generation = record.generation.wrapping_add(1);

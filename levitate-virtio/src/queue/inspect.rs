@@ -23,7 +23,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         let Some(slot) = self.slot(token) else {
             return false;
         };
-        let place = self.memory.place(token.slot);
+        // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
+        let place = unsafe { self.memory.place(slot.record.offset) };
         let footer: F = self.memory.read_footer(&place, slot.record.footer_bytes);
         footer.as_bytes() != initial.as_bytes()
     }

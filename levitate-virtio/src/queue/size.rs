@@ -52,11 +52,11 @@ impl QueueSize {
         self.0 as usize
     }
 
-    /// Returns which ring entry a free-running index falls on, if the size is a power of two; else just an entry.
+    /// Returns the bits of an index that counts without end which tell the entry it falls on, if the size is a power of two.
     #[must_use]
-    pub const fn wrap(self, index: u16) -> usize {
-        // A size is at least 1, so the subtraction does not wrap; what is left of the index is below the size.
-        (index & self.0.wrapping_sub(1)) as usize
+    pub const fn mask(self) -> u16 {
+        // A size is at least 1, so the subtraction does not wrap.
+        self.0.wrapping_sub(1)
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn an_index_wraps_onto_the_ring() {
-        assert_eq!(QueueSize::new(8).unwrap().wrap(65535), 7);
-        assert_eq!(QueueSize::new(1).unwrap().wrap(65535), 0);
+        assert_eq!(QueueSize::new(8).unwrap().mask() & 65535, 7);
+        assert_eq!(QueueSize::new(1).unwrap().mask() & 65535, 0);
     }
 }

@@ -5,6 +5,7 @@ use core::mem::ManuallyDrop;
 use levitate_hal::{Direction, Segment, Segments};
 use static_assertions::const_assert;
 
+use super::slot_memory::SlotOffset;
 use super::{QueueIndex, SubmitError};
 
 /// Names one request from its submission until it is taken back; in another queue it names nothing.
@@ -117,6 +118,8 @@ pub struct Record {
     /// The neighbours in the list that the slot is in.
     pub(super) next: u16,
     pub(super) previous: u16,
+    /// Where the slot is in the memory of the slots, in bytes from its beginning.
+    pub(super) offset: SlotOffset,
     /// What the device finds laid out.
     pub(super) form: Form,
     /// Whether that is in the ring, and not in a table of its own.
@@ -141,6 +144,7 @@ impl Record {
         generation: 0,
         next: NONE,
         previous: NONE,
+        offset: SlotOffset::FIRST,
         form: Form::NONE,
         is_direct: false,
         descriptors: 0,

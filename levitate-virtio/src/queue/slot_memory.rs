@@ -76,12 +76,21 @@ impl<D: Dma> SlotMemory<D> {
         ManuallyDrop::into_inner(self.memory)
     }
 
-    /// Returns where the parts of a slot are; where those of the last one are, for a slot that there is not.
+    /// Returns where in this memory a slot is; where the last one is, for a slot that there is not.
+    pub(super) fn offset(&self, slot: u16) -> SlotOffset {
+        SlotOffset(usize::from(slot.min(self.last_slot)).wrapping_mul(self.stride))
+    }
+
+    /// Returns where the parts of a slot are.
+    ///
+    /// # Safety
+    ///
+    /// The offset is of this memory.
     #[inline]
-    pub(super) fn place(&self, slot: u16) -> Place {
-        let offset = usize::from(slot.min(self.last_slot)).wrapping_mul(self.stride);
+    pub(super) unsafe fn place(&self, SlotOffset(offset): SlotOffset) -> Place {
         Place {
-            // SAFETY: by the invariant, a slot up to the last one has its stride of bytes in the region.
+            // SAFETY: by the invariant, a slot up to the last one has its stride of bytes in the region, and the offset is one's, as
+            // the caller vouches for.
             cpu: unsafe { self.memory.as_ptr().add(offset) },
             // The memory does not wrap round the address space.
             device: self.memory.device_addr().get().wrapping_add(offset as u64),
@@ -90,24 +99,25 @@ impl<D: Dma> SlotMemory<D> {
         }
     }
 
-    /// Writes the header of a slot, if there is room for it.
+    /// Writes header and footer of a slot.
+    ///
+    /// # Safety
+    ///
+    /// There is room for both.
     #[inline]
-    pub(super) fn write_header<T: IntoBytes + Immutable>(&self, place: &Place, header: &T) {
-        if size_of::<T>() <= self.header_bytes {
-            // SAFETY: the place is that of a slot, and by the invariant its first `header_bytes` are the header's, 16-aligned.
-            unsafe { write(place.cpu, header.as_bytes()) };
-        }
-    }
-
-    /// Writes the footer of a slot, if there is room for it.
-    #[inline]
-    pub(super) fn write_footer<T: IntoBytes + Immutable>(&self, place: &Place, footer: &T) {
-        if size_of::<T>() <= self.footer_bytes {
-            // SAFETY: by the invariant the footer is inside the slot.
-            let start = unsafe { place.cpu.add(self.footer) };
-            // SAFETY: `footer_bytes` from there on are the footer's, 16-aligned.
-            unsafe { write(start, footer.as_bytes()) };
-        }
+    pub(super) unsafe fn write_ends<H, F>(&self, place: &Place, header: &H, footer: &F)
+    where
+        H: IntoBytes + Immutable,
+        F: IntoBytes + Immutable,
+    {
+        debug_assert!(size_of::<H>() <= self.header_bytes && size_of::<F>() <= self.footer_bytes);
+        // SAFETY: the place is that of a slot, by the invariant its first `header_bytes` are the header's, 16-aligned, and it is no
+        // longer, as the caller vouches for.
+        unsafe { write(place.cpu, header.as_bytes()) };
+        // SAFETY: by the invariant the footer is inside the slot.
+        let start = unsafe { place.cpu.add(place.footer) };
+        // SAFETY: `footer_bytes` from there on are the footer's, 16-aligned, and it is no longer, as the caller vouches for.
+        unsafe { write(start, footer.as_bytes()) };
     }
 
     /// Returns the first `len_bytes` of the footer, or as many as a `T` has; the rest of the `T` is zero.
@@ -115,7 +125,7 @@ impl<D: Dma> SlotMemory<D> {
     pub(super) fn read_footer<T: FromBytes + IntoBytes>(&self, place: &Place, len_bytes: u32) -> T {
         let mut value = T::new_zeroed();
         // SAFETY: by the invariant the footer is inside the slot.
-        let start = unsafe { place.cpu.add(self.footer) };
+        let start = unsafe { place.cpu.add(place.footer) };
         let all = value.as_mut_bytes();
         // That is what nearly everybody asks for, and the compiler knows how long it is.
         if all.len() <= self.footer_bytes && all.len() <= len_bytes as usize {
@@ -146,6 +156,15 @@ impl<D: Dma> SlotMemory<D> {
             unsafe { second.write_volatile(rest) };
         }
     }
+}
+
+/// Where a slot is in the memory of its queue, in bytes from its beginning.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlotOffset(usize);
+
+impl SlotOffset {
+    /// That of the first slot, which every memory has.
+    pub(super) const FIRST: Self = Self(0);
 }
 
 /// Where the parts of one slot are.

@@ -26,12 +26,14 @@ mod tests;
 ///
 /// Each slot has descriptors of its own in the table, so that those of the slot's last chain are still there for the next one.
 ///
-/// INVARIANT: `memory` holds `block`, which was computed for `size`.
+/// INVARIANT: `memory` holds `block`, which was computed for `size`; `mask` is below that.
 #[derive(Debug)]
 pub struct SplitRing<D: Dma> {
     memory: RingMemory<D>,
     block: Block,
     size: QueueSize,
+    /// What is left of an index that counts without end: which entry of a ring it falls on.
+    mask: u16,
     /// Descriptors of one slot, as a power of two.
     stride_log2: u32,
     /// Where the next entry of the available ring goes; the device's copy is in the ring.
@@ -64,7 +66,7 @@ impl<D: Dma> SplitRing<D> {
     /// Writes one entry of the descriptor table; entries past its end wrap round.
     #[inline]
     fn write_descriptor(&self, index: u16, descriptor: [u64; 2]) {
-        let offset = self.size.wrap(index).wrapping_mul(size_of::<Descriptor>());
+        let offset = self.entry(index).wrapping_mul(size_of::<Descriptor>());
         let [addr, rest] = descriptor;
         self.memory.store(offset, addr);
         self.memory.store(offset.wrapping_add(8), rest);
@@ -73,13 +75,19 @@ impl<D: Dma> SplitRing<D> {
     /// Makes the chain that begins at descriptor `head` available (§2.7.13).
     #[inline]
     fn make_available(&mut self, head: u16) {
-        let entry = self.size.wrap(self.available_index).wrapping_mul(2);
+        let entry = self.entry(self.available_index).wrapping_mul(2);
         let at = self.available(layout::AVAILABLE_RING).wrapping_add(entry);
         self.memory.store(at, head.to_le());
         self.barriers.before_publish();
         self.available_index = self.available_index.wrapping_add(1);
         let index = self.available(layout::AVAILABLE_IDX);
         self.memory.store(index, self.available_index.to_le());
+    }
+
+    /// Returns which entry of a ring an index falls on that counts without end.
+    #[inline]
+    const fn entry(&self, index: u16) -> usize {
+        (index & self.mask) as usize
     }
 
     /// Returns the first descriptor of a slot.
@@ -140,6 +148,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
             memory,
             block,
             size: config.size,
+            mask: config.size.mask(),
             stride_log2: descriptors_per_slot.next_power_of_two().ilog2(),
             available_index: 0,
             decided_index: 0,
@@ -251,7 +260,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
             self.barriers.after_used_index_read();
             self.seen_index = index;
         }
-        let entry = self.size.wrap(self.used_index).wrapping_mul(8);
+        let entry = self.entry(self.used_index).wrapping_mul(8);
         let at = self.used(layout::USED_RING).wrapping_add(entry);
         let id = u32::from_le(self.memory.load(at));
         Ok(Some(Used {

@@ -9,6 +9,7 @@ use zerocopy::{Immutable, IntoBytes};
 use super::chain::{Chain, Part, Parts, Simple, Survey, bytes_of};
 use super::ring::{Format, Ring as _};
 use super::slot::{Form, State};
+use super::slot_memory::Place;
 use super::{Data, Queue, SubmitError, Token};
 use crate::transport::Notify;
 
@@ -43,17 +44,17 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         H: IntoBytes + Immutable,
         F: IntoBytes + Immutable,
     {
-        let Some((number, part)) = self.admit_again::<H, F>(&data) else {
+        let Some((number, place, part)) = self.admit_again::<H, F>(&data) else {
             return self.submit_any(header, data, footer, context);
         };
+        data.sync_for_device();
+        // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
+        unsafe { self.memory.write_ends(&place, header, footer) };
         let parts = Simple {
-            place: self.memory.place(number),
+            place,
             data: part,
             fixed: PhantomData::<(H, F)>,
         };
-        data.sync_for_device();
-        self.memory.write_header(&parts.place, header);
-        self.memory.write_footer(&parts.place, footer);
         let token = self.add(number, &parts, part.len_bytes, part.is_writable);
         self.fill(number, data, context);
         Ok(token)
@@ -62,14 +63,15 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Finds a slot that has a chain of such a form laid out already, and the only part of the data, if there is nothing against
     /// the request; what it is allowed was found out when that was laid out.
     #[inline]
-    fn admit_again<H, F>(&self, data: &Data<B>) -> Option<(u16, Part)> {
+    fn admit_again<H, F>(&self, data: &Data<B>) -> Option<(u16, Place, Part)> {
         if self.fault.is_some() {
             return None;
         }
         let number = self.idle.top()?;
         let is_writable = data.is_writable();
         let form = Form::of::<H, F>(1, is_writable);
-        if form == Form::NONE || form != self.slots.get(usize::from(number))?.record.form {
+        let record = &self.slots.get(usize::from(number))?.record;
+        if form == Form::NONE || form != record.form {
             return None;
         }
         let segment = data.segment(0)?;
@@ -86,7 +88,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             len_bytes,
             is_writable,
         };
-        Some((number, part))
+        // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
+        let place = unsafe { self.memory.place(record.offset) };
+        Some((number, place, part))
     }
 
     /// Submits a request of any form.
@@ -113,8 +117,13 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             }
         };
         data.sync_for_device();
+        let offset = self.memory.offset(number);
+        // SAFETY: the offset was made by this memory.
+        let place = unsafe { self.memory.place(offset) };
+        // SAFETY: `admit` has found room for them.
+        unsafe { self.memory.write_ends(&place, header, footer) };
         let parts = Chain {
-            place: self.memory.place(number),
+            place,
             header_bytes: bytes_of::<H>(),
             data: &data,
             survey,
@@ -132,8 +141,6 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             self.ring
                 .lay_out(number, &parts, record.is_direct, &self.memory);
         }
-        self.memory.write_header(&parts.place, header);
-        self.memory.write_footer(&parts.place, footer);
         let token = self.add(number, &parts, survey.len_bytes, data.is_writable());
         self.fill(number, data, context);
         Ok(token)

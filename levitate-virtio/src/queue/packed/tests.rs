@@ -36,7 +36,8 @@ fn add(
     is_direct: bool,
 ) -> [u64; 3] {
     let data = Data::<()>::None;
-    let place = memory.place(slot);
+    // SAFETY: the offset is of this memory.
+    let place = unsafe { memory.place(memory.offset(slot)) };
     let chain = Chain {
         place,
         header_bytes: if descriptors == 2 { 16 } else { 0 },
