@@ -1,13 +1,11 @@
 //! Tasks, and a CPU that sleeps while none of them can go on: [`run`], [`block_on`].
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::task::Wake;
 use core::future::Future;
 use core::pin::pin;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use embassy_executor::Spawner;
 use embassy_executor::raw::Executor;
@@ -39,16 +37,18 @@ pub(crate) fn run(start: impl FnOnce(Spawner)) -> ! {
 }
 
 /// Waits for `future`, asleep whenever it cannot go on; no task runs meanwhile.
+///
+/// It allocates nothing, so that a driver's call is not dearer than the driver.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let flag = Arc::new(Flag(AtomicBool::new(false)));
-    let waker = Waker::from(flag.clone());
-    let mut context = Context::from_waker(&waker);
+    let mut context = Context::from_waker(&WAKER);
     let mut future = pin!(future);
     loop {
+        // Acquire, with the release in `wake`: what the future was woken for is seen by it.
+        let before = WAKES.load(Ordering::Acquire);
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        sleep_unless(|| flag.0.swap(false, Ordering::Acquire));
+        sleep_unless(|| WAKES.load(Ordering::Acquire) != before);
     }
 }
 
@@ -71,16 +71,19 @@ fn sleep_unless(is_due: impl FnOnce() -> bool) {
     masking::restore(before);
 }
 
-/// Whether the future that is waited for can go on.
-struct Flag(AtomicBool);
+/// How often a future that is waited for was woken. A count and not a flag: of two that wait, one in the other, neither takes what
+/// the other was woken for.
+static WAKES: AtomicU64 = AtomicU64::new(0);
 
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
+/// Wakes whoever waits in [`block_on`].
+static WAKER: Waker =
+    // SAFETY: the functions below use no data, so what a `RawWakerVTable` asks of them they do from any thread, and as often as called.
+    unsafe { Waker::new(ptr::null(), &WAKER_TABLE) };
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        // Release, with the acquire in `block_on`.
-        self.0.store(true, Ordering::Release);
-    }
+static WAKER_TABLE: RawWakerVTable =
+    RawWakerVTable::new(|data| RawWaker::new(data, &WAKER_TABLE), wake, wake, |_| {});
+
+fn wake(_data: *const ()) {
+    // Release, with the acquire in `block_on`.
+    WAKES.fetch_add(1, Ordering::Release);
 }
