@@ -6,6 +6,7 @@ mod block;
 mod display;
 mod floor;
 mod levitate_blk;
+mod levitate_blk_async;
 mod levitate_gpu;
 mod series;
 mod transport;
@@ -43,10 +44,10 @@ pub(crate) fn run(effort: Effort, devices: &mut Devices, out: &mut impl Write) -
             continue;
         }
         devices.stop(index);
-        let way = &devices.entries[index].way;
-        match way.device_type() {
-            DeviceType::BLOCK => block::run(effort, way, out)?,
-            DeviceType::GPU => display::run(effort, way, out)?,
+        let entry = &devices.entries[index];
+        match entry.way.device_type() {
+            DeviceType::BLOCK => block::run(effort, entry, out)?,
+            DeviceType::GPU => display::run(effort, entry, out)?,
             _ => continue,
         }
         measured += 1;

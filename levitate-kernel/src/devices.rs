@@ -59,7 +59,7 @@ pub(crate) struct Entry {
     /// What the command line calls it, if the kernel has a use for its type.
     kind: Option<(Kind, usize)>,
     /// What its interrupts tell its driver; it stays for as long as the kernel runs.
-    signal: &'static Signal,
+    pub(crate) signal: &'static Signal,
     /// Whether its interrupts are heard.
     is_heard: bool,
     /// Whether it has to be looked at because of that.

@@ -9,8 +9,8 @@ use levitate_kernel::command_line::Effort;
 use super::series::{Record, Subject, Tally};
 #[cfg(feature = "virtio-drivers")]
 use super::virtio_drivers_blk;
-use super::{Result, floor, levitate_blk};
-use crate::devices::Way;
+use super::{Result, floor, levitate_blk, levitate_blk_async};
+use crate::devices::{Entry, Way};
 use crate::drivers::block::SECTOR_BYTES;
 
 /// A driver that is measured.
@@ -18,16 +18,17 @@ pub(super) struct Contender {
     /// Its name in what is told.
     pub(super) name: &'static str,
     /// Brings it up on a device, has it used, and takes it off again.
-    pub(super) drive: fn(&Way, &mut Body<'_>) -> Result,
+    pub(super) drive: fn(&Entry, &mut Body<'_>) -> Result,
 }
 
 /// Uses a driver that is up.
 pub(super) type Body<'a> = dyn FnMut(&mut dyn Disk, &dyn Tally) -> Result + 'a;
 
-/// In the order of their turns; one that waits for interrupts belongs here too.
+/// In the order of their turns.
 const CONTENDERS: &[Contender] = &[
     levitate_blk::IN_FLIGHT,
     levitate_blk::BLOCKING,
+    levitate_blk_async::ASLEEP,
     #[cfg(feature = "virtio-drivers")]
     virtio_drivers_blk::IN_FLIGHT,
     #[cfg(feature = "virtio-drivers")]
@@ -157,12 +158,12 @@ const fn rounds(effort: Effort) -> u32 {
     }
 }
 
-/// Measures all contenders on the disk that `way` leads to.
-pub(super) fn run(effort: Effort, way: &Way, out: &mut impl Write) -> Result {
-    let mut record = Record::new(&name(way)?, way);
+/// Measures all contenders on the disk of `entry`.
+pub(super) fn run(effort: Effort, entry: &Entry, out: &mut impl Write) -> Result {
+    let mut record = Record::new(&name(&entry.way)?, &entry.way);
     for _ in 0..rounds(effort) {
         for contender in CONTENDERS {
-            (contender.drive)(way, &mut |disk, tally| {
+            (contender.drive)(entry, &mut |disk, tally| {
                 turn(effort, contender.name, disk, tally, &mut record)
             })
             .map_err(|error| format!("{}: {error}", contender.name))?;

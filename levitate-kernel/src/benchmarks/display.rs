@@ -11,22 +11,23 @@ use super::series::{Record, Subject, Tally};
 #[cfg(feature = "virtio-drivers")]
 use super::virtio_drivers_gpu;
 use super::{Result, levitate_gpu};
-use crate::devices::Way;
+use crate::devices::Entry;
 
 /// A driver that is measured.
 pub(super) struct Contender {
     /// Its name in what is told.
     pub(super) name: &'static str,
     /// Brings it up on a device, has it used, and takes it off again.
-    pub(super) drive: fn(&Way, &mut Body<'_>) -> Result,
+    pub(super) drive: fn(&Entry, &mut Body<'_>) -> Result,
 }
 
 /// Uses a driver that is up.
 pub(super) type Body<'a> = dyn FnMut(&mut dyn Picture, &dyn Tally) -> Result + 'a;
 
-/// In the order of their turns; one that waits for interrupts belongs here too.
+/// In the order of their turns.
 const CONTENDERS: &[Contender] = &[
     levitate_gpu::BLOCKING,
+    levitate_gpu::ASLEEP,
     #[cfg(feature = "virtio-drivers")]
     virtio_drivers_gpu::BLOCKING,
 ];
@@ -66,13 +67,13 @@ const fn effort_of(effort: Effort) -> (u32, u32) {
     }
 }
 
-/// Measures all contenders on the display that `way` leads to.
-pub(super) fn run(effort: Effort, way: &Way, out: &mut impl Write) -> Result {
-    let mut record = Record::new("display", way);
+/// Measures all contenders on the display of `entry`.
+pub(super) fn run(effort: Effort, entry: &Entry, out: &mut impl Write) -> Result {
+    let mut record = Record::new("display", &entry.way);
     let (rounds, frames) = effort_of(effort);
     for _ in 0..rounds {
         for contender in CONTENDERS {
-            (contender.drive)(way, &mut |picture, tally| {
+            (contender.drive)(entry, &mut |picture, tally| {
                 turn(contender.name, picture, frames, tally, &mut record)
             })
             .map_err(|error| format!("{}: {error}", contender.name))?;

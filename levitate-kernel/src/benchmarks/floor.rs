@@ -26,9 +26,9 @@ use crate::platform::{KernelClock, KernelDma};
 /// The floor.
 pub(super) const FLOOR: Contender = Contender {
     name: "floor",
-    drive: |way, body| {
+    drive: |entry, body| {
         let counters = Arc::default();
-        let mut floor = Floor::new(way, &counters)?;
+        let mut floor = Floor::new(&entry.way, &counters)?;
         body(&mut floor, &*counters)?;
         floor.end()
     },

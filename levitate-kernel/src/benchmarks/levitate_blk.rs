@@ -18,8 +18,8 @@ use crate::platform::{KernelClock, KernelDma, Platform, platform};
 /// Requests that are submitted by value, notified of together and polled for.
 pub(super) const IN_FLIGHT: Contender = Contender {
     name: "levitate",
-    drive: |way, body| {
-        drive(way, |blk, counters| {
+    drive: |entry, body| {
+        drive(&entry.way, |blk, counters| {
             let mut disk = InFlight {
                 blk,
                 batch: None,
@@ -33,8 +33,8 @@ pub(super) const IN_FLIGHT: Contender = Contender {
 /// Blocking calls, whose data goes through the driver's own buffer.
 pub(super) const BLOCKING: Contender = Contender {
     name: "levitate-blocking",
-    drive: |way, body| {
-        drive(way, |blk, counters| {
+    drive: |entry, body| {
+        drive(&entry.way, |blk, counters| {
             let mut disk = Blocking {
                 blk,
                 access: Access::Read,
@@ -50,9 +50,11 @@ const REQUESTS: usize = 256;
 /// The longest request there is in a benchmark, so that no call becomes two.
 const BOUNCE_BYTES: usize = 128 << 10;
 
-type Driver<'s> = Blk<'s, CountedTransport, Platform>;
+/// The driver, over a transport that counts.
+pub(super) type Driver<'s> = Blk<'s, CountedTransport, Platform>;
 
-fn drive(way: &Way, body: impl FnOnce(Driver<'_>, &Counters) -> Result) -> Result {
+/// Brings the disk up, has it used, and takes it off again.
+pub(super) fn drive(way: &Way, body: impl FnOnce(Driver<'_>, &Counters) -> Result) -> Result {
     let counters = Arc::default();
     let transport = CountedTransport::new(way, &counters)?;
     let mut storage = Box::new(BlkStorage::<KernelDma, REQUESTS>::new());

@@ -16,8 +16,8 @@ use crate::platform::{KernelClock, KernelHal};
 /// Requests that are submitted one by one, as many as its queue holds, and polled for.
 pub(super) const IN_FLIGHT: Contender = Contender {
     name: "virtio-drivers",
-    drive: |way, body| {
-        let life = Life::start(way, VirtIOBlk::new)?;
+    drive: |entry, body| {
+        let life = Life::start(&entry.way, VirtIOBlk::new)?;
         let record = life.record();
         let mut disk = InFlight {
             life,
@@ -37,8 +37,8 @@ pub(super) const IN_FLIGHT: Contender = Contender {
 /// Blocking calls, whose data the device reads and writes where it is.
 pub(super) const BLOCKING: Contender = Contender {
     name: "virtio-drivers-blocking",
-    drive: |way, body| {
-        let life = Life::start(way, VirtIOBlk::new)?;
+    drive: |entry, body| {
+        let life = Life::start(&entry.way, VirtIOBlk::new)?;
         let record = life.record();
         let mut disk = Blocking {
             life,

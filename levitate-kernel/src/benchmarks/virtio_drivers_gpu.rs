@@ -12,8 +12,8 @@ use crate::platform::KernelHal;
 /// Flushes, which are blocking.
 pub(super) const BLOCKING: Contender = Contender {
     name: "virtio-drivers",
-    drive: |way, body| {
-        let mut life = Life::start(way, VirtIOGpu::new)?;
+    drive: |entry, body| {
+        let mut life = Life::start(&entry.way, VirtIOGpu::new)?;
         let record = life.record();
         let (width, height) = life.driver()?.resolution()?;
         life.driver()?.change_resolution(width, height)?;
