@@ -33,7 +33,7 @@ const CONTENDERS: &[Contender] = &[
     virtio_drivers_blk::IN_FLIGHT,
     #[cfg(feature = "virtio-drivers")]
     virtio_drivers_blk::BLOCKING,
-    floor::FLOOR,
+    floor::DISK,
 ];
 
 /// A disk as it is measured.

@@ -10,7 +10,7 @@ use levitate_kernel::command_line::Effort;
 use super::series::{Record, Subject, Tally};
 #[cfg(feature = "virtio-drivers")]
 use super::virtio_drivers_gpu;
-use super::{Result, levitate_gpu};
+use super::{Result, floor, levitate_gpu};
 use crate::devices::Entry;
 
 /// A driver that is measured.
@@ -30,6 +30,7 @@ const CONTENDERS: &[Contender] = &[
     levitate_gpu::ASLEEP,
     #[cfg(feature = "virtio-drivers")]
     virtio_drivers_gpu::BLOCKING,
+    floor::DISPLAY,
 ];
 
 /// A picture that a display shows.

@@ -55,7 +55,7 @@ fn measure(context: &Context, setting: Setting) -> Result<()> {
             find(&measurements, device, expected, "read-4k-one")?;
         }
     }
-    for expected in ["levitate", "levitate-async", "virtio-drivers"] {
+    for expected in ["levitate", "levitate-async", "virtio-drivers", "floor"] {
         for workload in ["present-all", "present-64x64"] {
             find(&measurements, "display", expected, workload)?;
         }
