@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use levitate_hal::{DmaBuffer, DmaError, Platform};
-use levitate_virtio::{Signal, Token, Transport};
+use levitate_virtio::{QueueCounts, Signal, Token, Transport};
 
 use super::{Blk, CapacityChange};
 use crate::capabilities::{CacheMode, Capabilities};
@@ -42,7 +42,9 @@ pub struct AsyncBlk<'s, T: Transport, P: Platform, const MORE: usize = 0> {
     is_recovering: Cell<bool>,
 }
 
-/// What a driver has counted since it was made; a number that is too large begins anew.
+/// What was counted of the first queue, since the driver was brought up that an [`AsyncBlk`] was made of; recoveries do not begin it anew.
+///
+/// A number that is too large begins anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Requests that were submitted.
@@ -67,7 +69,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
                 leader: None,
                 needs_reset: None,
                 has_freed: false,
-                counts: Counts::default(),
+                past: QueueCounts::default(),
+                idle_polls: 0,
             }),
             signal,
             next_number: Cell::new(0),
@@ -107,7 +110,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
     /// Returns what was counted.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.shared.borrow().counts
+        self.shared.borrow().counts()
     }
 
     /// Allocates a zeroed buffer of `len_bytes` bytes that the device can reach.
@@ -157,6 +160,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         self.is_recovering.set(true);
         self.wake_all(|shared, wakes| shared.take_request_waiters(|_| true, wakes));
         let mut shared = self.shared.borrow_mut();
+        // The queue that is set up next begins with zeroes.
+        shared.past = shared.queue_counts();
         let recovered = shared.blk.recover(reclaim);
         shared.leader = None;
         shared.needs_reset = None;

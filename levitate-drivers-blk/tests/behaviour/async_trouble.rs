@@ -137,7 +137,10 @@ fn a_recovery_ends_what_is_in_flight_and_lets_in_what_waits() {
                 .disk
                 .behave(|behaviour| behaviour.completion = Completion::Inline);
             let mut reclaimed = Vec::new();
+            let counts = blk.counts();
+            assert_eq!(counts.requests, 4);
             blk.recover(|request| reclaimed.push(request)).unwrap();
+            assert_eq!(blk.counts(), counts, "a recovery is no new beginning");
             assert_eq!(reclaimed.len(), 3, "the ID's buffer is the driver's");
             let answered = reclaimed.iter().filter(|request| request.result.is_ok());
             assert_eq!(answered.count(), 1);
@@ -158,6 +161,7 @@ fn a_recovery_ends_what_is_in_flight_and_lets_in_what_waits() {
             let mut ids = Tasks::new();
             ids.spawn(blk.id());
             assert_eq!(ids.run().pop().unwrap().1.unwrap().as_str(), Ok("disk-7"));
+            assert_eq!(blk.counts().requests, 4 + 2);
         },
     );
 }
@@ -173,7 +177,9 @@ fn a_recovery_that_fails_ends_everything() {
     bench
         .disk
         .behave(|behaviour| behaviour.reset_reads = u32::MAX);
+    let counts = blk.counts();
     blk.recover(drop).unwrap_err();
+    assert_eq!(blk.counts(), counts);
     let ended = tasks.run();
     assert_eq!(ended.len(), 3);
     for (task, outcome) in ended {

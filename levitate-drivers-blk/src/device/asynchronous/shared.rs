@@ -1,7 +1,7 @@
 //! What all futures of a driver share, and what is done to it while it is borrowed: [`Shared`].
 
 use levitate_hal::{Deadline, DmaBuffer, Platform};
-use levitate_virtio::{Status, Timeout, Token, Transport};
+use levitate_virtio::{QueueCounts, Status, Timeout, Token, Transport};
 
 use super::Counts;
 use super::room::{Need, Waiters};
@@ -31,7 +31,9 @@ pub(super) struct Shared<'s, T: Transport, P: Platform, const MORE: usize> {
     pub(super) needs_reset: Option<Status>,
     /// Whether there is room, or may be, that nobody who waits for it has been told of.
     pub(super) has_freed: bool,
-    pub(super) counts: Counts,
+    /// What was counted of the queue before the last recovery.
+    pub(super) past: QueueCounts,
+    pub(super) idle_polls: u64,
 }
 
 impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
@@ -43,10 +45,32 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
             .life
             .as_mut()
             .filter(|_| self.needs_reset.is_none());
-        let is_told = life.is_some_and(|life| life.queue.notify());
-        let told = u64::from(is_told);
-        self.counts.notifications = self.counts.notifications.wrapping_add(told);
-        is_told
+        life.is_some_and(|life| life.queue.notify())
+    }
+
+    /// Returns what was counted.
+    pub(super) fn counts(&self) -> Counts {
+        let QueueCounts {
+            requests,
+            notifications,
+        } = self.queue_counts();
+        Counts {
+            requests,
+            notifications,
+            idle_polls: self.idle_polls,
+        }
+    }
+
+    /// Returns what was counted of the queue, those before recoveries included.
+    pub(super) fn queue_counts(&self) -> QueueCounts {
+        let Some(life) = &self.blk.life else {
+            return self.past;
+        };
+        let now = life.queue.counts();
+        QueueCounts {
+            requests: self.past.requests.wrapping_add(now.requests),
+            notifications: self.past.notifications.wrapping_add(now.notifications),
+        }
     }
 
     /// Sets the deadline of a wait that begins now.

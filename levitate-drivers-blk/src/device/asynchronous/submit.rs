@@ -124,7 +124,6 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
             listener: Listener::Task(None),
         };
         let token = requests::submit(&mut life.queue, context, data)?;
-        shared.counts.requests = shared.counts.requests.wrapping_add(1);
         Ok(Request::new(self, token))
     }
 }

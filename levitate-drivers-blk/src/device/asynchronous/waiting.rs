@@ -41,7 +41,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
             let mut shared = self.shared.borrow_mut();
             attained = attain(&mut shared).or_else(|| shared.failure(place, &deadline).map(Err));
             if attained.is_none() && !is_first {
-                shared.counts.idle_polls = shared.counts.idle_polls.wrapping_add(1);
+                shared.idle_polls = shared.idle_polls.wrapping_add(1);
             }
         }
         let Some(outcome) = attained else {
