@@ -29,6 +29,7 @@ use crate::scanout::{edid_of, mode_of};
 pub struct AsyncGpu<'s, T: Transport, P: Platform> {
     gpu: Gpu<'s, T, P>,
     signal: &'s Signal,
+    idle_polls: u64,
 }
 
 impl<'s, T: Transport, P: Platform> AsyncGpu<'s, T, P> {
@@ -37,7 +38,11 @@ impl<'s, T: Transport, P: Platform> AsyncGpu<'s, T, P> {
     pub fn new(mut gpu: Gpu<'s, T, P>, signal: &'s Signal) -> Self {
         // One that is of no use any more says so with every call.
         let _ = gpu.enable_interrupts();
-        Self { gpu, signal }
+        Self {
+            gpu,
+            signal,
+            idle_polls: 0,
+        }
     }
 
     /// Returns the driver with the blocking calls; the device interrupts for nothing but changes of its configuration.
@@ -58,6 +63,15 @@ impl<'s, T: Transport, P: Platform> AsyncGpu<'s, T, P> {
     #[must_use]
     pub const fn gpu_mut(&mut self) -> &mut Gpu<'s, T, P> {
         &mut self.gpu
+    }
+
+    /// Returns how many polls of its futures there were, besides the first of each wait, that did not bring it further: nobody woke the task,
+    /// or for nothing. A number that is too large begins anew.
+    ///
+    /// Requests and notifications are counted by [`Gpu::counts`].
+    #[must_use]
+    pub const fn idle_polls(&self) -> u64 {
+        self.idle_polls
     }
 
     /// Brings what was drawn since the last frame to the screen, and waits until it is there: [`Gpu::present`].
@@ -153,7 +167,10 @@ impl<'s, T: Transport, P: Platform> AsyncGpu<'s, T, P> {
         mut poll: impl FnMut(&mut Gpu<'s, T, P>) -> Result<Option<R>, Error>,
     ) -> Result<R, Error> {
         let registration = Registration(self.signal);
-        let gpu = &mut self.gpu;
+        let Self {
+            gpu, idle_polls, ..
+        } = self;
+        let mut is_first = true;
         poll_fn(|context| {
             // First this and then the look: an answer that comes before it is seen, one that comes later wakes the task.
             registration.0.register(context.waker());
@@ -164,6 +181,9 @@ impl<'s, T: Transport, P: Platform> AsyncGpu<'s, T, P> {
                 && let Some(status) = gpu.control()?.read_needs_reset()
             {
                 return Poll::Ready(Err(Error::NeedsReset { status }));
+            }
+            if !core::mem::take(&mut is_first) {
+                *idle_polls = idle_polls.wrapping_add(1);
             }
             Poll::Pending
         })

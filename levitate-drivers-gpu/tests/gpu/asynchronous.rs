@@ -80,6 +80,7 @@ fn a_frame_is_a_notification_and_a_wake_up() {
             Ok(Presented::default())
         );
         assert_eq!(rig.notifications(), 0);
+        assert_eq!(gpu.idle_polls(), 0);
 
         answer_all(&rig);
         gpu.into_inner().destroy_framebuffer(picture).unwrap();
@@ -113,6 +114,7 @@ fn a_frame_of_many_commands_wakes_its_task_with_the_last() {
         assert_eq!(deliver(&rig.device, &signal, &handle), 1);
         assert_eq!(task.wakes(), 1);
         task.end().unwrap();
+        assert_eq!(gpu.idle_polls(), 1, "that look");
         answer_all(&rig);
         gpu.into_inner().destroy_framebuffer(picture).unwrap();
         rig.assert_tidy();
