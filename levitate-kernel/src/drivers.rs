@@ -26,7 +26,8 @@ use crate::devices::Way;
 /// What a driver says of a failure; each driver has its own types, and the kernel passes on what they say.
 pub(crate) type DriverError = Box<dyn Error>;
 
-/// What a driver has counted of one virtqueue: of a disk since the driver was made, of a display since it was last brought up.
+/// What a driver has counted of one virtqueue since it was made; ours counts requests and notifications of a display since that was last
+/// brought up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueCounts {
     /// The queue's index.
@@ -35,7 +36,7 @@ pub(crate) struct QueueCounts {
     pub(crate) requests: u64,
     /// Available buffer notifications that were sent.
     pub(crate) notifications: u64,
-    /// Wake-ups of a task that found nothing done for it, if the driver counts them.
+    /// Wake-ups of a task that found nothing done for it; `None` if the driver does not sleep.
     pub(crate) idle_polls: Option<u64>,
 }
 

@@ -205,12 +205,14 @@ impl Display for LevitateGpu {
     }
 
     fn counts(&self) -> Vec<QueueCounts> {
-        let counts = self.gpu.as_ref().map(|gpu| gpu.gpu().counts());
-        let counted = counts.map(|counts| QueueCounts {
-            queue: 0,
-            requests: counts.requests,
-            notifications: counts.notifications,
-            idle_polls: None,
+        let counted = self.gpu.as_ref().map(|gpu| {
+            let counts = gpu.gpu().counts();
+            QueueCounts {
+                queue: 0,
+                requests: counts.requests,
+                notifications: counts.notifications,
+                idle_polls: Some(gpu.idle_polls()),
+            }
         });
         counted.into_iter().collect()
     }

@@ -1,9 +1,10 @@
 //! What the kernel counts of its devices, against what QEMU sees of them.
 
 use anyhow::{Context as _, Result, ensure};
+use levitate_kernel::command_line::{Driver, Kind};
 
 use super::blk;
-use super::case::{Case, Context, command, shut_down};
+use super::case::{Case, Context, command, excerpt, shut_down};
 use super::disk_image::TestDisk;
 use crate::platform::{Board, Transport};
 use crate::vm::Vm;
@@ -11,28 +12,40 @@ use crate::vm::Vm;
 /// Reads of one sector each, one after the other.
 const READS: u64 = 5;
 
+/// Frames, one after the other.
+const FRAMES: u64 = 3;
+
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {
+    use Board::{Q35, Virt};
+    use Driver::{Levitate, VirtioDrivers};
+    use Transport::{Mmio, Pci};
     [
-        ("stats", Board::Virt, Transport::Mmio),
-        ("stats-pci", Board::Virt, Transport::Pci),
-        ("stats-x86-q35", Board::Q35, Transport::Pci),
+        ("stats", Levitate, Virt, Mmio),
+        ("stats-pci", Levitate, Virt, Pci),
+        ("stats-x86-q35", Levitate, Q35, Pci),
+        ("stats-virtio-drivers", VirtioDrivers, Virt, Mmio),
+        ("stats-virtio-drivers-x86-q35", VirtioDrivers, Q35, Pci),
     ]
     .into_iter()
-    .map(|(name, board, transport)| Case {
+    .map(|(name, driver, board, transport)| Case {
         name,
-        run: Box::new(move |context| count(context, board, transport)),
+        run: Box::new(move |context| count(context, driver, board, transport)),
     })
     .collect()
 }
 
-/// A read is one request, one notification and one interrupt, and the CPU sleeps meanwhile.
-fn count(context: &Context, board: Board, transport: Transport) -> Result<()> {
+/// A read is one request, and a frame two; of either our driver makes one notification and one interrupt, and the CPU sleeps meanwhile.
+fn count(context: &Context, driver: Driver, board: Board, transport: Transport) -> Result<()> {
     let disk = TestDisk::create(&context.dir, "counted", 64)?;
     let mut machine = context.machine_of(board);
     machine.transport = transport;
     machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
     machine.disks = vec![disk.device()];
+    machine.gpu = Some((640, 480));
+    if driver == Driver::VirtioDrivers {
+        "gpu=virtio-drivers blk=virtio-drivers".clone_into(&mut machine.append);
+    }
     if (board, transport) == (Board::Virt, Transport::Pci) {
         // An access to a BAR that does not decode is an exception then, and not ignored.
         let strict = ["-global", "gpex-pcihost.allow-unmapped-accesses=off"];
@@ -40,55 +53,102 @@ fn count(context: &Context, board: Board, transport: Transport) -> Result<()> {
     }
     let (mut vm, _) = context.boot(&machine)?;
     let seen_before = blk::requests(&vm.qemu_log()?);
-    let before = Counts::ask(&mut vm)?;
-    for sector in 0..READS {
-        command(&mut vm, &format!("blk read {sector}"))?;
-    }
-    let after = Counts::ask(&mut vm)?;
+    let read = Counts::of(&mut vm, Kind::Blk, |vm| {
+        (0..READS).try_for_each(|sector| command(vm, &format!("blk read {sector}")).map(drop))
+    })?;
     let seen = blk::requests(&vm.qemu_log()?) - seen_before;
-    let requests = after.requests - before.requests;
     ensure!(
-        requests == READS && seen as u64 == READS,
-        "{READS} reads are {requests} requests, of which QEMU saw {seen}"
+        read.requests == READS && seen as u64 == READS,
+        "{READS} reads are {read:?}, of which QEMU saw {seen}"
     );
-    let notifications = after.notifications - before.notifications;
+    ensure!(read.notifications == READS, "{READS} reads are {read:?}");
+    let shown = Counts::of(&mut vm, Kind::Gpu, |vm| {
+        (0..FRAMES).try_for_each(|_| command(vm, "gpu card").map(drop))
+    })?;
     ensure!(
-        notifications == READS,
-        "{READS} reads are {notifications} notifications"
+        shown.requests == 2 * FRAMES,
+        "{FRAMES} frames are {shown:?}"
     );
-    let interrupts = after.interrupts - before.interrupts;
-    ensure!(
-        interrupts == READS,
-        "{READS} reads are {interrupts} interrupts"
-    );
-    ensure!(after.sleeps > before.sleeps, "the CPU has not slept");
+    match driver {
+        Driver::Levitate => {
+            ensure!(
+                shown.notifications == FRAMES,
+                "{FRAMES} frames are {shown:?}"
+            );
+            ensure!(shown.interrupts == FRAMES, "{FRAMES} frames are {shown:?}");
+            ensure!(read.interrupts == READS, "{READS} reads are {read:?}");
+            ensure!(read.sleeps > 0, "the CPU has not slept");
+        }
+        Driver::VirtioDrivers => {
+            ensure!(
+                shown.notifications == 2 * FRAMES,
+                "{FRAMES} frames are {shown:?}"
+            );
+        }
+    }
+    for counts in [read, shown] {
+        ensure!(
+            counts.has_spurious == (driver == Driver::Levitate),
+            "spurious wake-ups are those of a driver that sleeps: {counts:?}"
+        );
+    }
     shut_down(vm)
 }
 
-/// What `stats` shows of the first queue, and of the CPU.
+/// What `stats` shows of the queue of requests of a device, and of the CPU.
+#[derive(Clone, Copy, Debug)]
 struct Counts {
     requests: u64,
     notifications: u64,
     interrupts: u64,
+    /// Whether there is a number of wake-ups that were for nothing; what it is depends on the time a request takes.
+    has_spurious: bool,
     sleeps: u64,
 }
 
 impl Counts {
-    fn ask(vm: &mut Vm) -> Result<Self> {
+    /// Returns what is counted of the first device of this kind while `what` is done.
+    fn of(vm: &mut Vm, kind: Kind, what: impl FnOnce(&mut Vm) -> Result<()>) -> Result<Self> {
+        let location = location_of(vm, kind)?;
+        let before = Self::ask(vm, &location)?;
+        what(vm)?;
+        let after = Self::ask(vm, &location)?;
+        Ok(Self {
+            requests: after.requests - before.requests,
+            notifications: after.notifications - before.notifications,
+            interrupts: after.interrupts - before.interrupts,
+            has_spurious: after.has_spurious,
+            sleeps: after.sleeps - before.sleeps,
+        })
+    }
+
+    fn ask(vm: &mut Vm, location: &str) -> Result<Self> {
         let shown = command(vm, "stats")?;
-        let text = shown.join("\n");
         let number = |start: &str, unit: &str| {
-            let line = shown.iter().find(|line| line.contains(start));
+            let line = shown.iter().find(|line| line.starts_with(start));
             let words: Vec<&str> = line.map_or("", |line| line).split([' ', ',']).collect();
             let at = words.iter().position(|word| *word == unit);
             let number = at.and_then(|at| words.get(at.checked_sub(1)?)?.parse().ok());
-            number.with_context(|| format!("`stats` has no {unit}: {text}"))
+            number.with_context(|| format!("`stats` has no {unit}: {}", excerpt(&shown)))
         };
+        let queue = format!("{location}  queue 0:");
         Ok(Self {
-            requests: number("queue 0:", "requests")?,
-            notifications: number("queue 0:", "notifications")?,
-            interrupts: number("queue 0:", "interrupts")?,
+            requests: number(&queue, "requests")?,
+            notifications: number(&queue, "notifications")?,
+            interrupts: number(&queue, "interrupts")?,
+            has_spurious: number(&queue, "spurious").is_ok(),
             sleeps: number("CPU ", "sleeps")?,
         })
     }
+}
+
+/// Returns where the first device of this kind is, as `stats` names it.
+fn location_of(vm: &mut Vm, kind: Kind) -> Result<String> {
+    let listed = command(vm, "devices")?;
+    let name = format!("  {}.0 ", kind.name());
+    let line = listed.iter().find(|line| line.contains(&name));
+    let location = line.and_then(|line| line.split_whitespace().next());
+    let location =
+        location.with_context(|| format!("`devices` has no{name}: {}", excerpt(&listed)))?;
+    Ok(location.to_owned())
 }

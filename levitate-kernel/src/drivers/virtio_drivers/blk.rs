@@ -1,6 +1,7 @@
 //! A disk of the crate `virtio-drivers` as a [`BlockDevice`].
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use virtio_drivers::device::blk::VirtIOBlk;
 
@@ -9,8 +10,8 @@ use super::in_flight::{self, checked};
 use super::life::Life;
 use super::transport::Counted;
 use crate::devices::Way;
-use crate::drivers::DriverError;
 use crate::drivers::block::{BlockDevice, DiskInfo, Read};
+use crate::drivers::{DriverError, QueueCounts};
 use crate::platform::KernelHal;
 
 /// A disk driven by `virtio-drivers`.
@@ -65,5 +66,9 @@ impl BlockDevice for VirtioDriversBlk {
 
     fn flush(&mut self) -> Result<(), DriverError> {
         self.life.call(VirtIOBlk::flush)
+    }
+
+    fn counts(&self) -> Vec<QueueCounts> {
+        self.life.counts()
     }
 }

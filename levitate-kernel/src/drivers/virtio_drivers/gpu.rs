@@ -1,5 +1,6 @@
 //! A display of the crate `virtio-drivers` as a [`Display`].
 
+use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use embedded_graphics::Pixel;
@@ -12,8 +13,8 @@ use super::NAME;
 use super::life::Life;
 use super::transport::Counted;
 use crate::devices::Way;
-use crate::drivers::DriverError;
 use crate::drivers::display::{Display, DisplayInfo};
+use crate::drivers::{DriverError, QueueCounts};
 use crate::platform::KernelHal;
 
 /// Bytes of a pixel: blue, green, red, and one that nobody looks at.
@@ -169,6 +170,10 @@ impl Display for VirtioDriversGpu {
 
     fn take_reset(&mut self) -> bool {
         false
+    }
+
+    fn counts(&self) -> Vec<QueueCounts> {
+        self.life.counts()
     }
 }
 

@@ -1,13 +1,15 @@
 //! A driver of `virtio-drivers`, from its start to the reset after which its memory is given back: [`Life`].
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use log::{debug, warn};
 use virtio_drivers::{Error, Result};
 
-use super::transport::{Counted, Record};
+use super::record::Record;
+use super::transport::Counted;
 use crate::devices::Way;
-use crate::drivers::DriverError;
+use crate::drivers::{DriverError, QueueCounts};
 use crate::platform::KernelHal;
 
 /// A driver, until an error that does not go away, or the end of this.
@@ -47,6 +49,11 @@ impl<D> Life<D> {
     /// Returns what is known of its transport.
     pub(crate) fn record(&self) -> Arc<Record> {
         self.record.clone()
+    }
+
+    /// Returns what was counted of its queue, also once it has ended.
+    pub(crate) fn counts(&self) -> Vec<QueueCounts> {
+        [self.record.counts()].into()
     }
 
     /// Says whether it has not ended.

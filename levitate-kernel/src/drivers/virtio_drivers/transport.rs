@@ -1,8 +1,7 @@
-//! The transports of `virtio-drivers`, with what the kernel wants to know of them: [`Counted`].
+//! The transports of `virtio-drivers`, with what the kernel wants to know of them in a [`Record`]: [`Counted`].
 
 use alloc::sync::Arc;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
 use levitate_hal::Deadline;
@@ -16,35 +15,18 @@ use virtio_drivers::{PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::configuration::Configuration;
+use super::record::Record;
 use crate::devices::Way;
 use crate::drivers::DriverError;
 use crate::platform::{KernelClock, KernelHal};
 
+/// The queue that is used; a display's other one is not.
+pub(super) const QUEUE: u16 = 0;
+
 /// How long a device may take to be reset.
 const RESET_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is known of a transport, also when it is gone.
-#[derive(Debug, Default)]
-pub(crate) struct Record {
-    notifications: AtomicU64,
-    is_reset: AtomicBool,
-}
-
-impl Record {
-    /// Returns how often the device was notified.
-    pub(crate) fn notifications(&self) -> u64 {
-        // Relaxed: a number, with which nothing else is published.
-        self.notifications.load(Ordering::Relaxed)
-    }
-
-    /// Says whether the transport is gone and the device said that it is reset: it reaches no memory then.
-    pub(crate) fn is_reset(&self) -> bool {
-        // Relaxed: the CPU that drops the transport is the one that asks.
-        self.is_reset.load(Ordering::Relaxed)
-    }
-}
-
-/// A transport that counts its notifications, and waits for the reset it ends with.
+/// A transport that counts notifications and requests, and waits for the reset it ends with.
 pub(crate) struct Counted {
     /// Never dropped: on PCI its drop waits for the reset without a deadline. It owns nothing.
     inner: ManuallyDrop<SomeTransport<'static>>,
@@ -98,8 +80,7 @@ impl Drop for Counted {
         let is_reset = || self.inner.get_status().is_empty().then_some(());
         let deadline = Deadline::after(&KernelClock, RESET_PATIENCE);
         let is_reset = deadline.poll(&KernelClock, is_reset).is_some();
-        // Relaxed: as in `is_reset`.
-        self.record.is_reset.store(is_reset, Ordering::Relaxed);
+        self.record.end(is_reset);
     }
 }
 
@@ -121,8 +102,7 @@ impl Transport for Counted {
     }
 
     fn notify(&mut self, queue: u16) {
-        // Relaxed: as where it is read.
-        self.record.notifications.fetch_add(1, Ordering::Relaxed);
+        self.record.count_notification();
         self.inner.notify(queue);
     }
 
@@ -152,6 +132,11 @@ impl Transport for Counted {
     ) {
         self.inner
             .queue_set(queue, size, descriptors, driver_area, device_area);
+        if queue == QUEUE {
+            // SAFETY: the driver has the area from `KernelHal`, whose addresses are the CPU's too, and which keeps what was released
+            // until `Life` has it give that back: only after the drop of this, which ends the record.
+            unsafe { self.record.watch(driver_area) };
+        }
     }
 
     /// Does nothing: the crate's own waits for the device without a deadline, and the reset that follows unsets every queue.
