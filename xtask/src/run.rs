@@ -23,6 +23,7 @@ use crate::setup::qemu::{self, Qemu};
 use crate::setup::{Prerequisite, Setup};
 use crate::vm::{Disk, Machine, PATIENCE, Vm};
 use crate::{build, disk, interrupt, screenshot, workspace};
+pub(crate) use arguments::ensure_kvm;
 
 /// How often a kernel that runs self-tests is looked at.
 const POLL: Duration = Duration::from_millis(500);

@@ -92,7 +92,7 @@ impl Setting {
             ..base
         };
         if self.accel == Accel::Kvm {
-            let accel = ["-accel", "kvm", "-cpu", "host"];
+            let accel = self.board.kvm_arguments().iter();
             machine.extra.extend(accel.map(OsString::from));
         }
         machine

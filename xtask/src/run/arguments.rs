@@ -20,8 +20,7 @@ const SOCKET_PATH_BYTES: usize = 107;
 pub(super) fn check(options: &MachineOptions) -> Result<(Board, Transport)> {
     let machine = machine(options.arch, options.machine, options.transport)?;
     if options.accel == Accel::Kvm {
-        let device = Path::new("/dev/kvm");
-        kvm(options.arch.name(), std::env::consts::ARCH, device)?;
+        ensure_kvm(options.arch)?;
     }
     if let Some(path) = &options.qmp_socket {
         qmp_socket(path)?;
@@ -60,7 +59,15 @@ fn machine(
     Ok((board, transport))
 }
 
-/// Checks that the host's CPUs can run the guest.
+/// Checks that this host's CPUs can run a guest of this architecture.
+///
+/// # Errors
+///
+/// They are of another one, or nobody may use them.
+pub(crate) fn ensure_kvm(arch: Arch) -> Result<()> {
+    kvm(arch.name(), std::env::consts::ARCH, Path::new("/dev/kvm"))
+}
+
 fn kvm(guest: &str, host: &str, device: &Path) -> Result<()> {
     ensure!(
         host == guest,
