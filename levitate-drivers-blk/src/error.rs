@@ -215,12 +215,24 @@ pub enum RecoverError {
         /// What the status read last.
         status: Status,
     },
+    /// The device is gone from its bus; the memory it had is kept from everybody, unless it read as reset.
+    #[error("device is gone from its bus")]
+    Gone,
     /// The device was reset and could not be brought up again.
     #[error(transparent)]
-    Init(#[from] InitError),
+    Init(InitError),
     /// An earlier recovery failed.
     #[error("device is not running since its recovery failed")]
     NotRunning,
+}
+
+impl From<InitError> for RecoverError {
+    fn from(error: InitError) -> Self {
+        match error {
+            InitError::Device(levitate_virtio::InitError::Gone) => Self::Gone,
+            _ => Self::Init(error),
+        }
+    }
 }
 
 /// Why a device was not reset.

@@ -202,11 +202,7 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     pub fn reset(&mut self) -> Result<(), ResetError> {
         let control = self.control.take().ok_or(ResetError::Gone)?;
         let options = control.options;
-        let (transport, slots, frames) =
-            shut_down(control).map_err(|error| ResetError::Unconfirmed {
-                timeout: error.timeout,
-                status: error.status,
-            })?;
+        let (transport, slots, frames) = shut_down(control)?;
         self.life = self.life.wrapping_add(1);
         self.next_resource_id = 1;
         self.scanouts = [0; MAX_SCANOUTS];
@@ -229,13 +225,8 @@ impl<'s, T: Transport, P: Platform> Gpu<'s, T, P> {
     /// [`ResetError`]; what the device was given is never freed then.
     pub fn stop(mut self) -> Result<(T, Stopped), ResetError> {
         let control = self.control.take().ok_or(ResetError::Gone)?;
-        match shut_down(control) {
-            Ok((transport, _, _)) => Ok((transport, Stopped { gpu: self.id })),
-            Err(error) => Err(ResetError::Unconfirmed {
-                timeout: error.timeout,
-                status: error.status,
-            }),
-        }
+        let (transport, _, _) = shut_down(control)?;
+        Ok((transport, Stopped { gpu: self.id }))
     }
 
     pub(crate) fn control(&mut self) -> Result<&mut Control<'s, T, P>, Error> {

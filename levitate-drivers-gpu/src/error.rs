@@ -58,12 +58,36 @@ pub enum ResetError {
         /// What the status read last.
         status: Status,
     },
+    /// It is gone from its bus; what it was given is freed only if it read as reset.
+    #[error("device is gone from its bus")]
+    Unplugged,
     /// It was reset, and could not be brought up again.
     #[error("device was reset and could not be brought up again: {0}")]
-    Init(#[from] InitError),
+    Init(InitError),
     /// An earlier reset failed.
     #[error("device is of no use since a reset failed")]
     Gone,
+}
+
+impl From<InitError> for ResetError {
+    fn from(error: InitError) -> Self {
+        match error {
+            InitError::Init(levitate_virtio::InitError::Gone) => Self::Unplugged,
+            _ => Self::Init(error),
+        }
+    }
+}
+
+impl<T> From<levitate_virtio::ResetError<T>> for ResetError {
+    fn from(error: levitate_virtio::ResetError<T>) -> Self {
+        match error.is_gone {
+            true => Self::Unplugged,
+            false => Self::Unconfirmed {
+                timeout: error.timeout,
+                status: error.status,
+            },
+        }
+    }
 }
 
 /// How a device answered a command that it did not carry out (§5.7.6.7).

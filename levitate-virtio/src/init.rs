@@ -5,7 +5,7 @@ use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use levitate_hal::{Barriers, Clock, Deadline, Dma, Segments};
+use levitate_hal::{Barriers, Clock, Dma, Segments};
 use thiserror::Error;
 
 use crate::config::{self, ConfigError, ConfigSpace, ConfigWriter};
@@ -14,10 +14,14 @@ use crate::queue::{
     Format, PreparedQueue, QueueConfig, QueueError, QueueIndex, Slot, SplitOrPacked,
 };
 use crate::status::Status;
-use crate::transport::{Interface, Transport, VectorRefused};
+use crate::transport::{CutOff, Interface, Transport, VectorRefused};
 
 pub mod queue_reset;
+mod reset;
 pub mod stage;
+
+pub use reset::{Quiesced, ResetError};
+use reset::{is_gone, quiesce, reset};
 
 /// One life of a device, from one reset to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,22 +40,13 @@ impl Identity {
     }
 }
 
-/// Proof that one life of a device has ended: it was reset, and said so.
-///
-/// It reaches none of the memory it was given during that life any more.
-#[derive(Debug)]
-pub struct Quiesced(Identity);
-
-impl Quiesced {
-    pub(crate) fn covers(&self, identity: Identity) -> bool {
-        self.0 == identity
-    }
-}
-
 /// Why a device was not brought up; it is marked FAILED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InitError {
+    /// The device is gone from its bus.
+    #[error("device cannot be brought up: {}", CutOff::Gone)]
+    Gone,
     /// The device did not finish its reset.
     #[error("device is not reset after {timeout:?}: its status reads {status}")]
     ResetTimeout {
@@ -90,34 +85,6 @@ pub enum InitError {
     /// The device would not interrupt for changes of its configuration as it was told to.
     #[error(transparent)]
     ConfigVector(#[from] VectorRefused),
-}
-
-/// Why a device was not reset; the memory it was given must be considered in use.
-#[derive(Debug, Error)]
-#[error("device is not reset after {timeout:?}: its status reads {status}")]
-pub struct ResetError<T> {
-    /// How long was waited.
-    pub timeout: Duration,
-    /// What the status read last.
-    pub status: Status,
-    /// The transport.
-    pub transport: T,
-    identity: Identity,
-}
-
-impl<T: Transport> ResetError<T> {
-    /// Resets the device once more and waits for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Device::reset`].
-    pub fn retry(
-        self,
-        clock: &impl Clock,
-        timeout: Duration,
-    ) -> Result<(T, Quiesced), ResetError<T>> {
-        quiesce(self.transport, self.identity, clock, timeout)
-    }
 }
 
 /// A device at one stage of its initialization (§3.1.1).
@@ -166,29 +133,12 @@ fn add_status<T: Transport>(transport: &mut T, bits: Status) {
     transport.write_status(status | bits);
 }
 
-/// Resets the device and waits until it says so (§2.4.2).
-fn reset<T: Transport>(
-    transport: &mut T,
-    clock: &impl Clock,
-    timeout: Duration,
-) -> Result<(), Status> {
-    transport.write_status(Status::empty());
-    let deadline = Deadline::after(clock, timeout);
-    let mut status = Status::empty();
-    deadline
-        .poll(clock, || {
-            status = transport.read_status();
-            status.is_empty().then_some(())
-        })
-        .ok_or(status)
-}
-
 impl<T: Transport> Device<T, stage::Driven> {
     /// Resets the device, acknowledges it and says that it can be driven: steps 1 to 3.
     ///
     /// # Errors
     ///
-    /// [`InitError::ResetTimeout`].
+    /// [`InitError::ResetTimeout`] or [`InitError::Gone`].
     pub fn begin(
         mut transport: T,
         clock: &impl Clock,
@@ -199,7 +149,13 @@ impl<T: Transport> Device<T, stage::Driven> {
             transport: ManuallyDrop::new(transport),
             is_live: false,
         };
-        outcome.map_err(|status| InitError::ResetTimeout { timeout, status })?;
+        if let Err(status) = outcome {
+            return Err(if status.is_all() && is_gone(&mut *guard.transport) {
+                InitError::Gone
+            } else {
+                InitError::ResetTimeout { timeout, status }
+            });
+        }
         add_status(&mut *guard.transport, Status::ACKNOWLEDGE);
         add_status(&mut *guard.transport, Status::DRIVER);
         Ok(Self {
@@ -244,8 +200,8 @@ impl<T: Transport> Device<T, stage::Driven> {
     ///
     /// # Errors
     ///
-    /// [`InitError::NoVersion1`] or [`InitError::MissingFeatures`] before anything is accepted, [`InitError::FeaturesRefused`] or
-    /// [`InitError::ConfigVector`] afterwards.
+    /// [`InitError::Gone`], [`InitError::NoVersion1`] or [`InitError::MissingFeatures`] before anything is accepted,
+    /// [`InitError::FeaturesRefused`] or [`InitError::ConfigVector`] afterwards.
     pub fn negotiate_for<F: DeviceFeatures, R: Format>(
         mut self,
         wanted: &Wanted<F>,
@@ -255,7 +211,11 @@ impl<T: Transport> Device<T, stage::Driven> {
         let offered = transport.read_device_features();
         // A legacy device is recognized by what it does not offer (§2.2.3), and only the legacy interface leads to one.
         if interface == Interface::Modern && offered & Features::VERSION_1.bits() == 0 {
-            return Err(InitError::NoVersion1 { offered });
+            return Err(if offered == 0 && is_gone(transport) {
+                InitError::Gone
+            } else {
+                InitError::NoVersion1 { offered }
+            });
         }
         let supported = transport.supported_features() | R::FEATURES;
         let features = Negotiated::choose(offered, wanted, interface, supported);
@@ -402,23 +362,5 @@ impl<T: Transport, Stage> Device<T, Stage> {
         timeout: Duration,
     ) -> Result<(T, Quiesced), ResetError<T>> {
         quiesce(self.guard.into_transport(), self.identity, clock, timeout)
-    }
-}
-
-/// Ends one life of a device, and proves it.
-fn quiesce<T: Transport>(
-    mut transport: T,
-    identity: Identity,
-    clock: &impl Clock,
-    timeout: Duration,
-) -> Result<(T, Quiesced), ResetError<T>> {
-    match reset(&mut transport, clock, timeout) {
-        Ok(()) => Ok((transport, Quiesced(identity))),
-        Err(status) => Err(ResetError {
-            timeout,
-            status,
-            transport,
-            identity,
-        }),
     }
 }

@@ -35,9 +35,12 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
                 reclaim(request);
             }
         });
-        let ended = ended.map_err(|error| RecoverError::Reset {
-            timeout: error.timeout,
-            status: error.status,
+        let ended = ended.map_err(|error| match error.is_gone {
+            true => RecoverError::Gone,
+            false => RecoverError::Reset {
+                timeout: error.timeout,
+                status: error.status,
+            },
         })?;
         let slots = ended.slots.ok_or(RecoverError::NotRunning)?;
         let slots = (slots, ended.more_slots);

@@ -6,7 +6,8 @@ use crate::bench::{Bench, Storage, filled, patterned};
 use levitate_drivers_blk::{
     Error, PollError, RecoverError, RequestError, RequestKind, ResetError, SubmitError,
 };
-use levitate_host::{BlockModel, Completion, Plug};
+use levitate_host::{AnyDevice, BlockModel, Completion, Plug};
+use levitate_virtio::{Status, Transport as _};
 
 fn hold(bench: &Bench) {
     bench
@@ -258,4 +259,28 @@ fn a_device_that_cannot_be_brought_up_again_is_not_running() {
     assert!(blk.read(0, &mut [0; 512]).is_err());
     drop(blk);
     bench.finish();
+}
+
+#[test]
+fn a_recovery_of_a_device_that_is_gone_says_so() {
+    for reads in [0xff, 0] {
+        let bench = Bench::with(Plug::PciMsix, BlockModel::patterned(8), |_| {});
+        let AnyDevice::Pci(function, _) = &bench.disk else {
+            panic!("the disk is on PCI");
+        };
+        if reads == 0xff {
+            // It is not reset, as far as one can see, and keeps its memory.
+            bench.pool.allow_leaks();
+        }
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        // One that is taken out reaches no memory any more.
+        bench.disk.transport().write_status(Status::empty());
+        function.unplug(reads);
+        let error = blk.recover(|_| ()).unwrap_err();
+        assert_eq!(error, RecoverError::Gone, "{reads:#x}");
+        assert_eq!(error.to_string(), "device is gone from its bus");
+        let not_running = Error::Refused(SubmitError::NotRunning);
+        assert_eq!(blk.read(0, &mut [0; 512]), Err(not_running));
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use levitate_drivers_gpu::{Error, Gpu, GpuStorage, InitError, Options, ResetError};
-use levitate_host::{Completion, Fault, Plug, Version};
-use levitate_virtio::{Features, QueueIndex, Timeout, TimeoutCause};
+use levitate_host::{AnyDevice, Completion, Fault, Plug, Version};
+use levitate_virtio::{Features, QueueIndex, Status, Timeout, TimeoutCause, Transport as _};
 
 use crate::picture::{Picture, card};
 use crate::rig::{Rig, chunks, display};
@@ -362,5 +362,28 @@ fn slots_that_unanswered_commands_keep_are_no_excuse_for_a_nameless_error() {
         set_completion(&rig, Completion::Inline);
         gpu.reset().unwrap();
         assert!(gpu.display_info().is_ok());
+    }
+}
+
+#[test]
+fn a_reset_of_a_device_that_is_gone_says_so() {
+    for reads in [0xff, 0] {
+        let rig = Rig::new(Plug::PciMsix, 64, 48);
+        let AnyDevice::Pci(function, _) = &rig.device else {
+            panic!("the display is on PCI");
+        };
+        if reads == 0xff {
+            // It is not reset, as far as one can see, and keeps its memory.
+            rig.pool.allow_leaks();
+        }
+        let mut storage = GpuStorage::<_>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        // One that is taken out reaches no memory any more.
+        rig.device.transport().write_status(Status::empty());
+        function.unplug(reads);
+        let error = gpu.reset().unwrap_err();
+        assert_eq!(error, ResetError::Unplugged, "{reads:#x}");
+        assert_eq!(error.to_string(), "device is gone from its bus");
+        assert_eq!(gpu.display_info(), Err(Error::Gone));
     }
 }

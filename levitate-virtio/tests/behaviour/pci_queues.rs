@@ -4,10 +4,13 @@ use levitate_hal::{DmaAddr, Mmio};
 use levitate_host::mmio::{Access, Operation};
 use levitate_host::pci::PciBuilder;
 use levitate_host::{AnyDevice, PciDevice, Plug};
+use levitate_virtio::features::NoFeatures;
 use levitate_virtio::transport::pci::QUEUES_MAX;
 use levitate_virtio::transport::pci::registers as reg;
 use levitate_virtio::transport::{CutOff, EnableQueueError, QueueAreas, QueueState, Transport};
-use levitate_virtio::{Features, Notify, QueueIndex, QueueSize, Status, TimeoutCause};
+use levitate_virtio::{
+    Device, Features, InitError, Notify, QueueIndex, QueueSize, Status, TimeoutCause, Wanted,
+};
 
 use crate::rig::{CONFIG, Echo, EchoTransport, Rig, TIMEOUT, echo, slots};
 
@@ -262,4 +265,33 @@ fn a_device_that_is_gone_is_named() {
         );
         assert!(cause.to_string().contains("gone from its bus"), "{cause}");
     }
+}
+
+#[test]
+fn a_device_that_is_gone_is_not_brought_up_and_that_is_the_reason() {
+    for reads in [0xff, 0] {
+        let rig = Rig::new(Plug::PciMsix);
+        let transport = rig.transport();
+        pci(&rig).unplug(reads);
+        let begun = Device::begin(transport, &rig.clock, TIMEOUT);
+        let outcome = begun.and_then(|device| device.negotiate(&Wanted::<NoFeatures>::default()));
+        let error = outcome.map(drop).unwrap_err();
+        assert_eq!(error, InitError::Gone, "{reads:#x}");
+        assert!(error.to_string().contains("gone from its bus"), "{error}");
+        pci(&rig).plug_back();
+    }
+}
+
+#[test]
+fn a_reset_of_a_device_that_is_gone_says_so() {
+    let rig = Rig::new(Plug::PciMsix);
+    let mut slots = slots::<4>();
+    let (device, queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    pci(&rig).unplug(0xff);
+    let error = device.reset(&rig.clock, TIMEOUT).unwrap_err();
+    assert!(error.is_gone, "{error}");
+    assert!(error.to_string().contains("gone from its bus"), "{error}");
+    pci(&rig).plug_back();
+    let (_, quiesced) = error.retry(&rig.clock, TIMEOUT).unwrap();
+    queue.release(&quiesced, |_, _| {}).unwrap();
 }

@@ -163,6 +163,12 @@ fn unplug_disk(context: &Context) -> Result<()> {
         error.contains("it is gone from its bus"),
         "that the disk is gone is not named: {error}"
     );
+    let given_up = "the disk stays off: device is gone from its bus";
+    ensure!(
+        vm.serial_log().contains(given_up),
+        "why the disk stays off is not named: {}",
+        vm.last_lines()
+    );
     vm.qmp()?.execute("query-status", json!({}), DEADLINE)?;
     let is_gone =
         |event: &Value| event["event"] == "DEVICE_DELETED" && event["data"]["device"] == "disk0";
