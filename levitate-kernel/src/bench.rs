@@ -29,7 +29,7 @@ pub struct Counts {
     pub requests: u64,
     /// Notifications of the device.
     pub notifications: u64,
-    /// Accesses to the device's registers; `None` where nobody is between the driver and them to count.
+    /// Accesses to the device's registers, its status aside; `None` where nobody is between the driver and them to count.
     pub register_accesses: Option<u64>,
     /// Interrupts by the device.
     pub interrupts: u64,

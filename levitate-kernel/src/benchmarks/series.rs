@@ -18,7 +18,7 @@ pub(super) trait Tally {
     /// Returns how often the device was notified.
     fn notifications(&self) -> u64;
 
-    /// Returns how often its registers were accessed; `None` where nobody is between them and the driver.
+    /// Returns how often its registers were accessed, its status aside; `None` where nobody is between them and the driver.
     fn register_accesses(&self) -> Option<u64>;
 }
 
