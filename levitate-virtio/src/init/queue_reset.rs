@@ -13,6 +13,8 @@ use crate::transport::{QueueReset, Transport};
 /// Proof that one virtqueue of a device was reset, and that the device said so.
 ///
 /// The device reaches none of the memory any more that the queue had until then, be it its own or that of a request in it.
+///
+/// That is what the device says, and all there is to go by: QEMU's virtio-blk says so while requests in flight go on.
 #[derive(Debug)]
 pub struct QueueQuiesced {
     queue: QueueIndex,
@@ -71,6 +73,8 @@ pub enum QueueResetError {
 
 impl<T: Transport> Device<T, stage::Live> {
     /// Resets one virtqueue and waits for it; the others, and the device, go on.
+    ///
+    /// No request of the queue should be in flight: not every device stops those, see [`QueueQuiesced`].
     ///
     /// # Errors
     ///

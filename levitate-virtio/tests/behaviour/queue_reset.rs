@@ -121,6 +121,23 @@ fn a_reset_that_is_under_way_is_not_begun_again() {
 }
 
 #[test]
+fn the_silence_of_a_device_that_is_gone_is_no_reset() {
+    let rig = resettable(0, false);
+    let AnyDevice::Pci(device, _) = &rig.device else {
+        panic!("the device is on PCI");
+    };
+    let (mut transport, memory) = rig.enable(Features::RING_RESET, QUEUE);
+    device.unplug(0xff);
+    transport.start_queue_reset(QUEUE);
+    assert_eq!(transport.read_queue_reset(QUEUE), QueueReset::Ongoing);
+    device.plug_back();
+    assert_eq!(transport.read_queue_state(QUEUE), QueueState::Enabled);
+    transport.write_status(Status::empty());
+    drop(memory);
+    rig.device.assert_clean();
+}
+
+#[test]
 fn registers_as_those_of_qemu_do_not_pass_for_a_reset() {
     let rig = Rig::plug(Version::Two, |behaviour| {
         behaviour.offer = Features::RING_RESET.bits();

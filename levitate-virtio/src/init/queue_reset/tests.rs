@@ -1,3 +1,5 @@
+//! A reset of one queue through registers that touch no memory: how long it is waited for, and what proves it.
+
 use core::cell::RefCell;
 use core::mem::ManuallyDrop;
 use core::time::Duration;
