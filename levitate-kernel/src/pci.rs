@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use self::host::Windows;
 pub(crate) use self::host::find;
-pub(crate) use self::slots::obey_requests;
+pub(crate) use self::slots::{log_removals, obey_requests};
 use crate::arch::interrupt_controller;
 use crate::interrupts::{Line, MessageTarget};
 use crate::memory::registers;

@@ -8,7 +8,7 @@ use levitate_kernel::line_editor::{Event, LineEditor};
 use levitate_kernel::shell;
 
 use crate::devices::Devices;
-use crate::{commands, executor, serial, timer};
+use crate::{commands, executor, pci, serial, timer};
 
 /// Reads lines and obeys them; `shutdown` is one, so it never returns.
 pub(crate) fn run(devices: Devices) -> ! {
@@ -49,11 +49,12 @@ async fn read_commands(devices: &'static RefCell<Devices>) -> ! {
     }
 }
 
-/// Follows the log on the display, and what the devices change about themselves.
+/// Follows the log on the display, what the devices change about themselves, and what is taken out.
 #[embassy_executor::task]
 async fn follow(devices: &'static RefCell<Devices>) -> ! {
     loop {
         timer::NEWS.wait().await;
+        pci::log_removals();
         let devices = &mut devices.borrow_mut();
         devices.follow_changes();
         devices.update_screen();

@@ -1,4 +1,6 @@
-//! Slots that devices can be taken out of: [`obey_requests`].
+//! Slots that devices can be taken out of: [`obey_requests`], [`log_removals`].
+
+use core::mem;
 
 use heapless::Vec;
 use levitate_virtio::transport::pci::EcamAccess;
@@ -20,17 +22,33 @@ struct Slot {
     port: PciAddress,
     /// Where slot control is, and slot status above it.
     control: u16,
+    /// Whether it was switched off, and nobody was told so.
+    is_news: bool,
 }
 
 /// Switches each slot off whose device somebody asks for, whether it is in use or not: its driver finds that out by itself.
 ///
-/// The timer's handler calls it, so that a driver that waits for its device does not keep it.
+/// The timer's handler calls it, so that a driver that waits for its device does not keep it. What there is to say is left to
+/// [`log_removals`]: a serial line is too slow for a handler.
 pub(crate) fn obey_requests() {
-    for slot in &*SLOTS.lock() {
+    for slot in &mut *SLOTS.lock() {
         if slot.takes_off_request() {
             slot.switch_off();
-            info!("{}: the device in its slot is taken out", slot.port);
+            slot.is_news = true;
         }
+    }
+}
+
+/// Says which slots were switched off since this was last called.
+pub(crate) fn log_removals() {
+    // Collected first: while the lock is held, no interrupt is handled.
+    let removals: Vec<PciAddress, MAX_SLOTS> = SLOTS
+        .lock()
+        .iter_mut()
+        .filter_map(|slot| mem::take(&mut slot.is_news).then_some(slot.port))
+        .collect();
+    for port in removals {
+        info!("{port}: the device in its slot is taken out");
     }
 }
 
@@ -42,6 +60,7 @@ pub(super) fn watch(access: &Access, port: PciAddress) {
             access: access.clone(),
             port,
             control,
+            is_news: false,
         });
     }
 }

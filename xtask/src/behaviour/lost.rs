@@ -169,6 +169,8 @@ fn unplug_disk(context: &Context) -> Result<()> {
         "why the disk stays off is not named: {}",
         vm.last_lines()
     );
+    // It is a task that says so, once the shell waits again; a handler would have while the command was obeyed.
+    vm.wait_for("the device in its slot is taken out", DEADLINE)?;
     vm.qmp()?.execute("query-status", json!({}), DEADLINE)?;
     let is_gone =
         |event: &Value| event["event"] == "DEVICE_DELETED" && event["data"]["device"] == "disk0";
