@@ -21,6 +21,7 @@ pub mod acpi;
 pub mod bench;
 pub mod card;
 pub mod changes;
+pub mod checked_function;
 pub mod command_line;
 pub mod console;
 pub mod expectations;

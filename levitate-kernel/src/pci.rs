@@ -1,6 +1,8 @@
 //! VirtIO devices on PCI: [`find`], [`PciDevice`].
 
 mod host;
+#[cfg(feature = "virtio-drivers")]
+mod shown;
 mod slots;
 
 use alloc::vec::Vec;
@@ -83,12 +85,6 @@ impl PciDevice {
     /// Returns where it is.
     pub(crate) fn address(&self) -> PciAddress {
         self.function.address()
-    }
-
-    /// Returns the way to its configuration space.
-    #[cfg(feature = "virtio-drivers")]
-    pub(crate) const fn access(&self) -> &Access {
-        self.function.access()
     }
 
     /// Returns what it is.

@@ -38,12 +38,12 @@ pub use handles::{PciInterrupt, PciNotifier};
 pub use msix::{Message, MsixError, MsixTable};
 /// The crate whose addresses, access trait and command bits are used here.
 pub use pci_types;
-pub use structures::{Refused, SharedMemory, StructureKind};
+pub use structures::{Refused, SharedMemory, StructureKind, Structures};
 pub use vectors::{PlanError, QueueVectors, VectorPlan};
 
 use enable::{NotifyPlace, NotifyPlaces};
 use registers as reg;
-use structures::{NOTIFICATION_BYTES_MAX, Structures};
+use structures::NOTIFICATION_BYTES_MAX;
 
 /// Bytes of the device's configuration that are mapped; no device type has as many.
 const DEVICE_BYTES_MAX: u64 = 4096;

@@ -1,22 +1,20 @@
 //! The configuration space of a PCI function, as `virtio-drivers` accesses it: [`Configuration`].
 
-use levitate_virtio::transport::pci::pci_types::{ConfigRegionAccess as _, PciAddress};
+use levitate_kernel::checked_function::CheckedFunction;
+use levitate_virtio::transport::pci::pci_types::PciAddress;
+use log::warn;
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 
-use crate::pci::{Access, PciDevice};
-
-/// The configuration space of one function, whichever is asked for.
+/// What was checked of one function, whichever is asked for.
 pub(super) struct Configuration {
-    access: Access,
+    shown: CheckedFunction,
     address: PciAddress,
 }
 
 impl Configuration {
-    /// Takes that of `device`.
-    pub(super) fn of(device: &PciDevice) -> Self {
-        let access = device.access().clone();
-        let address = device.address();
-        Self { access, address }
+    /// Takes what was checked of the function at `address`.
+    pub(super) const fn new(shown: CheckedFunction, address: PciAddress) -> Self {
+        Self { shown, address }
     }
 
     /// Returns what the crate calls the function.
@@ -31,21 +29,17 @@ impl Configuration {
 
 impl ConfigurationAccess for Configuration {
     fn read_word(&self, _function: DeviceFunction, offset: u8) -> u32 {
-        // SAFETY: `EcamAccess` has the function's registers, and every 32 bits of them may be read; the offset is aligned by the mask.
-        unsafe { self.access.read(self.address, u16::from(offset & !3)) }
+        self.shown.read(offset)
     }
 
     fn write_word(&mut self, _function: DeviceFunction, offset: u8, data: u32) {
-        // SAFETY: as for a read. The crate writes to measure BARs only, while they do not decode, and restores what was there.
-        unsafe {
-            self.access
-                .write(self.address, u16::from(offset & !3), data)
-        };
+        // The trait has no error.
+        if let Err(refused) = self.shown.write(offset, data) {
+            warn!("{}: {refused}", self.address);
+        }
     }
 
     unsafe fn unsafe_clone(&self) -> Self {
-        let access = self.access.clone();
-        let address = self.address;
-        Self { access, address }
+        Self::new(self.shown.clone(), self.address)
     }
 }

@@ -54,9 +54,9 @@ impl Counted {
                 SomeTransport::Mmio(unsafe { MmioTransport::new(header, pointer.len()) }?)
             }
             Way::Pci(device) => {
-                // It turns the device on, and maps those of its BARs that have what a driver needs, whose capability list it has checked.
+                // It turns the device on, and says how it interrupts.
                 let _ = device.connect()?;
-                let configuration = Configuration::of(device);
+                let configuration = Configuration::new(device.show()?, device.address());
                 let function = configuration.function();
                 let mut root = PciRoot::new(configuration);
                 SomeTransport::Pci(PciTransport::new::<KernelHal, _>(&mut root, function)?)

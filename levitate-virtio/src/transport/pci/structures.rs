@@ -99,13 +99,17 @@ pub struct SharedMemory {
 
 /// The first structure of each kind that is of use (§4.1.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Structures {
-    pub(super) common: BarRange,
-    pub(super) notify: BarRange,
-    pub(super) notify_off_multiplier: u32,
-    pub(super) isr: BarRange,
-    /// One without bytes is none.
-    pub(super) device: Option<BarRange>,
+pub struct Structures {
+    /// The common configuration, at least as long as it has to be.
+    pub common: BarRange,
+    /// Where queues are notified.
+    pub notify: BarRange,
+    /// Bytes between the places of two queues that are next to one another there; even.
+    pub notify_off_multiplier: u32,
+    /// The ISR status.
+    pub isr: BarRange,
+    /// The configuration of the device type; one without bytes is none.
+    pub device: Option<BarRange>,
 }
 
 /// What has been found of one kind, and what has not been good enough.
@@ -229,6 +233,16 @@ impl Structures {
 }
 
 impl<A: ConfigRegionAccess> Function<A> {
+    /// Reads which structures [`PciTransport::probe`](super::PciTransport::probe) would use, for a platform that hands them to a driver
+    /// with a transport of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`PciError::NoStructure`], or [`PciError::Legacy`] of a device without any.
+    pub fn read_structures(&self, bars: &Bars) -> Result<Structures, PciError> {
+        Structures::find(self, bars)
+    }
+
     /// Reads which shared memory regions there are; what makes no sense is passed over (§4.1.4.7).
     pub fn shared_memory<'f>(&'f self, bars: &'f Bars) -> impl Iterator<Item = SharedMemory> + 'f {
         self.capabilities()
