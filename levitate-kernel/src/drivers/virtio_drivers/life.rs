@@ -2,20 +2,31 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
+use core::time::Duration;
 
+use levitate_hal::Deadline;
+use levitate_virtio::{Status, Transport as _};
 use log::{debug, warn};
 use virtio_drivers::{Error, Result};
 
 use super::record::Record;
 use super::transport::Counted;
-use crate::devices::Way;
+use crate::devices::{KernelTransport, Way};
 use crate::drivers::{DriverError, QueueCounts};
-use crate::platform::KernelHal;
+use crate::platform::{KernelClock, KernelHal};
+
+/// How long a device may take to be reset.
+const RESET_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A driver, until an error that does not go away, or the end of this.
 pub(crate) struct Life<D> {
     /// `None` once it has ended.
     driver: Option<D>,
+    /// By which it is reset: the driver, and its own transport inside it, have memory that must outlive that.
+    device: KernelTransport,
+    /// Whether it was when the driver ended: it reaches no memory then.
+    is_reset: bool,
     record: Arc<Record>,
 }
 
@@ -29,9 +40,13 @@ impl<D> Life<D> {
         way: &Way,
         start: impl FnOnce(Counted) -> Result<D>,
     ) -> core::result::Result<Self, DriverError> {
+        // It turns a device on PCI on, and says how it interrupts.
+        let device = way.connect()?;
         let transport = Counted::new(way)?;
         let mut life = Self {
             driver: None,
+            device,
+            is_reset: false,
             record: transport.record(),
         };
         match start(transport) {
@@ -40,6 +55,8 @@ impl<D> Life<D> {
                 Ok(life)
             }
             Err(error) => {
+                // What it has released is in a list, and it has asked for nothing yet.
+                life.reset();
                 life.settle();
                 Err(error.into())
             }
@@ -93,23 +110,37 @@ impl<D> Life<D> {
     /// Ends it; says whether the device was reset, which it is not if it does not say so.
     pub(crate) fn end(&mut self) -> bool {
         if let Some(driver) = self.driver.take() {
-            // And with it its transport, which resets the device.
-            drop(driver);
+            // Whatever it has, on the heap too, the device may use until the reset.
+            let driver = ManuallyDrop::new(driver);
+            self.reset();
+            if self.is_reset {
+                drop(ManuallyDrop::into_inner(driver));
+            }
             debug!("{} notifications", self.record.notifications());
             self.settle();
         }
-        self.record.is_reset()
+        self.is_reset
     }
 
-    /// Does with the memory of a driver that is gone what is right for it.
+    /// Resets the device, and waits for it.
+    fn reset(&mut self) {
+        // The ring is read no more: its memory may be given back.
+        self.record.end();
+        self.device.write_status(Status::empty());
+        let is_reset = || self.device.read_status().is_empty().then_some(());
+        let deadline = Deadline::after(&KernelClock, RESET_PATIENCE);
+        self.is_reset = deadline.poll(&KernelClock, is_reset).is_some();
+    }
+
+    /// Does with the memory that a driver has released what is right for it.
     fn settle(&self) {
-        if self.record.is_reset() {
+        if self.is_reset {
             // SAFETY: whatever was released is this driver's, for each of them is settled before anything else is called. Its
             // device is reset, and reaches no memory.
             unsafe { KernelHal::give_back() };
         } else {
-            let bytes = KernelHal::leak();
-            warn!("the device is not reset: the {bytes} bytes it had are not given back");
+            KernelHal::leak();
+            warn!("the device is not reset: the memory it had is not given back");
         }
     }
 }

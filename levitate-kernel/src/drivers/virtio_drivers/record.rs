@@ -1,7 +1,7 @@
 //! What is known of a transport of `virtio-drivers`, also when it is gone: [`Record`].
 
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use levitate_virtio::queue::layout::AVAILABLE_IDX;
 use virtio_drivers::PhysAddr;
@@ -18,7 +18,6 @@ pub(crate) struct Record {
     /// Requests that were made available when somebody last looked.
     requests: AtomicU64,
     available_ring: AtomicPtr<u8>,
-    is_reset: AtomicBool,
 }
 
 // Relaxed, everywhere: these are numbers of the only CPU, with which nothing else is published.
@@ -26,11 +25,6 @@ impl Record {
     /// Returns how often the device was notified.
     pub(crate) fn notifications(&self) -> u64 {
         self.notifications.load(Ordering::Relaxed)
-    }
-
-    /// Says whether the transport is gone and the device said that it is reset: it reaches no memory then.
-    pub(crate) fn is_reset(&self) -> bool {
-        self.is_reset.load(Ordering::Relaxed)
     }
 
     /// Returns what was counted of the queue that is used.
@@ -61,12 +55,11 @@ impl Record {
         self.count_requests();
     }
 
-    /// Ends with the transport, after which nobody reads the ring; `is_reset` is what the device said.
-    pub(super) fn end(&self, is_reset: bool) {
+    /// Ends with the driver, after which nobody reads the ring.
+    pub(super) fn end(&self) {
         self.count_requests();
         self.available_ring
             .store(ptr::null_mut(), Ordering::Relaxed);
-        self.is_reset.store(is_reset, Ordering::Relaxed);
     }
 
     /// Brings the requests up to date: the index of the ring is their number, as far as it has room for that.

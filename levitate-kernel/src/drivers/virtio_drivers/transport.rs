@@ -2,9 +2,7 @@
 
 use alloc::sync::Arc;
 use core::mem::ManuallyDrop;
-use core::time::Duration;
 
-use levitate_hal::Deadline;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::PciRoot;
@@ -18,23 +16,20 @@ use super::configuration::Configuration;
 use super::record::Record;
 use crate::devices::Way;
 use crate::drivers::DriverError;
-use crate::platform::{KernelClock, KernelHal};
+use crate::platform::KernelHal;
 
 /// The queue that is used; a display's other one is not.
 pub(super) const QUEUE: u16 = 0;
 
-/// How long a device may take to be reset.
-const RESET_PATIENCE: Duration = Duration::from_secs(1);
-
-/// A transport that counts notifications and requests, and waits for the reset it ends with.
+/// A transport that counts notifications and requests, and leaves the reset at its end to [`Life`](super::Life).
 pub(crate) struct Counted {
-    /// Never dropped: on PCI its drop waits for the reset without a deadline. It owns nothing.
+    /// Never dropped: its drop resets the device, on PCI without a deadline. It owns nothing.
     inner: ManuallyDrop<SomeTransport<'static>>,
     record: Arc<Record>,
 }
 
 impl Counted {
-    /// Goes to the device that `way` leads to.
+    /// Goes to the device that `way` leads to, which is turned on.
     ///
     /// # Errors
     ///
@@ -49,13 +44,11 @@ impl Counted {
                 }
                 // SAFETY:
                 // - the registers are mapped for as long as the kernel runs, by the invariant of `Registers`;
-                // - the driver that had the device is gone, and the handler of its interrupt accesses only those two registers
-                //   that drivers here leave alone.
+                // - the driver that had the device is gone, `Life` has the status to itself once this is not used any more, and the
+                //   handler of its interrupt accesses only those two registers that drivers here leave alone.
                 SomeTransport::Mmio(unsafe { MmioTransport::new(header, pointer.len()) }?)
             }
             Way::Pci(device) => {
-                // It turns the device on, and says how it interrupts.
-                let _ = device.connect()?;
                 let configuration = Configuration::new(device.show()?, device.address());
                 let function = configuration.function();
                 let mut root = PciRoot::new(configuration);
@@ -71,16 +64,6 @@ impl Counted {
     /// Returns what is known of it.
     pub(crate) fn record(&self) -> Arc<Record> {
         self.record.clone()
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.inner.set_status(DeviceStatus::empty());
-        let is_reset = || self.inner.get_status().is_empty().then_some(());
-        let deadline = Deadline::after(&KernelClock, RESET_PATIENCE);
-        let is_reset = deadline.poll(&KernelClock, is_reset).is_some();
-        self.record.end(is_reset);
     }
 }
 
