@@ -21,7 +21,7 @@ use self::levitate_blk::LevitateBlk;
 use self::levitate_gpu::LevitateGpu;
 #[cfg(feature = "virtio-drivers")]
 use self::virtio_drivers::{VirtioDriversBlk, VirtioDriversGpu};
-use crate::devices::Way;
+use crate::devices::{Way, WayError};
 
 /// What a driver says of a failure; each driver has its own types, and the kernel passes on what they say.
 pub(crate) type DriverError = Box<dyn Error>;
@@ -38,6 +38,14 @@ pub(crate) struct QueueCounts {
     pub(crate) notifications: u64,
     /// Wake-ups of a task that found nothing done for it; `None` if the driver does not sleep.
     pub(crate) idle_polls: Option<u64>,
+}
+
+/// Says whether a driver did not come up because of the messages by which its device was to interrupt.
+pub(crate) fn is_about_messages(error: &DriverError) -> bool {
+    let way = error.downcast_ref::<WayError>();
+    way.is_some_and(WayError::is_about_messages)
+        || levitate_blk::is_about_a_vector(error)
+        || levitate_gpu::is_about_a_vector(error)
 }
 
 /// Why a driver does not come up that was not built.

@@ -61,6 +61,16 @@ pub(crate) enum ConnectError {
     NoMsix,
 }
 
+impl ConnectError {
+    /// Says whether it is about messages alone, so that a device may be driven without.
+    pub(crate) const fn is_about_messages(&self) -> bool {
+        match self {
+            Self::Msix(_) | Self::Plan(_) | Self::NoMsix => true,
+            Self::Transport(_) => false,
+        }
+    }
+}
+
 impl PciDevice {
     /// Takes a device whose BARs have addresses, and looks how it may interrupt.
     fn new(
@@ -106,6 +116,11 @@ impl PciDevice {
         let queues = self.plan(u16::MAX)?.queues?;
         let vector = usize::from(queues.of(QueueIndex::new(queue)));
         self.messages.get(vector).map(|(line, _)| *line)
+    }
+
+    /// Has it interrupt by its line from the next time on that somebody connects, if it has one; says whether it sent messages.
+    pub(crate) fn give_up_messages(&mut self) -> bool {
+        !core::mem::take(&mut self.messages).is_empty()
     }
 
     /// Says whether it interrupts by messages.

@@ -107,7 +107,7 @@ fn look_into(slot: &Device) -> Option<Way> {
 }
 
 /// Says how a device interrupts.
-struct Interrupts<'a>(&'a Way);
+pub(super) struct Interrupts<'a>(pub(super) &'a Way);
 
 impl fmt::Display for Interrupts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

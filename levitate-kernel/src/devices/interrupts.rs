@@ -40,8 +40,27 @@ impl Entry {
             return;
         }
         self.is_heard = true;
-        if let Err(error) = self.listen() {
-            warn!("{}: its interrupts are not heard: {error}", self.location);
+        SIGNALS.lock().push(self.signal);
+        self.listen_if_possible();
+    }
+
+    /// Has it interrupt without messages from now on, if it sent some, and that heard; says whether it did.
+    pub(super) fn give_up_messages(&mut self) -> bool {
+        let sent_messages = self.way.give_up_messages();
+        if sent_messages {
+            self.listen_if_possible();
+        }
+        sent_messages
+    }
+
+    fn listen_if_possible(&self) {
+        let location = self.location;
+        if self.way.lines().is_empty() {
+            warn!("{location}: it has no interrupt, and is looked at each tick");
+        } else if let Err(error) = self.listen() {
+            warn!(
+                "{location}: its interrupts are not heard, and it is looked at each tick: {error}"
+            );
         }
     }
 
@@ -49,7 +68,6 @@ impl Entry {
     fn listen(&self) -> Result<(), ListenError> {
         let transport = self.way.connect()?;
         let signal = self.signal;
-        SIGNALS.lock().push(signal);
         if !self.way.sends_messages() {
             return self.way.lines().into_iter().try_for_each(|line| {
                 let interrupt = transport.interrupt();

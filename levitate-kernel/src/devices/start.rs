@@ -10,6 +10,7 @@ use levitate_kernel::command_line::{Choice, Driver, Kind};
 use levitate_virtio::DeviceType;
 use log::warn;
 
+use super::discovery::Interrupts;
 use super::{Devices, Disk, Entry, State};
 use crate::drivers::{self, DriverError};
 use crate::screen::Screen;
@@ -40,10 +41,18 @@ impl Devices {
             return State::Off;
         };
         entry.hear();
-        let started = match kind {
-            Kind::Gpu => self.start_gpu(driver, entry),
-            Kind::Blk => self.start_blk(driver, entry),
-        };
+        let mut started = self.start_kind(kind, driver, entry);
+        if let Err(error) = &started
+            && drivers::is_about_messages(error)
+            && entry.give_up_messages()
+        {
+            let interrupts = Interrupts(&entry.way);
+            warn!(
+                "{}: {error}; it is driven without messages: {interrupts}",
+                entry.location
+            );
+            started = self.start_kind(kind, driver, entry);
+        }
         let driver = driver.crate_name(kind);
         match started {
             Ok(role) => State::Driven { driver, role },
@@ -60,6 +69,18 @@ impl Devices {
         entry.state = State::Stopped;
         self.screen.take_if(|screen| screen.location() == location);
         self.disks.retain(|disk| disk.location != location);
+    }
+
+    fn start_kind(
+        &mut self,
+        kind: Kind,
+        driver: Driver,
+        entry: &Entry,
+    ) -> Result<String, DriverError> {
+        match kind {
+            Kind::Gpu => self.start_gpu(driver, entry),
+            Kind::Blk => self.start_blk(driver, entry),
+        }
     }
 
     fn start_gpu(&mut self, driver: Driver, entry: &Entry) -> Result<String, DriverError> {

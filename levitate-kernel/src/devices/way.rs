@@ -70,6 +70,16 @@ pub(crate) enum WayError {
     Gone,
 }
 
+impl WayError {
+    /// Says whether it is about messages alone, so that the device may be driven without.
+    pub(crate) const fn is_about_messages(&self) -> bool {
+        match self {
+            Self::Pci(error) => error.is_about_messages(),
+            Self::Mmio(_) | Self::Gone => false,
+        }
+    }
+}
+
 impl Way {
     /// Looks into a slot for a device with memory-mapped registers; `None` if it is empty.
     ///
@@ -148,6 +158,14 @@ impl Way {
                 true => Over::Messages,
                 false => Over::Line,
             }),
+        }
+    }
+
+    /// Has the device interrupt without messages from now on; says whether it sent some.
+    pub(super) fn give_up_messages(&mut self) -> bool {
+        match self {
+            Self::Mmio { .. } => false,
+            Self::Pci(device) => device.give_up_messages(),
         }
     }
 

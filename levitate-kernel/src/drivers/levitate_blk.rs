@@ -6,10 +6,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::future::Future;
 
-use levitate_drivers_blk::{Access, AsyncBlk, Blk, BlkStorage, BufferError, Error, Options, Unmap};
+use levitate_drivers_blk::{
+    Access, AsyncBlk, Blk, BlkStorage, BufferError, Error, InitError, Options, Unmap,
+};
 use levitate_hal::DmaBuffer;
 use levitate_kernel::command_line::{Driver, Kind};
-use levitate_virtio::Signal;
+use levitate_virtio::transport::EnableQueueError;
+use levitate_virtio::{QueueError, Signal};
 use log::{error, warn};
 
 use super::block::{BlockDevice, DiskInfo, Read, SECTOR_BYTES};
@@ -31,6 +34,17 @@ pub(crate) struct LevitateBlk {
     blk: AsyncBlk<'static, KernelTransport, Platform>,
     /// Between the caller's memory and the device; `None` after an error that has left it with the device.
     bounce: Option<DmaBuffer<KernelDma>>,
+}
+
+/// Says whether the driver did not come up because its device refuses a vector.
+pub(super) fn is_about_a_vector(error: &DriverError) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(
+            InitError::Device(levitate_virtio::InitError::ConfigVector(_))
+                | InitError::Queue(QueueError::Enable(EnableQueueError::VectorRefused { .. }))
+        )
+    )
 }
 
 impl LevitateBlk {

@@ -8,9 +8,12 @@ use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
-use levitate_drivers_gpu::{AsyncGpu, Chunk, Error, Framebuffer, Gpu, GpuStorage, Mode, Screens};
+use levitate_drivers_gpu::{
+    AsyncGpu, Chunk, Error, Framebuffer, Gpu, GpuStorage, InitError, Mode, Screens,
+};
 use levitate_kernel::command_line::{Driver, Kind};
-use levitate_virtio::Signal;
+use levitate_virtio::transport::EnableQueueError;
+use levitate_virtio::{QueueError, Signal};
 use log::{error, warn};
 
 use super::display::{Display, DisplayInfo};
@@ -37,6 +40,17 @@ pub(crate) struct LevitateGpu {
     framebuffer: Option<Framebuffer<'static, KernelDma>>,
     /// Whether it was reset, and nobody has been told.
     was_reset: bool,
+}
+
+/// Says whether the driver did not come up because its device refuses a vector.
+pub(super) fn is_about_a_vector(error: &DriverError) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(
+            InitError::Init(levitate_virtio::InitError::ConfigVector(_))
+                | InitError::Queue(QueueError::Enable(EnableQueueError::VectorRefused { .. }))
+        )
+    )
 }
 
 impl LevitateGpu {

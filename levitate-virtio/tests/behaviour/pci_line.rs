@@ -1,10 +1,13 @@
 //! Interrupts of a device on PCI by its line, with the ISR status as the cause (§4.1.4.5).
 
 use levitate_hal::Mmio;
+use levitate_host::AnyDevice;
+use levitate_virtio::features::NoFeatures;
 use levitate_virtio::transport::pci::InterruptLine;
-use levitate_virtio::{Interrupt, InterruptStatus, Transport};
+use levitate_virtio::{Device, Features, InitError, Interrupt, InterruptStatus, Transport, Wanted};
 
 use crate::pci_interrupts::{msix_at, rig};
+use crate::rig::{CONFIG, TIMEOUT, echo, slots};
 
 #[test]
 fn the_line_is_acknowledged_by_reading_the_isr_status() {
@@ -50,6 +53,29 @@ fn msix_that_was_left_on_is_turned_off_for_the_line() {
     assert_eq!(control(), 0x4001);
     pci.interrupt_for_config();
     assert!(pci.is_interrupting());
+}
+
+#[test]
+fn a_device_that_refuses_its_vectors_is_driven_by_its_line() {
+    let (mut rig, pci) = rig(|builder| builder.refuse_vectors(&[0, 1, 2]));
+    let device = Device::begin(pci.transport(true), &rig.clock, TIMEOUT).unwrap();
+    let refused = device.negotiate(&Wanted::<NoFeatures>::default());
+    assert!(matches!(refused, Err(InitError::ConfigVector(_))));
+    // As a platform does that gives its messages up: MSI-X is off, and the line is its own again.
+    rig.device = AnyDevice::Pci(pci.clone(), false);
+    let mut slots = slots::<4>();
+    let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
+    let interrupt = device.transport().interrupt();
+    queue.set_used_notifications(true);
+    queue.process().unwrap();
+    let token = echo(&mut queue, 7);
+    queue.notify();
+    assert!(pci.is_interrupting());
+    assert_eq!(interrupt.acknowledge(), InterruptStatus::USED_BUFFER);
+    assert!(!pci.is_interrupting());
+    assert!(rig.wait(&mut queue, token));
+    assert!(pci.take_messages().is_empty());
+    rig.stop(device, queue);
 }
 
 #[test]
