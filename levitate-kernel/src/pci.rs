@@ -11,7 +11,7 @@ use levitate_hal::Mmio;
 use levitate_virtio::transport::pci::pci_types::PciAddress;
 use levitate_virtio::transport::pci::{
     Bar, BarRange, Bars, EcamAccess, Function, InterruptLine, Message, MsixError, MsixTable,
-    PciError, PlanError, VectorPlan,
+    PciError, PlanError, StructureKind, VectorPlan,
 };
 use levitate_virtio::{DeviceType, PciTransport, QueueIndex};
 use log::{debug, warn};
@@ -42,6 +42,15 @@ pub(crate) struct PciDevice {
     line: Option<Line>,
     /// What it sends instead, one for each vector in use; if there are any, the line is off.
     messages: Vec<(Line, MessageTarget)>,
+}
+
+/// The parts of a device's registers that can be told by where they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The common configuration.
+    pub(crate) common: Registers,
+    /// Where the part begins in which queues are notified.
+    pub(crate) notify: usize,
 }
 
 /// Why there is no transport to a device on PCI.
@@ -126,6 +135,22 @@ impl PciDevice {
     /// Says whether it interrupts by messages.
     pub(crate) fn sends_messages(&self) -> bool {
         !self.messages.is_empty()
+    }
+
+    /// Finds the parts of its registers that its transport uses.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Transport`].
+    pub(crate) fn places(&self) -> Result<Places, ConnectError> {
+        let found = self.function.read_structures(&self.bars)?;
+        let map = |structure, range| {
+            let mapped = self.map(range);
+            mapped.ok_or(PciError::NotMapped { structure, range })
+        };
+        let common = map(StructureKind::Common, found.common)?;
+        let notify = map(StructureKind::Notify, found.notify)?.start();
+        Ok(Places { common, notify })
     }
 
     /// Turns the device on and returns a transport to it, on which nothing has been done.

@@ -2,26 +2,28 @@
 //!
 //! After each of them the driver is started again on the same device, with nothing changed, and has to work.
 
+mod names;
 mod subject;
 mod tampered;
 mod told;
+mod tricks;
 
 use alloc::format;
 use core::fmt::{self, Write};
 use core::time::Duration;
 
 use levitate_hal::{DmaAddr, DmaRegion};
+use levitate_kernel::expectations::Over;
 use levitate_kernel::selftest::{Outcome, Run};
 use levitate_virtio::transport::mmio::MmioError;
 use levitate_virtio::transport::{Area, EnableQueueError, QueueAreas};
 use levitate_virtio::{
-    InitError, Interface, MmioTransport, QueueError, QueueIndex, QueueSize, Status, TimeoutCause,
-    Transport,
+    InitError, MmioTransport, QueueError, QueueIndex, QueueSize, Status, TimeoutCause, Transport,
 };
 use log::info;
 
-use self::subject::{Failure, Subject};
-use self::tampered::{Access, Tampered};
+use self::subject::{Failure, Subject, connect};
+use self::tampered::{Access, Device, Part, Tampered};
 use super::{Result, ensure};
 use crate::devices::{Devices, Entry, State, Way};
 use crate::memory::frames::PAGE_BYTES;
@@ -30,10 +32,48 @@ use crate::platform::{KernelDma, Registers};
 /// One cause: what is done to the device's registers, and whether a failure is the one that names it.
 struct Cause {
     name: &'static str,
-    /// The only interface it exists on, if it does not on both.
-    only: Option<Interface>,
+    only: Only,
     tamper: Access,
     is_named: fn(&Failure) -> bool,
+}
+
+/// Where a cause exists; its `Display` says what kind of device that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Only {
+    Anywhere,
+    /// Where registers have versions.
+    Mmio,
+    /// On version 1.
+    Legacy,
+    /// On anything else.
+    Modern,
+    /// Where there are messages.
+    Messages,
+}
+
+impl Only {
+    fn has(self, way: &Way) -> bool {
+        let over = way.over();
+        match self {
+            Self::Anywhere => true,
+            Self::Mmio => matches!(way, Way::Mmio { .. }),
+            Self::Legacy => over == Some(Over::Legacy),
+            Self::Modern => over != Some(Over::Legacy),
+            Self::Messages => over == Some(Over::Messages),
+        }
+    }
+}
+
+impl fmt::Display for Only {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anywhere => "VirtIO",
+            Self::Mmio => "virtio-mmio",
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+            Self::Messages => "MSI-X",
+        })
+    }
 }
 
 /// How long the driver waits for an answer that does not come before it gives up, however long that is.
@@ -44,9 +84,9 @@ const LONG: Duration = Duration::from_secs(60);
 const CAUSES: &[Cause] = &[
     Cause {
         name: "wrong-register-set",
-        only: None,
+        only: Only::Mmio,
         tamper: Access {
-            read: tampered::show_the_other_version,
+            read: tricks::show_the_other_version,
             ..Access::UNTOUCHED
         },
         is_named: |failure| {
@@ -58,10 +98,10 @@ const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "used-ring-elsewhere",
-        only: Some(Interface::Legacy),
+        only: Only::Legacy,
         tamper: Access {
-            write: tampered::align_queues_to_four,
-            before_diagnosis: tampered::answer_aligned_to_four,
+            write: tricks::align_queues_to_four,
+            before_diagnosis: tricks::answer_aligned_to_four,
             ..Access::UNTOUCHED
         },
         is_named: |failure| {
@@ -73,38 +113,38 @@ const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "page-size-not-told",
-        only: Some(Interface::Legacy),
+        only: Only::Legacy,
         tamper: Access {
-            write: tampered::forget_the_page_size,
+            write: tricks::forget_the_page_size,
             ..Access::UNTOUCHED
         },
         is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotFetched { .. })),
     },
     Cause {
         name: "notification-lost",
-        only: None,
+        only: Only::Anywhere,
         tamper: Access {
-            write: tampered::lose_notifications,
+            write: tricks::lose_notifications,
             ..Access::UNTOUCHED
         },
         is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotFetched { .. })),
     },
     Cause {
         name: "wait-too-short",
-        only: None,
+        only: Only::Anywhere,
         tamper: Access {
-            write: tampered::lose_notifications,
-            before_diagnosis: tampered::answer_late,
+            write: tricks::lose_notifications,
+            before_diagnosis: tricks::answer_late,
             ..Access::UNTOUCHED
         },
         is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::Late)),
     },
     Cause {
         name: "queue-disabled-later",
-        only: None,
+        only: Only::Anywhere,
         tamper: Access {
-            read: tampered::hide_live_queues,
-            write: tampered::lose_notifications,
+            read: tricks::hide_live_queues,
+            write: tricks::lose_notifications,
             ..Access::UNTOUCHED
         },
         is_named: |failure| {
@@ -116,19 +156,19 @@ const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "reset-by-somebody-else",
-        only: None,
+        only: Only::Anywhere,
         tamper: Access {
-            write: tampered::reset_when_notified,
+            write: tricks::reset_when_notified,
             ..Access::UNTOUCHED
         },
         is_named: |failure| matches!(failure, Failure::Timeout(TimeoutCause::NotLive { .. })),
     },
     Cause {
         name: "device-needs-reset",
-        only: None,
+        only: Only::Anywhere,
         tamper: Access {
-            read: tampered::need_reset_when_live,
-            write: tampered::lose_notifications,
+            read: tricks::need_reset_when_live,
+            write: tricks::lose_notifications,
             ..Access::UNTOUCHED
         },
         is_named: |failure| {
@@ -140,27 +180,50 @@ const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "reset-never-done",
-        only: None,
+        only: Only::Anywhere,
         tamper: Access {
-            read: tampered::never_finish_a_reset,
+            read: tricks::never_finish_a_reset,
             ..Access::UNTOUCHED
         },
         is_named: |failure| matches!(failure, Failure::Init(InitError::ResetTimeout { .. })),
     },
     Cause {
         name: "features-refused",
-        only: Some(Interface::Modern),
+        only: Only::Modern,
         tamper: Access {
-            read: tampered::refuse_features,
+            read: tricks::refuse_features,
             ..Access::UNTOUCHED
         },
         is_named: |failure| matches!(failure, Failure::Init(InitError::FeaturesRefused { .. })),
     },
     Cause {
-        name: "no-such-queue",
-        only: None,
+        name: "vector-refused",
+        only: Only::Messages,
         tamper: Access {
-            read: tampered::have_no_queues,
+            read: tricks::refuse_vectors,
+            ..Access::UNTOUCHED
+        },
+        is_named: |failure| {
+            matches!(
+                failure,
+                Failure::Queue(QueueError::Enable(EnableQueueError::VectorRefused { .. }))
+            )
+        },
+    },
+    Cause {
+        name: "configuration-vector-refused",
+        only: Only::Messages,
+        tamper: Access {
+            read: tricks::refuse_the_configuration_vector,
+            ..Access::UNTOUCHED
+        },
+        is_named: |failure| matches!(failure, Failure::Init(InitError::ConfigVector(_))),
+    },
+    Cause {
+        name: "no-such-queue",
+        only: Only::Anywhere,
+        tamper: Access {
+            read: tricks::have_no_queues,
             ..Access::UNTOUCHED
         },
         is_named: |failure| {
@@ -186,26 +249,21 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
             run.record(name, &why, out)?;
             continue;
         };
-        let Way::Mmio {
-            registers,
-            interface,
-            ..
-        } = devices.entries[index].way.clone()
-        else {
-            let why = format_args!("not behind registers of virtio-mmio");
-            run.record(name, &Outcome::skipped(why), out)?;
-            continue;
-        };
+        let way = devices.entries[index].way.clone();
         let was_driven = matches!(devices.entries[index].state, State::Driven { .. });
         devices.stop(index);
-        let probing = Outcome::of(probing_names_what_it_finds(&registers));
-        run.record(&format!("{name}-not-virtio"), &probing, out)?;
-        let misplaced = Outcome::of(misplaced_queues_are_refused(&registers));
+        if let Way::Mmio { registers, .. } = &way {
+            let probing = Outcome::of(probing_names_what_it_finds(registers));
+            run.record(&format!("{name}-not-virtio"), &probing, out)?;
+        }
+        let misplaced = Outcome::of(misplaced_queues_are_refused(&way));
         run.record(&format!("{name}-queue-misplaced"), &misplaced, out)?;
         for cause in CAUSES {
-            let outcome = Outcome::of(bring_about(subject, cause, &registers, interface));
+            let outcome = Outcome::of(bring_about(subject, cause, &way));
             run.record(&format!("{name}-{}", cause.name), &outcome, out)?;
         }
+        let by_line = Outcome::of(messages_can_be_given_up(subject, &way));
+        run.record(&format!("{name}-without-messages"), &by_line, out)?;
         devices.start(index);
         if was_driven {
             let works = Outcome::of(is_driven(&devices.entries[index]));
@@ -215,19 +273,14 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
     Ok(())
 }
 
-fn bring_about(
-    subject: Subject,
-    cause: &Cause,
-    registers: &Registers,
-    interface: Interface,
-) -> Result {
-    if cause.only.is_some_and(|only| only != interface) {
+fn bring_about(subject: Subject, cause: &Cause, way: &Way) -> Result {
+    if !cause.only.has(way) {
         return Err(Outcome::skipped(format_args!(
-            "not on a {interface} device"
+            "not on a {} device",
+            cause.only
         )));
     }
-    let tampered = Tampered::new(registers.clone(), cause.tamper);
-    match subject.attempt(tampered, SHORT) {
+    match subject.attempt(way, cause.tamper, SHORT) {
         Ok(()) => {
             return Err(Outcome::failed(format_args!(
                 "the device answered all the same"
@@ -238,9 +291,25 @@ fn bring_about(
             info!("{} {}: {failure}", subject.name(), cause.name);
         }
     }
-    let untouched = Tampered::new(registers.clone(), Access::UNTOUCHED);
-    let again = subject.attempt(untouched, LONG);
+    works(subject, way)
+}
+
+/// Drives the device with nothing changed.
+fn works(subject: Subject, way: &Way) -> Result {
+    let again = subject.attempt(way, Access::UNTOUCHED, LONG);
     again.map_err(|failure| Outcome::failed(format_args!("afterwards, untouched: {failure}")))
+}
+
+/// A device whose messages are of no use works without, and then with them.
+fn messages_can_be_given_up(subject: Subject, way: &Way) -> Result {
+    let mut without = way.clone();
+    if !without.give_up_messages() {
+        let messages = Only::Messages;
+        return Err(Outcome::skipped(format_args!("not on a {messages} device")));
+    }
+    ensure!(without.over() == Some(Over::Line), "it sends messages");
+    works(subject, &without)?;
+    works(subject, way)
 }
 
 fn probing_names_what_it_finds(registers: &Registers) -> Result {
@@ -249,19 +318,21 @@ fn probing_names_what_it_finds(registers: &Registers) -> Result {
             read,
             ..Access::UNTOUCHED
         };
-        MmioTransport::probe(Tampered::new(registers.clone(), access)).map(|found| found.is_some())
+        let device = Device::mmio(registers.clone());
+        let tampered = Tampered::new(registers.clone(), Part::Mmio, access, device);
+        MmioTransport::probe(tampered).map(|found| found.is_some())
     };
-    let found = probe(tampered::have_no_magic);
+    let found = probe(tricks::have_no_magic);
     ensure!(
         matches!(found, Err(MmioError::BadMagic { found: 0 })),
         "{found:?}"
     );
-    let found = probe(tampered::show_version_three);
+    let found = probe(tricks::show_version_three);
     ensure!(
         matches!(found, Err(MmioError::UnsupportedVersion { version: 3 })),
         "{found:?}"
     );
-    let found = probe(tampered::be_an_empty_slot);
+    let found = probe(tricks::be_an_empty_slot);
     ensure!(matches!(found, Ok(false)), "{found:?}");
     let found = MmioTransport::probe(registers.clone()).map(|found| found.is_some());
     ensure!(matches!(found, Ok(true)), "{found:?}");
@@ -269,7 +340,7 @@ fn probing_names_what_it_finds(registers: &Registers) -> Result {
 }
 
 /// A descriptor table that is not aligned, and a used ring where the specification's formula does not have it.
-fn misplaced_queues_are_refused(registers: &Registers) -> Result {
+fn misplaced_queues_are_refused(way: &Way) -> Result {
     const DESCRIPTORS: u16 = 16;
     /// Right after the available ring, whatever its alignment.
     const USED_RING: u64 = 16 * DESCRIPTORS as u64 + 6 + 2 * DESCRIPTORS as u64;
@@ -277,8 +348,8 @@ fn misplaced_queues_are_refused(registers: &Registers) -> Result {
         .ok_or_else(|| Outcome::failed(format_args!("{DESCRIPTORS} is no queue size")))?;
     let region = DmaRegion::new(&KernelDma, 2 * PAGE_BYTES, PAGE_BYTES)?;
     let place = |offset: u64| DmaAddr::new(region.device_addr().get() + offset);
-    let mut transport = MmioTransport::probe(registers.clone())?
-        .ok_or_else(|| Outcome::failed(format_args!("no device")))?;
+    let transport = connect(way, Access::UNTOUCHED);
+    let mut transport = transport.map_err(|error| Outcome::failed(format_args!("{error}")))?;
     for (base, used_ring, wrong) in [
         (8, PAGE_BYTES as u64, Area::Descriptor),
         (0, USED_RING, Area::Device),

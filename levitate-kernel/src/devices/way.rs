@@ -162,7 +162,7 @@ impl Way {
     }
 
     /// Has the device interrupt without messages from now on; says whether it sent some.
-    pub(super) fn give_up_messages(&mut self) -> bool {
+    pub(crate) fn give_up_messages(&mut self) -> bool {
         match self {
             Self::Mmio { .. } => false,
             Self::Pci(device) => device.give_up_messages(),

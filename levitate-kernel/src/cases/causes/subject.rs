@@ -6,11 +6,19 @@ use core::time::Duration;
 
 use levitate_drivers_blk::{Blk, BlkStorage};
 use levitate_drivers_gpu::{Gpu, GpuStorage};
-use levitate_virtio::{DeviceType, MmioTransport, QueueError, TimeoutCause};
+use levitate_virtio::{
+    AnyTransport, DeviceType, MmioTransport, PciTransport, QueueError, TimeoutCause,
+};
 use thiserror::Error;
 
-use super::tampered::Tampered;
-use crate::platform::{KernelDma, platform};
+use super::tampered::{Access, Device, Part, Tampered};
+use crate::devices::Way;
+use crate::pci;
+use crate::platform::{KernelDma, Registers, platform};
+
+/// The transport to a device whose registers are accessed in another way than they should be.
+pub(super) type TamperedTransport =
+    AnyTransport<MmioTransport<Tampered>, PciTransport<Tampered, pci::Access>>;
 
 /// What a driver said, as far as the causes differ in it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,13 +62,14 @@ impl Subject {
         }
     }
 
-    /// Brings the device behind `registers` up, asks it one thing, waits at most `timeout` for the answer, and resets it.
-    pub(super) fn attempt(self, registers: Tampered, timeout: Duration) -> Result<(), Failure> {
-        let transport = match MmioTransport::probe(registers) {
-            Ok(Some(transport)) => transport,
-            Ok(None) => return Err(Failure::Other("no device".to_string())),
-            Err(error) => return Err(Failure::Other(error.to_string())),
-        };
+    /// Brings the device up that `way` leads to, asks it one thing, waits at most `timeout` for the answer, and resets it.
+    pub(super) fn attempt(
+        self,
+        way: &Way,
+        access: Access,
+        timeout: Duration,
+    ) -> Result<(), Failure> {
+        let transport = connect(way, access)?;
         match self {
             Self::Gpu => ask_gpu(transport, timeout),
             Self::Disk => ask_disk(transport, timeout),
@@ -68,7 +77,39 @@ impl Subject {
     }
 }
 
-fn ask_disk(transport: MmioTransport<Tampered>, timeout: Duration) -> Result<(), Failure> {
+/// Returns a transport that accesses the device's registers by `access`.
+pub(super) fn connect(way: &Way, access: Access) -> Result<TamperedTransport, Failure> {
+    match way {
+        Way::Mmio { registers, .. } => {
+            let device = Device::mmio(registers.clone());
+            let registers = Tampered::new(registers.clone(), Part::Mmio, access, device);
+            let transport = MmioTransport::probe(registers).map_err(other)?;
+            let transport = transport.ok_or_else(|| other("no device"))?;
+            Ok(AnyTransport::Mmio(transport))
+        }
+        Way::Pci(function) => {
+            let places = function.places().map_err(other)?;
+            let common = places.common.start();
+            let device = Device::pci(places.common);
+            let tampered = |registers: Registers| {
+                let part = match registers.start() {
+                    start if start == common => Part::Common,
+                    start if start == places.notify => Part::Notify,
+                    _ => Part::Other,
+                };
+                Tampered::new(registers, part, access, device.clone())
+            };
+            let transport = function.connect_through(tampered).map_err(other)?;
+            Ok(AnyTransport::Pci(transport))
+        }
+    }
+}
+
+fn other(error: impl ToString) -> Failure {
+    Failure::Other(error.to_string())
+}
+
+fn ask_disk(transport: TamperedTransport, timeout: Duration) -> Result<(), Failure> {
     use levitate_drivers_blk::{Error, InitError, Options};
 
     let options = Options {
@@ -91,7 +132,7 @@ fn ask_disk(transport: MmioTransport<Tampered>, timeout: Duration) -> Result<(),
     })
 }
 
-fn ask_gpu(transport: MmioTransport<Tampered>, timeout: Duration) -> Result<(), Failure> {
+fn ask_gpu(transport: TamperedTransport, timeout: Duration) -> Result<(), Failure> {
     use levitate_drivers_gpu::{Error, InitError, Options};
 
     let options = Options {

@@ -1,48 +1,168 @@
 //! A device's registers with something wrong about them: [`Tampered`].
 
 use alloc::rc::Rc;
+use core::cell::Cell;
 
 use levitate_hal::Mmio;
 use levitate_virtio::Status;
-use levitate_virtio::queue::layout::{LEGACY_ALIGN, USED_RING_ALIGN};
-use levitate_virtio::transport::mmio::registers as reg;
+use levitate_virtio::transport::mmio::registers as mmio;
+use levitate_virtio::transport::pci::registers as pci;
 
+use super::names::Name;
 use super::told::Told;
 use crate::platform::Registers;
 
-/// How 32-bit registers are read and written; the drivers' other accesses go to the configuration space, and through.
+/// How registers are read and written; what has no name goes through as it is.
 #[derive(Clone, Copy)]
 pub(super) struct Access {
-    pub(super) read: fn(&Registers, usize) -> u32,
-    pub(super) write: fn(&Registers, usize, u32),
+    /// Returns what the driver reads of a register that reads `value`.
+    pub(super) read: fn(&Device, Name, u32) -> u32,
+    /// Returns what is written in place of `value`, if anything is.
+    pub(super) write: fn(&Device, Name, u32) -> Option<u32>,
     /// What happens when the driver has given up waiting, before it looks for the reason.
-    pub(super) before_diagnosis: fn(&Registers, &Told),
+    pub(super) before_diagnosis: fn(&Device),
 }
 
 impl Access {
     /// As the device has them.
     pub(super) const UNTOUCHED: Self = Self {
-        read: |registers, offset| registers.read32(offset),
-        write: |registers, offset, value| registers.write32(offset, value),
-        before_diagnosis: |_, _| {},
+        read: |_, _, value| value,
+        write: |_, _, value| Some(value),
+        before_diagnosis: |_| {},
     };
+}
+
+/// The device behind the registers, whatever its driver is shown.
+pub(super) struct Device {
+    /// The registers of virtio-mmio, or the common configuration.
+    control: Registers,
+    is_pci: bool,
+    /// What the driver told it.
+    pub(super) told: Told,
+    /// The notification that was kept back last: where, where in that, and what.
+    lost: Cell<Option<(Registers, usize, u32)>>,
+}
+
+impl Device {
+    /// Names the device behind the registers of virtio-mmio.
+    pub(super) fn mmio(control: Registers) -> Rc<Self> {
+        Rc::new(Self::new(control, false))
+    }
+
+    /// Names the device on PCI with this common configuration.
+    pub(super) fn pci(common: Registers) -> Rc<Self> {
+        Rc::new(Self::new(common, true))
+    }
+
+    fn new(control: Registers, is_pci: bool) -> Self {
+        Self {
+            control,
+            is_pci,
+            told: Told::default(),
+            lost: Cell::new(None),
+        }
+    }
+
+    /// Reads whether it is live.
+    pub(super) fn is_live(&self) -> bool {
+        let status = match self.is_pci {
+            true => pci::DEVICE_STATUS.read(&self.control),
+            false => mmio::STATUS.read(&self.control).to_le_bytes()[0],
+        };
+        Status::from_bits_retain(status).contains(Status::DRIVER_OK)
+    }
+
+    /// Reads whether it has the registers of version 1.
+    pub(super) fn is_version_1(&self) -> bool {
+        !self.is_pci && mmio::VERSION.read(&self.control) == 1
+    }
+
+    /// Resets it.
+    pub(super) fn reset(&self) {
+        match self.is_pci {
+            true => pci::DEVICE_STATUS.write(&self.control, 0),
+            false => mmio::STATUS.write(&self.control, 0),
+        }
+    }
+
+    /// Sends the notification that was kept back last.
+    pub(super) fn notify(&self) {
+        if let Some((registers, offset, queue)) = self.lost.take() {
+            match self.is_pci {
+                true => registers.write16(offset, queue as u16),
+                false => registers.write32(offset, queue),
+            }
+        }
+    }
+}
+
+/// Which registers of a device they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Those of virtio-mmio.
+    Mmio,
+    /// The common configuration of PCI.
+    Common,
+    /// Where queues of PCI are notified.
+    Notify,
+    /// The others of PCI.
+    Other,
 }
 
 /// A device's registers, accessed in another way than they should be.
 #[derive(Clone)]
 pub(super) struct Tampered {
     registers: Registers,
+    part: Part,
     access: Access,
-    told: Rc<Told>,
+    device: Rc<Device>,
 }
 
 impl Tampered {
-    pub(super) fn new(registers: Registers, access: Access) -> Self {
-        let told = Rc::default();
+    pub(super) const fn new(
+        registers: Registers,
+        part: Part,
+        access: Access,
+        device: Rc<Device>,
+    ) -> Self {
         Self {
             registers,
+            part,
             access,
-            told,
+            device,
+        }
+    }
+
+    fn name(&self, offset: usize) -> Name {
+        match self.part {
+            Part::Mmio => Name::of_mmio(offset),
+            Part::Common => Name::of_pci(offset),
+            Part::Notify => Name::Notify,
+            Part::Other => Name::Other,
+        }
+    }
+
+    /// Returns what the driver is to see of a register that `read` reads.
+    fn read(&self, offset: usize, read: impl FnOnce(&Registers) -> u32) -> u32 {
+        let name = self.name(offset);
+        // Nothing but the diagnosis looks at a queue of a live device.
+        if name.is_queue_state() && self.device.is_live() {
+            (self.access.before_diagnosis)(&self.device);
+        }
+        (self.access.read)(&self.device, name, read(&self.registers))
+    }
+
+    /// Has `write` write what is to be written.
+    fn write(&self, offset: usize, value: u32, write: impl FnOnce(&Registers, u32)) {
+        let name = self.name(offset);
+        self.device.told.note(name, value);
+        match (self.access.write)(&self.device, name, value) {
+            Some(value) => write(&self.registers, value),
+            None if name == Name::Notify => {
+                let lost = (self.registers.clone(), offset, value);
+                self.device.lost.set(Some(lost));
+            }
+            None => {}
         }
     }
 }
@@ -53,19 +173,15 @@ impl Mmio for Tampered {
     }
 
     fn read8(&self, offset: usize) -> u8 {
-        self.registers.read8(offset)
+        self.read(offset, |registers| registers.read8(offset).into()) as u8
     }
 
     fn read16(&self, offset: usize) -> u16 {
-        self.registers.read16(offset)
+        self.read(offset, |registers| registers.read16(offset).into()) as u16
     }
 
     fn read32(&self, offset: usize) -> u32 {
-        // Nothing but the diagnosis looks at a queue of a live device.
-        if is_queue_state(offset) && is_live(&self.registers) {
-            (self.access.before_diagnosis)(&self.registers, &self.told);
-        }
-        (self.access.read)(&self.registers, offset)
+        self.read(offset, |registers| registers.read32(offset))
     }
 
     fn read64(&self, offset: usize) -> u64 {
@@ -73,163 +189,24 @@ impl Mmio for Tampered {
     }
 
     fn write8(&self, offset: usize, value: u8) {
-        self.registers.write8(offset, value);
+        self.write(offset, value.into(), |registers, value| {
+            registers.write8(offset, value as u8);
+        });
     }
 
     fn write16(&self, offset: usize, value: u16) {
-        self.registers.write16(offset, value);
+        self.write(offset, value.into(), |registers, value| {
+            registers.write16(offset, value as u16);
+        });
     }
 
     fn write32(&self, offset: usize, value: u32) {
-        self.told.note(offset, value);
-        (self.access.write)(&self.registers, offset, value);
+        self.write(offset, value, |registers, value| {
+            registers.write32(offset, value);
+        });
     }
 
     fn write64(&self, offset: usize, value: u64) {
         self.registers.write64(offset, value);
     }
-}
-
-/// The device has the registers of one version and is driven through those of the other: the original failure.
-pub(super) fn show_the_other_version(registers: &Registers, offset: usize) -> u32 {
-    let value = registers.read32(offset);
-    match value {
-        1 if offset == reg::VERSION.offset() => 2,
-        2 if offset == reg::VERSION.offset() => 1,
-        // It offers VERSION_1, or its driver would stop before there is a queue; the same bit of the lower half means nothing here.
-        _ if offset == reg::DEVICE_FEATURES.offset() && reg::VERSION.read(registers) == 1 => {
-            value | 1
-        }
-        _ => value,
-    }
-}
-
-/// Driver and device disagree on where the used ring is.
-pub(super) fn align_queues_to_four(registers: &Registers, offset: usize, value: u32) {
-    let is_align = offset == reg::QUEUE_ALIGN.offset();
-    registers.write32(
-        offset,
-        if is_align {
-            USED_RING_ALIGN as u32
-        } else {
-            value
-        },
-    );
-}
-
-/// The device has answered, and put that into the used ring where it has it.
-pub(super) fn answer_aligned_to_four(_: &Registers, told: &Told) {
-    told.wait_for_answer(USED_RING_ALIGN);
-}
-
-/// `QueuePFN` counts bytes, as it does on QEMU before `GuestPageSize` is written for the first time.
-pub(super) fn forget_the_page_size(registers: &Registers, offset: usize, value: u32) {
-    let is_page_size = offset == reg::GUEST_PAGE_SIZE.offset();
-    registers.write32(offset, if is_page_size { 1 } else { value });
-}
-
-/// The device is not told that there is something for it.
-pub(super) fn lose_notifications(registers: &Registers, offset: usize, value: u32) {
-    if offset != reg::QUEUE_NOTIFY.offset() {
-        registers.write32(offset, value);
-    }
-}
-
-/// The device is told only when the driver has given up waiting, and answers then.
-pub(super) fn answer_late(registers: &Registers, told: &Told) {
-    reg::QUEUE_NOTIFY.write(registers, 0);
-    told.wait_for_answer(LEGACY_ALIGN);
-}
-
-/// Somebody else resets the device while it is live.
-pub(super) fn reset_when_notified(registers: &Registers, offset: usize, value: u32) {
-    if offset == reg::QUEUE_NOTIFY.offset() {
-        reg::STATUS.write(registers, 0);
-    } else {
-        registers.write32(offset, value);
-    }
-}
-
-/// The queues read as enabled when they are set up, and not any more once the device is live.
-pub(super) fn hide_live_queues(registers: &Registers, offset: usize) -> u32 {
-    if is_queue_state(offset) && is_live(registers) {
-        return 0;
-    }
-    registers.read32(offset)
-}
-
-/// The device meets an error it cannot recover from as soon as it is live.
-pub(super) fn need_reset_when_live(registers: &Registers, offset: usize) -> u32 {
-    let value = registers.read32(offset);
-    if offset == reg::STATUS.offset() && is_live(registers) {
-        return value | u32::from(Status::DEVICE_NEEDS_RESET.bits());
-    }
-    value
-}
-
-/// The device does not finish its reset.
-pub(super) fn never_finish_a_reset(registers: &Registers, offset: usize) -> u32 {
-    let value = registers.read32(offset);
-    let is_status = offset == reg::STATUS.offset();
-    if is_status {
-        value | u32::from(Status::ACKNOWLEDGE.bits())
-    } else {
-        value
-    }
-}
-
-/// The device does not work with any features.
-pub(super) fn refuse_features(registers: &Registers, offset: usize) -> u32 {
-    let value = registers.read32(offset);
-    let is_status = offset == reg::STATUS.offset();
-    if is_status {
-        value & !u32::from(Status::FEATURES_OK.bits())
-    } else {
-        value
-    }
-}
-
-/// The device has no queue.
-pub(super) fn have_no_queues(registers: &Registers, offset: usize) -> u32 {
-    let is_size = offset == reg::QUEUE_SIZE_MAX.offset();
-    if is_size { 0 } else { registers.read32(offset) }
-}
-
-/// Something else than a VirtIO device is there.
-pub(super) fn have_no_magic(registers: &Registers, offset: usize) -> u32 {
-    let is_magic = offset == reg::MAGIC_VALUE.offset();
-    if is_magic {
-        0
-    } else {
-        registers.read32(offset)
-    }
-}
-
-/// The registers are of a version to come.
-pub(super) fn show_version_three(registers: &Registers, offset: usize) -> u32 {
-    let is_version = offset == reg::VERSION.offset();
-    if is_version {
-        3
-    } else {
-        registers.read32(offset)
-    }
-}
-
-/// The slot is there, and nothing in it.
-pub(super) fn be_an_empty_slot(registers: &Registers, offset: usize) -> u32 {
-    let is_device_id = offset == reg::DEVICE_ID.offset();
-    if is_device_id {
-        0
-    } else {
-        registers.read32(offset)
-    }
-}
-
-fn is_live(registers: &Registers) -> bool {
-    let [status, ..] = reg::STATUS.read(registers).to_le_bytes();
-    Status::from_bits_retain(status).contains(Status::DRIVER_OK)
-}
-
-fn is_queue_state(offset: usize) -> bool {
-    offset == reg::QUEUE_READY.offset() || offset == reg::QUEUE_PFN.offset()
 }

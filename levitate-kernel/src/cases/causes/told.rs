@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use levitate_hal::{Clock, Deadline};
 use levitate_virtio::queue::layout;
-use levitate_virtio::transport::mmio::registers as reg;
 
+use super::names::Name;
 use crate::memory::frames;
 use crate::platform::KernelClock;
 
@@ -22,15 +22,13 @@ pub(super) struct Told {
 
 impl Told {
     /// Remembers a write of a register.
-    pub(super) fn note(&self, offset: usize, value: u32) {
-        if offset == reg::QUEUE_SIZE.offset() {
-            self.size.set(value as usize);
-        } else if offset == reg::QUEUE_PFN.offset() {
-            self.page.set(value as usize);
-        } else if offset == reg::QUEUE_DEVICE_LOW.offset() {
-            self.device_area_low.set(value);
-        } else if offset == reg::QUEUE_DEVICE_HIGH.offset() {
-            self.device_area_high.set(value);
+    pub(super) fn note(&self, name: Name, value: u32) {
+        match name {
+            Name::QueueSize => self.size.set(value as usize),
+            Name::QueuePage => self.page.set(value as usize),
+            Name::DeviceAreaLow => self.device_area_low.set(value),
+            Name::DeviceAreaHigh => self.device_area_high.set(value),
+            _ => {}
         }
     }
 
