@@ -25,7 +25,9 @@ mod iommu;
 mod lost;
 mod matrix;
 mod minimal_kernel;
+mod pci;
 mod pixels;
+mod registers;
 mod selftest;
 
 use std::path::{Path, PathBuf};
@@ -109,6 +111,7 @@ fn all() -> Vec<Case> {
     cases.extend(changes::cases());
     cases.extend(drivers::cases());
     cases.extend(lost::cases());
+    cases.extend(pci::cases());
     cases.extend(iommu::cases());
     cases.extend(command_line::cases());
     cases.extend(counts::cases());

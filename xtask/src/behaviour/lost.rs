@@ -1,7 +1,5 @@
 //! Devices that are lost while the kernel uses them: one that somebody else resets, one that is unplugged.
 
-mod registers;
-
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -11,9 +9,9 @@ use super::blk::{self, number_of};
 use super::case::{Case, Context, command, ensure_exit, refused_command, shut_down};
 use super::disk_image::TestDisk;
 use super::pixels;
+use super::registers::DeviceStatus;
 use crate::platform::{Board, Transport};
 use crate::vm::Vm;
-use registers::DeviceStatus;
 
 /// Sectors of each disk; it is read in some thirty requests.
 const SECTORS: usize = 4_099;

@@ -1,11 +1,11 @@
-//! A device's status register, for somebody who takes the device away from the kernel: [`DeviceStatus`].
+//! A device's registers, for somebody beside the kernel: [`DeviceStatus`], [`CommandRegister`].
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::super::case::command;
+use super::case::command;
 use crate::platform::Transport;
 use crate::vm::Vm;
 
@@ -52,6 +52,35 @@ impl DeviceStatus {
             Self::Mmio(address) => vm.qtest()?.write_u32(address, 0),
             Self::Pci(address) => vm.qtest()?.write_u8(address, 0),
         }
+    }
+}
+
+/// The command register of a function on PCI, in its configuration space.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CommandRegister(u64);
+
+impl CommandRegister {
+    /// Where it is in the function's configuration space.
+    const OFFSET: u64 = 4;
+    /// The function answers at its BARs for memory, and reaches memory by itself.
+    pub(super) const ON: u32 = 0b110;
+
+    /// Finds it; `id` is QEMU's name for the device, and `log` the boot log, which says where configuration space is.
+    pub(super) fn find(vm: &mut Vm, log: &str, id: &str) -> Result<Self> {
+        let base = log.lines().find_map(|line| {
+            let (_, base) = line.split_once("configuration space at 0x")?;
+            u64::from_str_radix(base, 16).ok()
+        });
+        let base = base.context("the log does not say where configuration space is")?;
+        let device = pci_device(vm, id)?;
+        let number = |name: &str| device[name].as_u64().with_context(|| format!("no {name}"));
+        let place = number("bus")? << 20 | number("slot")? << 15 | number("function")? << 12;
+        Ok(Self(base + place + Self::OFFSET))
+    }
+
+    /// Reads it.
+    pub(super) fn read(self, vm: &mut Vm) -> Result<u32> {
+        Ok(vm.qtest()?.read_u32(self.0)? & 0xffff)
     }
 }
 
