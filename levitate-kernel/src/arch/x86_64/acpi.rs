@@ -11,7 +11,7 @@ use log::warn;
 use pvh::start_info::{MemmapTableEntry, MemmapType};
 
 use super::boot::{BOOT_MEMORY, LOW_MEMORY};
-use super::io_apic;
+use super::io_apic::{self, ISA_INTERRUPTS};
 use super::power::Switch;
 use crate::interrupts::{Line, Trigger};
 
@@ -62,7 +62,7 @@ pub(super) unsafe fn read(root_pointer: u64, map: &[MemmapTableEntry]) -> Option
         interrupts: table(&tables, Signature::MADT, |table| {
             let interrupts = Interrupts::new(&Madt::new(table)?);
             if interrupts.is_none() {
-                warn!("the MADT names no I/O APIC, or more than can be noted");
+                warn!("the MADT names no I/O APIC that can be used");
             }
             interrupts
         }),
@@ -98,18 +98,26 @@ fn told<T>(result: Result<T, AcpiError>) -> Option<T> {
 }
 
 impl Interrupts {
-    /// Takes what the table says; `None` if it has no I/O APIC, or more than can be noted.
+    /// Takes what the table says; `None` if it has no I/O APIC.
+    ///
+    /// Those I/O APICs that are too many are left out, and so are their inputs.
     fn new(madt: &Madt<'_>) -> Option<Self> {
         let mut parts = Vec::new();
+        let mut left_out = 0;
         for part in madt.io_apics() {
-            parts
-                .push((range(&part.registers)?, part.first_input))
-                .ok()?;
+            let noted = range(&part.registers)
+                .and_then(|registers| parts.push((registers, part.first_input)).ok());
+            left_out += usize::from(noted.is_none());
         }
-        let mut active_low = Vec::new();
-        for (_, input) in madt.overrides().filter(|(_, input)| input.is_active_low) {
-            active_low.push(input.number).ok()?;
+        if left_out != 0 {
+            warn!(
+                "{left_out} I/O APICs of the MADT are left out: {} are used",
+                parts.len()
+            );
         }
+        let inputs = (0..ISA_INTERRUPTS).map(|interrupt| madt.isa(interrupt));
+        let active_low = inputs.filter(|input| input.is_active_low);
+        let active_low = active_low.map(|input| input.number).collect();
         let serial = madt.isa(SERIAL);
         (!parts.is_empty()).then_some(Self {
             // This one is there, whatever the table says.

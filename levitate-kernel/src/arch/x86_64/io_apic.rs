@@ -8,10 +8,10 @@ use levitate_hal::Mmio;
 use crate::interrupts::Trigger;
 use crate::platform::Registers;
 
-/// I/O APICs that are noted; QEMU has two at most.
-const MAX_IO_APICS: usize = 8;
-/// Inputs that are noted as active low; there are 16 that a PC's firmware can say that of.
-const MAX_ACTIVE_LOW: usize = 16;
+/// I/O APICs that are noted; QEMU has two at most, and a machine of many sockets some for each of them.
+const MAX_IO_APICS: usize = 64;
+/// Interrupts of the ISA bus, which are those whose inputs can be active low.
+pub(super) const ISA_INTERRUPTS: u8 = 16;
 
 /// Where the I/O APICs are, and what is special about their inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Description {
     /// The registers of each, and the number of its first input.
     pub(super) parts: Vec<(Range<usize>, u32), MAX_IO_APICS>,
     /// The inputs that interrupt while they are low.
-    pub(super) active_low: Vec<u32, MAX_ACTIVE_LOW>,
+    pub(super) active_low: Vec<u32, { ISA_INTERRUPTS as usize }>,
 }
 
 /// The I/O APICs.
@@ -27,7 +27,7 @@ pub(super) struct Description {
 /// Only their controller has them: every access is under its lock.
 pub(super) struct IoApics {
     parts: Vec<IoApic, MAX_IO_APICS>,
-    active_low: Vec<u32, MAX_ACTIVE_LOW>,
+    active_low: Vec<u32, { ISA_INTERRUPTS as usize }>,
 }
 
 impl IoApics {
