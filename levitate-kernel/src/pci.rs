@@ -1,5 +1,6 @@
 //! VirtIO devices on PCI: [`find`], [`PciDevice`].
 
+mod bridges;
 mod host;
 #[cfg(feature = "virtio-drivers")]
 mod shown;

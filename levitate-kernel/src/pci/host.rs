@@ -4,15 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use levitate_virtio::transport::pci::pci_types::{
-    EndpointHeader, HeaderType, PciHeader, PciPciBridgeHeader,
-};
-use levitate_virtio::transport::pci::{
-    BUS_BYTES, BarError, Bars, EcamAccess, Function, MemoryWindow,
-};
+use levitate_virtio::transport::pci::pci_types::{EndpointHeader, HeaderType, PciHeader};
+use levitate_virtio::transport::pci::{BarError, Bars, EcamAccess, Function, MemoryWindow};
 use log::{info, warn};
 
-use super::{Access, PciDevice, requester, slots};
+use super::bridges::{Bridges, GRANULE};
+use super::{Access, PciDevice, requester};
 use crate::interrupts::{Line, Trigger};
 use crate::machine::{AssignedBy, PciHost, PciLines};
 use crate::memory::registers;
@@ -33,9 +30,7 @@ impl Windows {
     }
 }
 
-/// Looks for VirtIO devices, and gives them addresses if firmware has not.
-///
-/// Behind bridges it finds those that firmware has given bus numbers.
+/// Looks for VirtIO devices, those behind bridges too, and gives addresses to functions and numbers to buses if firmware has not.
 pub(crate) fn find(host: &PciHost) -> Vec<PciDevice> {
     let configuration = match registers::map(host.ecam.clone()) {
         Ok(()) => Registers::new(host.ecam.clone()),
@@ -47,71 +42,45 @@ pub(crate) fn find(host: &PciHost) -> Vec<PciDevice> {
     let Some(configuration) = configuration else {
         return Vec::new();
     };
-    let first = *host.buses.start();
-    let last = last_bus(host);
+    let bridges = Bridges::find(host);
+    let (first, last) = (*host.buses.start(), bridges.last_bus());
     info!(
         "PCI buses {first:#04x} to {last:#04x}, configuration space at {:#x}",
         host.ecam.start
     );
     let access = EcamAccess::new(configuration, host.segment, first..=last);
-    let functions: Vec<_> = access
-        .functions()
-        .filter(|function| function.is_endpoint())
-        .collect();
+    let functions: Vec<_> = access.functions().collect();
     let mut assignment = Assignment::new(host, &functions);
     let windows = Windows(host.windows.iter().cloned().collect());
-    let devices = functions.into_iter().filter_map(|function| {
-        let device_type = function.read_device_type()?;
-        let bars = match assignment.settle(&function) {
-            Ok(bars) => bars,
-            Err(error) => {
-                warn!("{}: {device_type}: {error}", function.address());
-                return None;
-            }
+    let mut devices = Vec::new();
+    for function in functions {
+        let Some(device_type) = function.read_device_type() else {
+            assignment.settle_bridge(&function);
+            continue;
         };
-        let line = line(host, &access, &function);
-        let windows = windows.clone();
-        Some(PciDevice::new(function, device_type, bars, windows, line))
-    });
-    devices.collect()
-}
-
-/// Returns the last bus that a bridge leads to.
-fn last_bus(host: &PciHost) -> u8 {
-    let first = *host.buses.start();
-    let mut last = first;
-    let mut bus = first;
-    while let Some(access) = bus_access(host, bus) {
-        for function in access.functions() {
-            let header = PciHeader::new(function.address());
-            if header.header_type(&access) != HeaderType::PciPciBridge {
-                continue;
+        match assignment.settle(&function) {
+            Ok(bars) => {
+                let line = line(host, &bridges, &access, &function);
+                let windows = windows.clone();
+                devices.push(PciDevice::new(function, device_type, bars, windows, line));
             }
-            slots::watch(&access, function.address());
-            if let Some(bridge) = PciPciBridgeHeader::from_header(header, &access) {
-                let behind = bridge.subordinate_bus_number(&access);
-                last = last.max(behind.min(*host.buses.end()));
-            }
+            Err(error) => warn!("{}: {device_type}: {error}", function.address()),
         }
-        if bus == last {
-            break;
-        }
-        bus += 1;
     }
-    last
-}
-
-/// Returns the way to configuration space of one bus.
-fn bus_access(host: &PciHost, bus: u8) -> Option<Access> {
-    let start = host.ecam.start + usize::from(bus - host.buses.start()) * BUS_BYTES;
-    let configuration = Registers::new(start..start + BUS_BYTES)?;
-    Some(EcamAccess::new(configuration, host.segment, bus..=bus))
+    if let Assignment::Kernel { used, .. } = &assignment {
+        bridges.open(&access, used);
+    }
+    devices
 }
 
 /// Who gives addresses, and which are left.
 enum Assignment {
     Firmware,
-    Kernel { low: MemoryWindow },
+    Kernel {
+        low: MemoryWindow,
+        /// The addresses that were given, by bus.
+        used: Vec<(u8, Range<u64>)>,
+    },
 }
 
 impl Assignment {
@@ -124,27 +93,57 @@ impl Assignment {
         match (host.assigned_by, low) {
             (AssignedBy::Kernel, Some(low)) if !functions.iter().any(has_address) => Self::Kernel {
                 low: MemoryWindow::new(low.clone()),
+                used: Vec::new(),
             },
             _ => Self::Firmware,
         }
     }
 
-    /// Sees to it that a function's BARs have addresses, as far as it is the kernel's to do.
+    /// Gives a bridge's own BARs addresses, at which it answers once it forwards memory.
+    fn settle_bridge(&mut self, function: &Function<Access>) {
+        let header = PciHeader::new(function.address());
+        let is_bridge = header.header_type(function.access()) == HeaderType::PciPciBridge;
+        if is_bridge
+            && matches!(self, Self::Kernel { .. })
+            && let Err(error) = self.settle(function)
+        {
+            warn!("{}: {error}", function.address());
+        }
+    }
+
+    /// Sees to it that a function's BARs have addresses, as far as it is the kernel's to do; functions come in the order of their
+    /// buses.
     fn settle(&mut self, function: &Function<Access>) -> Result<Bars, BarError> {
         let bars = function.measure_bars()?;
-        let Self::Kernel { low } = self else {
+        let Self::Kernel { low, used } = self else {
             return Ok(bars);
         };
+        let bus = function.address().bus();
+        if used.last().is_some_and(|(before, _)| *before != bus) {
+            // What a bridge forwards is whole pieces, so those of another bus begin behind a piece of which nobody has anything.
+            low.allocate(GRANULE);
+        }
         // All below 4 GiB, where there is room for every device that a driver here is for.
         let mut high = MemoryWindow::new(0..0);
         // SAFETY: a host bridge forwards all of `low` to its bus, where no function had an address before; each takes its own
         // from what is left.
-        unsafe { function.assign_bars(&bars, low, &mut high) }
+        let bars = unsafe { function.assign_bars(&bars, low, &mut high) }?;
+        let ranges = bars.memory().map(|(_, bar)| {
+            let end = bar.address.saturating_add(bar.len_bytes);
+            (bus, bar.address..end)
+        });
+        used.extend(ranges);
+        Ok(bars)
     }
 }
 
 /// Returns where a function's interrupt line leads to, if it has one.
-fn line(host: &PciHost, access: &Access, function: &Function<Access>) -> Option<Line> {
+fn line(
+    host: &PciHost,
+    bridges: &Bridges,
+    access: &Access,
+    function: &Function<Access>,
+) -> Option<Line> {
     /// What firmware writes where it knows no number.
     const UNKNOWN: u8 = 0xff;
     let address = function.address();
@@ -155,8 +154,8 @@ fn line(host: &PciHost, access: &Access, function: &Function<Access>) -> Option<
     }
     match &host.lines {
         PciLines::Map { mask, entries } => {
-            // A bridge turns the pins of what is behind it; where that is, nobody has numbered the bridges.
-            let key = (address.bus() == *host.buses.start()).then(|| requester(address) & mask)?;
+            let (address, pin) = bridges.root_pin(address, pin)?;
+            let key = requester(address) & mask;
             let mut entries = entries.iter();
             let entry = entries.find(|(function, of_pin, _)| *function == key && *of_pin == pin);
             entry.map(|(_, _, line)| *line)

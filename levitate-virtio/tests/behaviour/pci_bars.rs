@@ -72,13 +72,45 @@ fn is_decoding_off_meanwhile(writes: &[(usize, u32)]) -> bool {
 }
 
 #[test]
-fn nothing_is_written_to_a_bridge() {
-    for (header_type, found) in [(1, 1), (0x81, 1), (2, 2), (0xff, 0x7f)] {
+fn a_bridge_has_two_registers() {
+    let bridge = function(EACH);
+    bridge.put(0x0e, &[0x81]);
+    let bars = bridge.as_function().measure_bars().unwrap();
+    assert_eq!(all(&bars)[0], memory(0x8000_0000, 0x1000, false));
+    assert_eq!(all(&bars)[1..], [None; 5]);
+    let mut low = MemoryWindow::new(0x4000_0000..0x5000_0000);
+    // Not even with more registers than it has, for behind its own are the numbers of its buses.
+    let of_endpoint = function(EACH).as_function().measure_bars().unwrap();
+    for bars in [bars, of_endpoint] {
+        bridge.writes.take();
+        // SAFETY: the function is a few bytes of this test, and no bus has it.
+        let assigned = unsafe {
+            bridge
+                .as_function()
+                .assign_bars(&bars, &mut low.clone(), &mut low)
+        };
+        assert_eq!(assigned.unwrap().get(0), memory(0x4000_0000, 0x1000, false));
+        let writes = bridge.writes.take();
+        assert!(is_decoding_off_meanwhile(&writes), "{writes:?}");
+        assert!(
+            writes.iter().all(|(offset, _)| *offset < 0x18),
+            "{writes:?}"
+        );
+    }
+    // One of 64 bits has no room for its upper half in the second.
+    bridge.put(0x14, &[0x04]);
+    let no_upper_half = Err(BarError::NoUpperHalf { index: 1 });
+    assert_eq!(bridge.as_function().measure_bars(), no_upper_half);
+}
+
+#[test]
+fn nothing_is_written_to_what_is_neither_endpoint_nor_bridge() {
+    for (header_type, found) in [(2, 2), (0x82, 2), (0xff, 0x7f)] {
         let function = function(EACH);
         let bars = function.as_function().measure_bars().unwrap();
         function.put(0x0e, &[header_type]);
         function.writes.take();
-        let error = Err(BarError::NotEndpoint { header_type: found });
+        let error = Err(BarError::OtherHeader { header_type: found });
         assert_eq!(function.as_function().measure_bars(), error);
         let mut low = MemoryWindow::new(0x4000_0000..0x5000_0000);
         // SAFETY: the function is a few bytes of this test, and no bus has it.

@@ -50,10 +50,15 @@ pub(crate) fn cases() -> Vec<Case> {
             run: Box::new(move |context| reset_display(context, board, transport)),
         });
     }
-    cases.push(Case {
-        name: "disk-unplugged-x86-q35",
-        run: Box::new(unplug_disk),
-    });
+    for (name, board) in [
+        ("disk-unplugged-pci", Board::Virt),
+        ("disk-unplugged-x86-q35", Board::Q35),
+    ] {
+        cases.push(Case {
+            name,
+            run: Box::new(move |context| unplug_disk(context, board)),
+        });
+    }
     cases
 }
 
@@ -135,10 +140,10 @@ fn reset_display(context: &Context, board: Board, transport: Transport) -> Resul
 }
 
 /// Reads from a disk that is unplugged end in an error, and so does what is tried later; the kernel goes on.
-fn unplug_disk(context: &Context) -> Result<()> {
+fn unplug_disk(context: &Context, board: Board) -> Result<()> {
     let disk = TestDisk::create(&context.dir, "unplugged", SECTORS)?;
     let other = TestDisk::create(&context.dir, "other", SECTORS)?;
-    let mut machine = context.machine_of(Board::Q35);
+    let mut machine = context.machine_of(board);
     machine.transport = Transport::Pci;
     machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
     let mut device = disk.device();
@@ -146,9 +151,11 @@ fn unplug_disk(context: &Context) -> Result<()> {
     device.properties.push("bus=port0".to_owned());
     machine.disks = vec![device, other.device()];
     machine.devices = vec!["pcie-root-port,id=port0,chassis=1".to_owned()];
-    // Else the slot is a matter of ACPI's methods, and has no power to switch.
-    let native = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off";
-    machine.extra = vec!["-global".into(), native.into()];
+    if board == Board::Q35 {
+        // Else the slot is a matter of ACPI's methods, and has no power to switch.
+        let native = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off";
+        machine.extra = vec!["-global".into(), native.into()];
+    }
     let (mut vm, _) = context.boot(&machine)?;
     let number = number_of(&mut vm, disk.serial())?;
     let left = number_of(&mut vm, other.serial())?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use super::blk;
-use super::case::{self, Case, Context, excerpt};
+use super::case::{self, Case, Context, command, excerpt};
 use super::disk_image::TestDisk;
 use super::registers::CommandRegister;
 use crate::platform::{Board, Transport};
@@ -17,6 +17,14 @@ pub(crate) fn cases() -> Vec<Case> {
         Case {
             name: "pci-disk-off",
             run: Box::new(disk_off),
+        },
+        Case {
+            name: "pci-behind-bridges",
+            run: Box::new(|context| behind_bridges(context, Transport::Pci)),
+        },
+        Case {
+            name: "pci-intx-behind-bridges",
+            run: Box::new(|context| behind_bridges(context, Transport::PciIntx)),
         },
         Case {
             name: "pci-configuration-beyond-reach-x86-pc",
@@ -49,6 +57,52 @@ fn disk_off(context: &Context) -> Result<()> {
     );
     let number = blk::number_of(&mut vm, disks[0].serial())?;
     blk::check_checksum(&mut vm, number, &disks[0])?;
+    case::shut_down(vm)
+}
+
+/// Disks behind bridges that no firmware has numbered are found, driven, and heard.
+fn behind_bridges(context: &Context, transport: Transport) -> Result<()> {
+    /// The disks, and what each is on: the host's bus, a port, and a switch behind another.
+    const DISKS: [(&str, &str); 3] = [
+        ("near", "pcie.0"),
+        ("below", "port0"),
+        ("far-below", "below1"),
+    ];
+    let mut machine = context.machine();
+    machine.transport = transport;
+    machine.devices = [
+        "pcie-root-port,id=port0,chassis=1",
+        "pcie-root-port,id=port1,chassis=2",
+        "x3130-upstream,id=switch,bus=port1",
+        "xio3130-downstream,id=below0,bus=switch,chassis=3",
+        "xio3130-downstream,id=below1,bus=switch,chassis=4",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let mut disks = Vec::new();
+    for (name, bus) in DISKS {
+        let disk = TestDisk::create(&context.dir, name, SECTORS)?;
+        let mut device = disk.device();
+        device.properties.push(format!("bus={bus}"));
+        machine.disks.push(device);
+        disks.push(disk);
+    }
+    let (mut vm, log) = context.boot(&machine)?;
+    ensure!(!log.contains(" warn "), "there is a warning:\n{log}");
+    for disk in &disks {
+        let number = blk::number_of(&mut vm, disk.serial())?;
+        blk::check_checksum(&mut vm, number, disk)?;
+    }
+    let listed = command(&mut vm, "devices")?;
+    let heard = listed.iter().filter(|line| {
+        let count = line.rsplit_once("; interrupts: ").map(|(_, count)| count);
+        count.is_some_and(|count| count != "0")
+    });
+    ensure!(
+        heard.count() == DISKS.len(),
+        "not every disk interrupts: {}",
+        excerpt(&listed)
+    );
     case::shut_down(vm)
 }
 

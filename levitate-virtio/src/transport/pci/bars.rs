@@ -11,6 +11,11 @@ use super::function::Function;
 
 /// Registers of an endpoint.
 pub const BAR_COUNT: u8 = 6;
+/// Registers of a bridge to another bus.
+const BRIDGE_BAR_COUNT: u8 = 2;
+/// The types of their headers.
+const ENDPOINT: u8 = 0;
+const BRIDGE: u8 = 1;
 /// Where the first register is.
 const FIRST: u8 = 0x10;
 
@@ -86,9 +91,9 @@ impl Bars {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BarError {
-    /// The function is a bridge, or something else whose header has other things where an endpoint has BARs.
-    #[error("the function is no endpoint: its header is of type {header_type:#x}")]
-    NotEndpoint {
+    /// The function is neither an endpoint nor a bridge to another bus, but something whose header has other things there.
+    #[error("a header of type {header_type:#x} has no BARs that are known of")]
+    OtherHeader {
         /// Type of the header.
         header_type: u8,
     },
@@ -164,11 +169,11 @@ impl<A: ConfigRegionAccess> Function<A> {
     ///
     /// # Errors
     ///
-    /// [`BarError::NotEndpoint`]: nothing was written. Others, for the first register that makes no sense.
+    /// [`BarError::OtherHeader`]: nothing was written. Others, for the first register that makes no sense.
     pub fn measure_bars(&self) -> Result<Bars, BarError> {
-        self.check_endpoint()?;
+        let count = self.count_bars()?;
         let command = self.stop_decoding();
-        let bars = self.measure_each();
+        let bars = self.measure_each(count);
         self.write_command(command);
         bars
     }
@@ -180,7 +185,7 @@ impl<A: ConfigRegionAccess> Function<A> {
     ///
     /// # Errors
     ///
-    /// [`BarError::NotEndpoint`]: nothing was written. [`BarError::NoRoom`] or [`BarError::NotTaken`], for the first that has no
+    /// [`BarError::OtherHeader`]: nothing was written. [`BarError::NoRoom`] or [`BarError::NotTaken`], for the first that has no
     /// address then.
     ///
     /// # Safety
@@ -192,10 +197,10 @@ impl<A: ConfigRegionAccess> Function<A> {
         low: &mut MemoryWindow,
         high: &mut MemoryWindow,
     ) -> Result<Bars, BarError> {
-        self.check_endpoint()?;
+        let count = self.count_bars()?;
         let command = self.stop_decoding();
         let mut assigned = *bars;
-        for (index, bar) in bars.memory() {
+        for (index, bar) in bars.memory().filter(|(index, _)| *index < count) {
             let len_bytes = bar.len_bytes;
             let address = match bar.is_64_bit {
                 true => high.allocate(len_bytes).or_else(|| low.allocate(len_bytes)),
@@ -218,11 +223,12 @@ impl<A: ConfigRegionAccess> Function<A> {
         Ok(assigned)
     }
 
-    /// A bridge has two such registers, and behind them the numbers of its buses.
-    fn check_endpoint(&self) -> Result<(), BarError> {
+    /// Returns how many such registers there are: a bridge has two, and behind them the numbers of its buses.
+    fn count_bars(&self) -> Result<u8, BarError> {
         match self.read_header_type() {
-            0 => Ok(()),
-            header_type => Err(BarError::NotEndpoint { header_type }),
+            ENDPOINT => Ok(BAR_COUNT),
+            BRIDGE => Ok(BRIDGE_BAR_COUNT),
+            header_type => Err(BarError::OtherHeader { header_type }),
         }
     }
 
@@ -234,12 +240,12 @@ impl<A: ConfigRegionAccess> Function<A> {
         command
     }
 
-    fn measure_each(&self) -> Result<Bars, BarError> {
+    fn measure_each(&self, count: u8) -> Result<Bars, BarError> {
         let mut bars = Bars::default();
         let mut index = 0;
-        while index < BAR_COUNT {
+        while index < count {
             let mut width = 1;
-            if let Some(bar) = self.measure_bar(index)? {
+            if let Some(bar) = self.measure_bar(index, count)? {
                 bars.set(index, bar);
                 if matches!(
                     bar,
@@ -256,7 +262,7 @@ impl<A: ConfigRegionAccess> Function<A> {
         Ok(bars)
     }
 
-    fn measure_bar(&self, index: u8) -> Result<Option<Bar>, BarError> {
+    fn measure_bar(&self, index: u8, count: u8) -> Result<Option<Bar>, BarError> {
         let at = place(index);
         let before = self.read32(at);
         if before & IO != 0 {
@@ -282,7 +288,7 @@ impl<A: ConfigRegionAccess> Function<A> {
         };
         let (mask, address) = if is_64_bit {
             let upper = index.saturating_add(1);
-            if upper >= BAR_COUNT {
+            if upper >= count {
                 return Err(BarError::NoUpperHalf { index });
             }
             let high = self.read32(place(upper));
