@@ -33,6 +33,16 @@ enum ListenError {
     Interrupt(#[from] InterruptError),
 }
 
+impl ListenError {
+    /// Says whether the device may be heard without messages.
+    const fn is_about_messages(&self) -> bool {
+        match self {
+            Self::Way(error) => error.is_about_messages(),
+            Self::Interrupt(_) => true,
+        }
+    }
+}
+
 impl Entry {
     /// Has the device's interrupts heard from now on, whoever drives it; without them, its drivers look at each tick.
     pub(super) fn hear(&mut self) {
@@ -53,14 +63,18 @@ impl Entry {
         sent_messages
     }
 
-    fn listen_if_possible(&self) {
+    /// Has its interrupts heard by messages, else by its line.
+    fn listen_if_possible(&mut self) {
         let location = self.location;
+        while let Err(error) = self.listen() {
+            if !error.is_about_messages() || !self.way.give_up_messages() {
+                warn!("{location}: its interrupts are not heard: {error}");
+                return;
+            }
+            warn!("{location}: {error}; its messages are given up");
+        }
         if self.way.lines().is_empty() {
             warn!("{location}: it has no interrupt, and is looked at each tick");
-        } else if let Err(error) = self.listen() {
-            warn!(
-                "{location}: its interrupts are not heard, and it is looked at each tick: {error}"
-            );
         }
     }
 
