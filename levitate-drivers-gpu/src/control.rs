@@ -2,20 +2,18 @@
 
 use levitate_hal::{Deadline, DmaBuffer, Platform};
 use levitate_virtio::{
-    Completed, Data, Device, DeviceFault, Negotiated, Queue, SubmitError, Timeout, Token,
-    Transport, stage,
+    Completed, Data, Device, Negotiated, Queue, SubmitError, Timeout, Token, Transport, stage,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::config::GpuConfig;
-use crate::damage::Damage;
 use crate::device::Options;
 use crate::error::{CommandError, Error, ResponseFault};
 use crate::features::GpuFeatures;
-use crate::frame::Frame;
-use crate::protocol::transfer::{ResourceFlush, TransferToHost2d};
+use crate::frame::{Frame, Part};
 use crate::protocol::{Command, CommandType, Header, Response};
 
+mod frames;
 mod polled;
 mod silence;
 
@@ -24,6 +22,7 @@ mod silence;
 pub(crate) struct Pending {
     command: CommandType,
     fence: Option<u64>,
+    part: Option<Part>,
 }
 
 /// The control queue, as long as it is.
@@ -110,6 +109,10 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
 
     /// Waits until `needed` commands can be submitted.
     pub(crate) fn reserve(&mut self, needed: u16) -> Result<(), Error> {
+        self.sweep()?;
+        if self.queue.idle_slots() >= needed {
+            return Ok(());
+        }
         self.wait_until(|queue| queue.idle_slots() >= needed)
     }
 
@@ -133,9 +136,11 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
             platform,
             ..
         } = self;
-        let ready = deadline.poll(platform.clock(), || match sweep::<T, P>(queue, frames) {
-            Ok(()) => is_ready(queue).then_some(Ok(())),
-            Err(fault) => Some(Err(fault)),
+        let ready = deadline.poll(platform.clock(), || {
+            match frames::sweep::<T, P>(queue, frames) {
+                Ok(()) => is_ready(queue).then_some(Ok(())),
+                Err(fault) => Some(Err(fault)),
+            }
         });
         if let Some(ready) = ready {
             return Ok(ready?);
@@ -153,11 +158,6 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         }
     }
 
-    /// Throws away what is done and belongs to no frame; to be called when no command is waited for.
-    pub(crate) fn sweep(&mut self) -> Result<(), DeviceFault> {
-        sweep::<T, P>(&mut self.queue, self.frames)
-    }
-
     /// Makes a command available to the device, without notifying it.
     pub(crate) fn submit<C, R>(
         &mut self,
@@ -168,9 +168,24 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         C: Command + IntoBytes + Immutable,
         R: Response + FromBytes + IntoBytes + Immutable,
     {
+        self.submit_part::<C, R>(None, command, data)
+    }
+
+    /// Makes a command available to the device that may be part of a frame, without notifying it.
+    fn submit_part<C, R>(
+        &mut self,
+        part: Option<Part>,
+        command: &C,
+        data: Data<DmaBuffer<P::Dma>>,
+    ) -> Result<Token, Error>
+    where
+        C: Command + IntoBytes + Immutable,
+        R: Response + FromBytes + IntoBytes + Immutable,
+    {
         let pending = Pending {
             command: C::TYPE,
             fence: command.header().fence(),
+            part,
         };
         // All zero is no response, so one that the device did not write is told from one that it did.
         self.queue
@@ -191,77 +206,16 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         R: Response + FromBytes + IntoBytes + Immutable,
     {
         let Self {
-            queue,
-            frames,
-            platform,
-            ..
+            queue, platform, ..
         } = self;
-        let completed = deadline.poll(platform.clock(), || match collect::<T, P>(queue, frames) {
-            Ok(()) => queue.take::<R>(token).map(Ok),
+        let completed = deadline.poll(platform.clock(), || match queue.process() {
+            Ok(_) => queue.take::<R>(token).map(Ok),
             Err(fault) => Some(Err(fault)),
         });
         match completed {
             Some(completed) => checked(completed?),
             None => Err(self.timeout::<R>(token, deadline)),
         }
-    }
-
-    /// Submits the transfer and the flush of each rectangle, and notifies the device once; returns the frame's number.
-    ///
-    /// The caller knows that there are idle slots for all of them.
-    pub(crate) fn submit_frame(
-        &mut self,
-        resource_id: u32,
-        stride_bytes: u64,
-        damage: &Damage,
-    ) -> Result<u64, Error> {
-        let mut frame = Frame {
-            serial: Some(self.next_serial),
-            deadline: Some(self.deadline()),
-            ..Frame::NONE
-        };
-        let mut tokens = frame.tokens.iter_mut();
-        let mut keep = |result: Result<Token, Error>| match (result, tokens.next()) {
-            (Ok(token), Some(place)) => {
-                *place = Some(token);
-                true
-            }
-            (Ok(_), None) => false,
-            (Err(error), _) => {
-                frame.failure = Some(error);
-                false
-            }
-        };
-        let mut is_complete = true;
-        for area in damage.areas() {
-            let offset = u64::from(area.top())
-                .saturating_mul(stride_bytes)
-                .saturating_add(u64::from(area.left()).saturating_mul(4));
-            let command = TransferToHost2d::new(resource_id, area.to_rect(), offset);
-            is_complete = is_complete && keep(self.submit::<_, Header>(&command, Data::None));
-        }
-        for area in damage.areas() {
-            let command = self.fenced(ResourceFlush::new(resource_id, area.to_rect()));
-            is_complete = is_complete && keep(self.submit::<_, Header>(&command, Data::None));
-        }
-        if let (None, Some(error)) = (frame.unanswered(), frame.failure) {
-            return Err(error);
-        }
-        self.queue.notify();
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        if let Some(place) = self.place_for_frame() {
-            *place = frame;
-        }
-        Ok(serial)
-    }
-
-    /// Returns a place for a new frame: a free one, else that of the oldest frame that is done and nobody asked for.
-    fn place_for_frame(&mut self) -> Option<&mut Frame> {
-        self.frames
-            .iter_mut()
-            .filter(|frame| frame.unanswered().is_none())
-            .min_by_key(|frame| frame.serial)
     }
 
     /// Looks for the reason why a command was not answered.
@@ -278,47 +232,15 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
     }
 }
 
-/// Collects what the device is done with, and takes out what belongs to frames.
-fn collect<T: Transport, P: Platform>(
-    queue: &mut ControlQueue<'_, T, P>,
-    frames: &mut [Frame],
-) -> Result<(), DeviceFault> {
-    queue.process()?;
-    // Not only what arrived just now: the diagnosis of a missed deadline collects too.
-    if queue.next_done().is_none() {
-        return Ok(());
-    }
-    for frame in frames {
-        for place in &mut frame.tokens {
-            let Some(completed) = place.and_then(|token| queue.take::<Header>(token)) else {
-                continue;
-            };
-            *place = None;
-            if let Err(error) = checked(completed) {
-                frame.failure.get_or_insert(error);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Collects what the device is done with, and throws away what belongs to no frame: answers that came too late.
-fn sweep<T: Transport, P: Platform>(
-    queue: &mut ControlQueue<'_, T, P>,
-    frames: &mut [Frame],
-) -> Result<(), DeviceFault> {
-    collect::<T, P>(queue, frames)?;
-    while let Some(token) = queue.next_done() {
-        if queue.take::<Header>(token).is_none() {
-            break;
-        }
-    }
-    Ok(())
+/// Returns a response that is one, and the one that the command asks for.
+fn checked<R: Response, B>(completed: Completed<R, B, Pending>) -> Result<R, Error> {
+    check(&completed)?;
+    Ok(completed.footer)
 }
 
 /// Checks that a response is one, and the one that the command asks for.
-fn checked<R: Response, B>(completed: Completed<R, B, Pending>) -> Result<R, Error> {
-    let Pending { command, fence } = completed.context;
+fn check<R: Response, B>(completed: &Completed<R, B, Pending>) -> Result<(), Error> {
+    let Pending { command, fence, .. } = completed.context;
     let header = completed.footer.header();
     let kind = header.kind.get();
     let written_bytes = completed.footer_bytes;
@@ -354,5 +276,5 @@ fn checked<R: Response, B>(completed: Completed<R, B, Pending>) -> Result<R, Err
             return Err(wrong(ResponseFault::UnexpectedFence { found, expected }));
         }
     }
-    Ok(completed.footer)
+    Ok(())
 }

@@ -56,7 +56,7 @@ impl Damage {
 
     /// Returns the rectangles.
     pub(crate) fn areas(&self) -> impl Iterator<Item = Area> + '_ {
-        self.areas.iter().flatten().copied()
+        self.areas.iter().filter_map(|slot| *slot)
     }
 
     /// Returns how many rectangles there are.

@@ -1,14 +1,10 @@
 //! Frames: what is remembered of them while they are in flight, and what their user is told ([`FrameToken`], [`Presented`]).
 
 use levitate_hal::Deadline;
-use levitate_virtio::Token;
 
-use crate::damage::{Damage, MAX_AREAS};
+use crate::damage::Damage;
 use crate::error::Error;
 use crate::pixel::Bgrx8888;
-
-/// A transfer and a flush for each rectangle.
-const MAX_COMMANDS: usize = 2 * MAX_AREAS;
 
 /// Names a frame from its submission until its outcome was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,13 +49,22 @@ impl InFlight {
     }
 }
 
+/// Of which frame a command is part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The frame's number.
+    pub(crate) serial: u64,
+    /// How many of its commands were submitted before.
+    pub(crate) number: u16,
+}
+
 /// What the driver remembers of a frame until its framebuffer asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     /// `None` in a place that is free.
     pub(crate) serial: Option<u64>,
-    /// Commands that are not answered.
-    pub(crate) tokens: [Option<Token>; MAX_COMMANDS],
+    /// How many of its commands are not answered.
+    pub(crate) unanswered: u16,
     /// The first thing that went wrong.
     pub(crate) failure: Option<Error>,
     /// When all must be answered.
@@ -69,13 +74,8 @@ pub(crate) struct Frame {
 impl Frame {
     pub(crate) const NONE: Self = Self {
         serial: None,
-        tokens: [None; MAX_COMMANDS],
+        unanswered: 0,
         failure: None,
         deadline: None,
     };
-
-    /// Returns a command that is not answered, if there is one.
-    pub(crate) fn unanswered(&self) -> Option<Token> {
-        self.tokens.iter().flatten().copied().next()
-    }
 }

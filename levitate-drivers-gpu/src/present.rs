@@ -1,6 +1,6 @@
 //! Bringing what was drawn to the screen: one notification and one wait a frame (§5.7.6.5).
 
-use levitate_hal::{Clock, Platform};
+use levitate_hal::Platform;
 use levitate_virtio::{SubmitError, Transport};
 
 use crate::device::Gpu;
@@ -24,8 +24,9 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         self.check_framebuffer(framebuffer)?;
         self.finish_frame(framebuffer)?;
         let slots = self.slots_for(framebuffer)?;
-        if slots != 0 {
-            self.control()?.reserve(slots)?;
+        let control = self.control()?;
+        if control.queue.idle_slots() < slots {
+            control.reserve(slots)?;
         }
         let token = self.submit_present(framebuffer)?;
         self.wait_present(framebuffer, token)
@@ -101,10 +102,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         let Some(serial) = frame.serial else {
             return Ok(Some(Presented::default()));
         };
-        self.check_framebuffer(framebuffer)?;
-        if framebuffer.in_flight().map(|frame| frame.serial) != Some(serial) {
-            return Err(Error::FrameForgotten);
-        }
+        self.check_in_flight(framebuffer, serial)?;
         match self.control()?.poll_frame(serial) {
             Ok(None) => Ok(None),
             Ok(Some(())) => Ok(framebuffer.presented().map(|frame| frame.presented())),
@@ -125,12 +123,32 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         framebuffer: &mut Framebuffer<'_, P::Dma>,
         frame: FrameToken,
     ) -> Result<Presented, Error> {
-        // It ends: once the frame's deadline has passed, `poll_present` has an outcome.
-        loop {
-            if let Some(presented) = self.poll_present(framebuffer, frame)? {
-                return Ok(presented);
+        let Some(serial) = frame.serial else {
+            return Ok(Presented::default());
+        };
+        self.check_in_flight(framebuffer, serial)?;
+        match self.control()?.wait_frame(serial) {
+            Ok(()) => framebuffer
+                .presented()
+                .map(|frame| frame.presented())
+                .ok_or(Error::FrameForgotten),
+            Err(error) => {
+                framebuffer.not_presented();
+                Err(error)
             }
-            self.platform.clock().relax();
+        }
+    }
+
+    /// Says whether the framebuffer's frame in flight is this one, and the device knows the framebuffer.
+    fn check_in_flight(
+        &self,
+        framebuffer: &Framebuffer<'_, P::Dma>,
+        serial: u64,
+    ) -> Result<(), Error> {
+        self.check_framebuffer(framebuffer)?;
+        match framebuffer.in_flight() {
+            Some(frame) if frame.serial == serial => Ok(()),
+            _ => Err(Error::FrameForgotten),
         }
     }
 

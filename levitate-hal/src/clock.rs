@@ -60,8 +60,8 @@ impl<C: Clock + ?Sized> Clock for &C {
 const FEW_CALLS: u32 = 1 << 4;
 /// As many more where they are quick, which is when a reading would cost more than the calls.
 const MANY_CALLS: u32 = FEW_CALLS << 8;
-/// Calls are quick if a few take less than this part of the timeout: many take less than an eighth then.
-const QUICK_PART: u32 = 1 << 11;
+/// Calls are quick if a few take less than this part of the timeout, as a power of two: many take less than an eighth then.
+const QUICK_LOG2: u32 = 11;
 
 /// The end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Deadline {
     /// The clock is not read before each call: in a virtual machine that may leave the guest, and have to wait there for the very
     /// device that is waited for. Where a call takes as long as the one before, the wait is at most an eighth longer than it should be.
     pub fn poll<R>(&self, clock: &impl Clock, mut poll: impl FnMut() -> Option<R>) -> Option<R> {
-        let quick = self.timeout() / QUICK_PART;
+        let quick_nanos = self.end.0.saturating_sub(self.start.0) >> QUICK_LOG2;
         let mut calls = FEW_CALLS;
         let mut last = self.start;
         loop {
@@ -115,7 +115,7 @@ impl Deadline {
             if now >= self.end {
                 return poll();
             }
-            calls = match now.since(last) < quick {
+            calls = match now.0.saturating_sub(last.0) < quick_nanos {
                 true => MANY_CALLS,
                 false => FEW_CALLS,
             };
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_is_quick_is_called_often_for_each_reading() {
         let clock = Steps(Cell::new(0));
-        let (mut turns, timeout) = (0_u32, u64::from(QUICK_PART) * 2);
+        let (mut turns, timeout) = (0_u32, 2 << QUICK_LOG2);
         let deadline = Deadline::after(&clock, Duration::from_nanos(timeout));
         let answer = deadline.poll(&clock, || {
             turns += 1;

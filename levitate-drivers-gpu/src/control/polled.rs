@@ -4,44 +4,11 @@ use levitate_hal::{Deadline, Platform};
 use levitate_virtio::{Status, Token, Transport};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{Control, checked, collect};
+use super::{Control, checked};
 use crate::error::Error;
-use crate::frame::Frame;
-use crate::protocol::{Header, Response};
+use crate::protocol::Response;
 
 impl<T: Transport, P: Platform> Control<'_, T, P> {
-    /// Asks for the outcome of a frame, which is told once; `None` while it is in flight.
-    pub(crate) fn poll_frame(&mut self, serial: u64) -> Result<Option<()>, Error> {
-        let position = self
-            .frames
-            .iter()
-            .position(|frame| frame.serial == Some(serial));
-        let index = position.ok_or(Error::FrameForgotten)?;
-        let frame = *self.frames.get(index).ok_or(Error::FrameForgotten)?;
-        let deadline = frame.deadline.ok_or(Error::FrameForgotten)?;
-        // Looked at before the queue is: what arrived until now is in time.
-        let is_missed = deadline.is_missed(self.platform.clock());
-        // One interrupt for all that the frame lacks.
-        let tokens = frame.tokens.iter().flatten();
-        let unanswered = tokens.filter(|token| !self.queue.is_done(**token)).count();
-        self.queue
-            .await_together(u16::try_from(unanswered).unwrap_or(1));
-        let collected = self.sweep();
-        let place = self.frames.get_mut(index).ok_or(Error::FrameForgotten)?;
-        let unanswered = place.unanswered();
-        let failure = place.failure;
-        if collected.is_ok() && unanswered.is_some() && !is_missed {
-            return Ok(None);
-        }
-        *place = Frame::NONE;
-        collected?;
-        match (unanswered, failure) {
-            (Some(token), _) => Err(self.timeout::<Header>(token, &deadline)),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(Some(())),
-        }
-    }
-
     /// Asks for the response to a command; `None` if there is none yet, and there is time.
     pub(crate) fn poll_answer<R>(
         &mut self,
@@ -54,7 +21,7 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
         // Looked at before the queue is: what arrived until now is in time.
         let is_missed = deadline.is_missed(self.platform.clock());
         self.queue.await_together(1);
-        collect::<T, P>(&mut self.queue, self.frames)?;
+        self.queue.process()?;
         match self.queue.take::<R>(token) {
             Some(completed) => checked(completed).map(Some),
             None if is_missed => Err(self.timeout::<R>(token, deadline)),

@@ -66,6 +66,23 @@ fn a_frame_is_seen_with_its_flush_and_done_with_its_answer() {
 }
 
 #[test]
+fn a_frame_that_is_answered_at_once_reads_the_clock_once() {
+    let rig = Rig::new(Version::Two, 64, 48);
+    let mut storage = GpuStorage::<_>::new();
+    let mut gpu = rig.gpu(&mut storage);
+    let mut chunks = chunks(1);
+    let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    gpu.present(&mut picture).unwrap();
+    rig.clock.set_step(Duration::from_millis(1));
+    let before = rig.clock.present();
+    picture.mark_damage(&spot(0));
+    gpu.present(&mut picture).unwrap();
+    let readings = rig.clock.present().since(before).as_millis();
+    assert_eq!(readings, 1, "its deadline begins, and is not looked at");
+    gpu.destroy_framebuffer(picture).unwrap();
+}
+
+#[test]
 fn drawing_goes_on_while_a_frame_is_in_flight() {
     let rig = Rig::new(Version::Two, 64, 48);
     let mut storage = GpuStorage::<_>::new();
