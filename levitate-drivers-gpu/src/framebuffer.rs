@@ -9,7 +9,7 @@ use crate::area::Area;
 use crate::chunk::{Chunk, Owner};
 use crate::damage::Damage;
 use crate::device::Stopped;
-use crate::frame::InFlight;
+use crate::frame::{InFlight, Presented};
 use crate::pixel::Bgrx8888;
 
 mod draw;
@@ -182,13 +182,16 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
 
     /// Remembers that all damage is on its way.
     pub(crate) fn submitted(&mut self, serial: u64) {
-        let damage = core::mem::take(&mut self.damage);
+        let damage = self.damage;
         self.in_flight = Some(InFlight { serial, damage });
+        self.damage = Damage::NONE;
     }
 
-    /// Remembers that the frame in flight is on the screen; returns what it was.
-    pub(crate) const fn presented(&mut self) -> Option<InFlight> {
-        self.in_flight.take()
+    /// Remembers that the frame in flight is on the screen; returns what it took.
+    pub(crate) fn presented(&mut self) -> Option<Presented> {
+        let presented = self.in_flight.as_ref().map(InFlight::presented);
+        self.in_flight = None;
+        presented
     }
 
     /// Remembers that the frame in flight may not be on the screen, so that the next one repeats it.

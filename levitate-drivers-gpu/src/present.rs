@@ -105,7 +105,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         self.check_in_flight(framebuffer, serial)?;
         match self.control()?.poll_frame(serial) {
             Ok(None) => Ok(None),
-            Ok(Some(())) => Ok(framebuffer.presented().map(|frame| frame.presented())),
+            Ok(Some(())) => Ok(framebuffer.presented()),
             Err(error) => {
                 framebuffer.not_presented();
                 Err(error)
@@ -128,10 +128,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         };
         self.check_in_flight(framebuffer, serial)?;
         match self.control()?.wait_frame(serial) {
-            Ok(()) => framebuffer
-                .presented()
-                .map(|frame| frame.presented())
-                .ok_or(Error::FrameForgotten),
+            Ok(()) => framebuffer.presented().ok_or(Error::FrameForgotten),
             Err(error) => {
                 framebuffer.not_presented();
                 Err(error)

@@ -33,12 +33,10 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
         // The clock is read when the device is at work already.
         let deadline = Some(self.deadline());
         if let Some(frame) = self.place_for_frame() {
-            *frame = Frame {
-                serial: Some(part.serial),
-                unanswered: part.number,
-                failure: submitted.err(),
-                deadline,
-            };
+            frame.serial = Some(part.serial);
+            frame.unanswered = part.number;
+            frame.failure = submitted.err();
+            frame.deadline = deadline;
         }
         Ok(part.serial)
     }
@@ -129,15 +127,18 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
         deadline: &Deadline,
         swept: Result<(), DeviceFault>,
     ) -> Result<(), Error> {
-        let place = self.frames.get_mut(index).ok_or(Error::FrameForgotten)?;
-        let frame = core::mem::replace(place, Frame::NONE);
+        let frame = self.frames.get_mut(index).ok_or(Error::FrameForgotten)?;
+        // The place is free from here on.
+        let serial = frame.serial.take();
+        let unanswered = core::mem::take(&mut frame.unanswered);
         swept?;
-        if frame.unanswered != 0
-            && let Some(token) = self.first_missing(frame.serial)
-        {
-            return Err(self.timeout::<Header>(token, deadline));
+        if unanswered == 0 {
+            return frame.failure.map_or(Ok(()), Err);
         }
-        frame.failure.map_or(Ok(()), Err)
+        match self.first_missing(serial) {
+            Some(token) => Err(self.timeout::<Header>(token, deadline)),
+            None => Err(Error::FrameForgotten),
+        }
     }
 
     /// Returns the first command of a frame that is not answered.
