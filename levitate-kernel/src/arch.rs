@@ -3,7 +3,7 @@
 //! A new architecture is a folder beside `aarch64` that has the same modules:
 //! - `boot`: the entry point; it calls [`crate::boot::start`] with memory mapped and caches on;
 //! - `machine`: describes what the machine has, as a [`crate::machine::Machine`];
-//! - `clock`: a monotonic counter, usable from the first line on;
+//! - `clock`: a monotonic counter, usable from the first line on, and a moment in a loop that waits;
 //! - `exceptions`: what the CPU does when code goes wrong, and a way to try it;
 //! - `interrupt_controller`, `timer` and `masking`: interrupts and how to wait for one;
 //! - `memory_map`: maps what the machine has, and no more;

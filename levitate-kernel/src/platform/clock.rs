@@ -12,4 +12,8 @@ impl Clock for KernelClock {
     fn now(&self) -> Instant {
         arch::clock::now()
     }
+
+    fn relax(&self) {
+        arch::clock::relax();
+    }
 }

@@ -11,3 +11,8 @@ pub(crate) fn now() -> Instant {
     let nanoseconds = u128::from(counter.counter_value()) * 1_000_000_000 / frequency;
     Instant::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
 }
+
+/// Spends a moment in a loop that waits for a device.
+pub(crate) fn relax() {
+    core::hint::spin_loop();
+}

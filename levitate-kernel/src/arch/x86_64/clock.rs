@@ -40,3 +40,8 @@ pub(crate) fn now() -> Instant {
     let nanoseconds = u128::from(counts) * 1_000_000_000 / u128::from(frequency);
     Instant::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
 }
+
+/// Spends no moment in a loop that waits for a device: `pause` helps another thread of the same core, and there is none.
+///
+/// Under QEMU's TCG it ends what is translated, and the CPU meets the device's thread at a lock, where it sleeps.
+pub(crate) const fn relax() {}
