@@ -1,11 +1,14 @@
 //! `cargo xtask bench`: has the kernel measure drivers side by side, and shows what it found.
 //!
 //! [`machine`] says what is booted, [`result`] what is read of it, [`table`], [`chart`] and [`document`] how it is shown.
+//! [`queue`] measures without a kernel what a request costs in a virtqueue.
 
 mod chart;
 mod document;
+mod grid;
 pub(crate) mod machine;
 pub(crate) mod options;
+pub(crate) mod queue;
 pub(crate) mod result;
 mod table;
 
@@ -18,7 +21,7 @@ use crate::setup::{Prerequisite, Setup};
 use crate::vm::{Machine, Vm};
 use crate::{build, interrupt, workspace};
 use machine::{Backing, Setting};
-use options::BenchOptions;
+use options::{BenchOptions, Other};
 use result::Outcome;
 
 /// How long one machine may take, benchmarks included.
@@ -26,6 +29,9 @@ const DEADLINE: Duration = Duration::from_secs(900);
 
 /// Measures on every machine that `options` ask for; prints a table for each.
 pub(crate) fn run(options: &BenchOptions, setup: &Setup) -> Result<u8> {
+    if let Some(Other::Queue(options)) = &options.other {
+        return queue::run(options, setup);
+    }
     let settings = options.settings()?;
     let mut needed = Vec::new();
     for setting in &settings {

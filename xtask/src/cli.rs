@@ -44,7 +44,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Build the kernel and boot it in QEMU; its shell is on this terminal
     Run(MachineOptions),
-    /// Run every test: on the host, under a model checker and sanitizers, by coverage, for all bare-metal targets, fuzzed, in QEMU
+    /// Run every test: on the host, under a model checker and sanitizers, by coverage, for all bare-metal targets, fuzzed, by instructions, in QEMU
     Test(TestOptions),
     /// Run the host tests under AddressSanitizer, and what it can interpret under Miri; test has a short form
     Sanitize,
@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Fuzz(FuzzOptions),
     /// Boot the kernel without a window and save what its display shows as a PNG
     Screenshot(ScreenshotOptions),
-    /// Have the kernel measure drivers side by side
+    /// Have the kernel measure drivers side by side, or measure a queue by itself
     Bench(BenchOptions),
     /// Build the kernel and print the path of its ELF file
     Build(BuildOptions),
@@ -248,7 +248,7 @@ pub(crate) struct TestOptions {
     /// Print the names of the tests in QEMU, and run none
     #[arg(long)]
     pub(crate) list: bool,
-    /// Write the golden boot logs anew instead of comparing with them
+    /// Write golden boot logs and counts of instructions anew instead of comparing with them
     #[arg(long)]
     pub(crate) bless: bool,
     /// Where the tests in QEMU keep logs and images [default: target/behaviour]
@@ -271,6 +271,8 @@ pub(crate) enum Part {
     Targets,
     /// The fuzz targets, for a moment
     Fuzz,
+    /// What a request costs in a virtqueue, in instructions
+    Instructions,
     /// The kernel in QEMU
     Behaviour,
 }

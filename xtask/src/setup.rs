@@ -48,13 +48,15 @@ pub(crate) enum Prerequisite {
     CxxCompiler,
     /// `cargo fuzz`, of the version that is pinned.
     CargoFuzz,
+    /// valgrind, which counts instructions.
+    Valgrind,
     /// QEMU's windows, and a display to show them on; without it `run` saves a screenshot.
     Window,
 }
 
 impl Prerequisite {
     /// Everything any command may need.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::HostLinker,
         Self::Components,
         Self::Compiler(Target::Aarch64),
@@ -69,6 +71,7 @@ impl Prerequisite {
         Self::Coverage,
         Self::CxxCompiler,
         Self::CargoFuzz,
+        Self::Valgrind,
         Self::Window,
     ];
 
@@ -85,6 +88,7 @@ impl Prerequisite {
             Self::Coverage => "cargo llvm-cov".to_owned(),
             Self::CxxCompiler => "a C++ compiler".to_owned(),
             Self::CargoFuzz => "cargo fuzz".to_owned(),
+            Self::Valgrind => "valgrind".to_owned(),
             Self::Window => "a window".to_owned(),
         }
     }
@@ -100,6 +104,7 @@ impl Prerequisite {
             Self::Miri => "sanitize, test",
             Self::Coverage => "coverage, test",
             Self::CxxCompiler | Self::CargoFuzz => "fuzz, test",
+            Self::Valgrind => "bench queue, test",
             Self::Window => "nothing; run shows one if it can",
         }
     }
@@ -109,7 +114,7 @@ impl Prerequisite {
         match self {
             // `test` says that it skips what needs these.
             Self::Miri | Self::Coverage | Self::CxxCompiler | Self::CargoFuzz => true,
-            Self::BackEnd(_) | Self::Window => true,
+            Self::BackEnd(_) | Self::Valgrind | Self::Window => true,
             // So it does where Debian's packages are not to be had.
             Self::DistributionCompiler => !apt::is_there(),
             _ => false,
@@ -136,6 +141,7 @@ impl Prerequisite {
             Self::Coverage => vec![Action::Coverage],
             Self::CxxCompiler => vec![Action::Apt("g++")],
             Self::CargoFuzz => vec![Action::CargoFuzz],
+            Self::Valgrind => vec![Action::Apt("valgrind")],
             Self::Window => vec![Action::Apt("qemu-system-gui")],
         }
     }
@@ -190,6 +196,7 @@ impl Setup {
             Prerequisite::Coverage => coverage::Tools::find().map(|tools| tools.describe()),
             Prerequisite::CxxCompiler => in_path("c++"),
             Prerequisite::CargoFuzz => CARGO_FUZZ.find().map(|path| path.display().to_string()),
+            Prerequisite::Valgrind => in_path("valgrind"),
             Prerequisite::Window => self.qemu(Arch::Aarch64)?.window().map(str::to_owned),
         }
     }

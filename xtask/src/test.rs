@@ -1,9 +1,10 @@
 //! `cargo xtask test`: the crates' own tests on the host, also under a model checker and sanitizers, and what they reach; the
-//! library crates for every bare-metal target; the kernel in QEMU.
+//! library crates for every bare-metal target; what a request costs; the kernel in QEMU.
 
 pub(crate) mod counted;
 mod fuzzing;
 mod host;
+mod instructions;
 mod ordering;
 mod tally;
 mod targets;
@@ -33,7 +34,7 @@ pub(crate) enum Extent {
 type Run = fn(&TestOptions, &Setup) -> Result<Tally>;
 
 /// The parts, in the order they are run.
-const PARTS: [(Part, &str, Run); 7] = [
+const PARTS: [(Part, &str, Run); 8] = [
     (Part::Host, "host", |options, setup| {
         host::run(options.filter.as_deref(), setup)
     }),
@@ -44,6 +45,9 @@ const PARTS: [(Part, &str, Run); 7] = [
     (Part::Coverage, "coverage", |_, setup| coverage::test(setup)),
     (Part::Targets, "targets", |_, setup| targets::run(setup)),
     (Part::Fuzz, "fuzz", |_, setup| fuzzing::run(setup)),
+    (Part::Instructions, "instructions", |options, setup| {
+        instructions::run(options.bless, setup)
+    }),
     (Part::Behaviour, "behaviour", in_qemu),
 ];
 

@@ -8,8 +8,50 @@ mod split;
 pub(crate) use packed::PackedDevice;
 pub(crate) use split::SplitDevice;
 
+use crate::contender::Served;
 use crate::memory::Table;
-use crate::spec::{DATA_BYTES, Header, STATUS_BYTES, STATUS_OK};
+use crate::spec::{DATA_BYTES, F_EVENT_IDX, F_RING_PACKED, Header, STATUS_BYTES, STATUS_OK};
+
+/// A virtqueue as a driver tells a device of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Areas {
+    pub(crate) size: u16,
+    pub(crate) descriptor: u64,
+    pub(crate) driver: u64,
+    pub(crate) device: u64,
+}
+
+/// The device for what a driver has negotiated.
+#[derive(Debug)]
+pub(crate) enum Device {
+    Split(SplitDevice),
+    Packed(PackedDevice),
+}
+
+impl Device {
+    /// Takes a virtqueue over, with these features.
+    ///
+    /// # Safety
+    ///
+    /// A driver keeps it as the specification says, and whatever it makes available is there as long as the device is used.
+    pub(crate) unsafe fn new(features: u64, areas: Areas) -> Self {
+        if features & F_RING_PACKED != 0 {
+            // SAFETY: as the caller says.
+            return Self::Packed(unsafe { PackedDevice::new(areas) });
+        }
+        let has_event_index = features & F_EVENT_IDX != 0;
+        // SAFETY: as the caller says.
+        Self::Split(unsafe { SplitDevice::new(areas, has_event_index) })
+    }
+
+    /// Serves all that is available.
+    pub(crate) fn serve(&mut self) -> Served {
+        match self {
+            Self::Split(device) => device.serve(),
+            Self::Packed(device) => device.serve(),
+        }
+    }
+}
 
 /// What the device says that it wrote: the data, which it left alone, and the status.
 const WRITTEN_BYTES: u32 = DATA_BYTES + STATUS_BYTES;

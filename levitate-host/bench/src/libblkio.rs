@@ -12,8 +12,6 @@ pub(crate) use queue::Queue;
 
 use virtio_driver::{VirtioFeatureFlags, iovec};
 
-use crate::contender::Served;
-use crate::device::{PackedDevice, SplitDevice};
 use crate::spec::{F_RING_PACKED, F_VERSION_1};
 
 /// As large as a chain of three for each request takes.
@@ -36,50 +34,6 @@ impl Ring {
 
     fn flags(self) -> VirtioFeatureFlags {
         VirtioFeatureFlags::from_bits_truncate(self.features())
-    }
-}
-
-/// Where a queue is.
-#[derive(Clone, Copy, Debug)]
-struct Areas {
-    descriptor: u64,
-    driver: u64,
-    device: u64,
-}
-
-/// A device for either kind of ring.
-#[derive(Debug)]
-enum AnyDevice {
-    Split(SplitDevice),
-    Packed(PackedDevice),
-}
-
-impl AnyDevice {
-    /// Takes a queue of [`SIZE`] entries over.
-    ///
-    /// # Safety
-    ///
-    /// As [`SplitDevice::new`] and [`PackedDevice::new`].
-    unsafe fn new(ring: Ring, areas: Areas) -> Self {
-        let Areas {
-            descriptor,
-            driver,
-            device,
-        } = areas;
-        if ring == Ring::Packed {
-            // SAFETY: as the caller says.
-            return Self::Packed(unsafe { PackedDevice::new(SIZE, descriptor) });
-        }
-        // SAFETY: as the caller says.
-        let device = unsafe { SplitDevice::new(SIZE, descriptor, driver, device, false) };
-        Self::Split(device)
-    }
-
-    fn serve(&mut self) -> Served {
-        match self {
-            Self::Split(device) => device.serve(),
-            Self::Packed(device) => device.serve(),
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The medians as bars, in SVG: [`render`].
+//! Bars in SVG: [`svg`], and the medians as such, [`render`].
 
 use super::result::{Measurement, Outcome};
 
@@ -19,62 +19,102 @@ const SHOWN: [(&str, &str); 5] = [
 ];
 
 /// A driver's name begins with this, and its bars have this colour.
-const COLOURS: [(&str, &str); 3] = [
+const COLOURS: [(&str, &str); 4] = [
     ("levitate", "#2f6fb4"),
     ("virtio-drivers", "#c9762b"),
+    ("libblkio", "#5a9367"),
     ("floor", "#9a9a9a"),
 ];
 
-/// Returns the chart: a group of bars for each machine and each thing in [`SHOWN`], the longest of a group all the way.
+/// Bars that are compared with one another.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// What it is that is shown.
+    pub(super) heading: String,
+    /// What of it there is.
+    pub(super) bars: Vec<Bar>,
+}
+
+/// A bar.
+#[derive(Debug)]
+pub(super) struct Bar {
+    /// Whose it is.
+    pub(super) name: String,
+    /// How long it is.
+    pub(super) value: f64,
+    /// The value, for people.
+    pub(super) label: String,
+}
+
+/// Returns the chart: a group of bars for each machine and each thing in [`SHOWN`].
 pub(super) fn render(outcomes: &[Outcome]) -> String {
-    let mut body = String::new();
-    let mut y = 8;
+    let mut groups = Vec::new();
     for outcome in outcomes {
         for (device, workload) in SHOWN {
             let found = |measured: &&Measurement| {
                 measured.device == device && measured.workload == workload
             };
-            let bars: Vec<&Measurement> = outcome.measurements.iter().filter(found).collect();
-            let Some(longest) = bars.iter().map(|measured| measured.median_ns).max() else {
-                continue;
-            };
-            body += &format!(
-                "<text x=\"8\" y=\"{}\" font-weight=\"bold\">{}: {device}, {workload}</text>\n",
-                y + 17,
-                escaped(&outcome.machine)
-            );
-            y += HEADING;
-            for measured in bars {
-                body += &bar(measured, longest, y);
-                y += BAR + 4;
-            }
-            y += 10;
+            let bars = outcome.measurements.iter().filter(found).map(bar);
+            groups.push(Group {
+                heading: format!("{}: {device}, {workload}", outcome.machine),
+                bars: bars.collect(),
+            });
         }
+    }
+    svg("Median time of one request, shorter is better", &groups)
+}
+
+fn bar(measured: &Measurement) -> Bar {
+    Bar {
+        name: measured.driver.clone(),
+        value: measured.median_ns as f64,
+        label: format!("{:.2} µs", measured.median_ns as f64 / 1e3),
+    }
+}
+
+/// Returns groups below one another; the longest bar of each goes all the way, and one without bars is left out.
+pub(super) fn svg(title: &str, groups: &[Group]) -> String {
+    let mut body = String::new();
+    let mut y = 8;
+    for Group { heading, bars } in groups.iter().filter(|group| !group.bars.is_empty()) {
+        let longest = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
+        body += &format!(
+            "<text x=\"8\" y=\"{}\" font-weight=\"bold\">{}</text>\n",
+            y + 17,
+            escaped(heading)
+        );
+        y += HEADING;
+        for bar in bars {
+            body += &drawn(bar, longest, y);
+            y += BAR + 4;
+        }
+        y += 10;
     }
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{y}\" viewBox=\"0 0 {WIDTH} {y}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
-         <title>Median time of one request, shorter is better</title>\n\
-         <rect width=\"{WIDTH}\" height=\"{y}\" fill=\"white\"/>\n{body}</svg>\n"
+         <title>{}</title>\n\
+         <rect width=\"{WIDTH}\" height=\"{y}\" fill=\"white\"/>\n{body}</svg>\n",
+        escaped(title)
     )
 }
 
-fn bar(measured: &Measurement, longest: u64, y: u32) -> String {
-    let share = measured.median_ns as f64 / longest.max(1) as f64;
-    let width = f64::from(LONGEST) * share;
-    let colour = COLOURS
-        .iter()
-        .find(|(name, _)| measured.driver.starts_with(name));
+fn drawn(bar: &Bar, longest: f64, y: u32) -> String {
+    let width = match longest > 0.0 {
+        true => f64::from(LONGEST) * bar.value / longest,
+        false => 0.0,
+    };
+    let colour = COLOURS.iter().find(|(name, _)| bar.name.starts_with(name));
     let colour = colour.map_or("black", |(_, colour)| colour);
     let text = y + BAR - 4;
     format!(
         "<text x=\"{}\" y=\"{text}\" text-anchor=\"end\">{}</text>\n\
          <rect x=\"{NAMES}\" y=\"{y}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{colour}\"/>\n\
-         <text x=\"{:.1}\" y=\"{text}\">{:.2} µs</text>\n",
+         <text x=\"{:.1}\" y=\"{text}\">{}</text>\n",
         NAMES - 6,
-        escaped(&measured.driver),
+        escaped(&bar.name),
         f64::from(NAMES) + width + 6.0,
-        measured.median_ns as f64 / 1e3
+        escaped(&bar.label)
     )
 }
 

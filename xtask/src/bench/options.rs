@@ -4,7 +4,7 @@ use std::env::consts::ARCH;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::machine::{SETTINGS, Setting};
 use crate::cli::Accel;
@@ -13,7 +13,10 @@ use crate::run::ensure_kvm;
 
 /// What to measure on, and where the results go.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchOptions {
+    #[command(subcommand)]
+    pub(crate) other: Option<Other>,
     /// Measure on machines of this architecture only
     #[arg(long, value_enum)]
     pub(crate) arch: Option<Arch>,
@@ -37,6 +40,24 @@ pub(crate) struct BenchOptions {
     pub(crate) json: Option<PathBuf>,
     /// Write tables and chart of docs/performance.md anew, which are of all machines
     #[arg(long, conflicts_with_all = ["arch", "machine", "transport", "accel", "effort", "icount"])]
+    pub(crate) save: bool,
+}
+
+/// What else there is to measure than drivers in the kernel.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Other {
+    /// Measure what a request costs in a virtqueue, in a process on the host: instructions, time and allocations
+    Queue(QueueOptions),
+}
+
+/// Where the results go.
+#[derive(Args, Debug)]
+pub(crate) struct QueueOptions {
+    /// Write the results to this file too, as JSON
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write table and chart of docs/performance.md anew
+    #[arg(long)]
     pub(crate) save: bool,
 }
 

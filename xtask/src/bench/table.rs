@@ -1,5 +1,6 @@
-//! What one machine measured, as a table in Markdown that also reads well on a terminal: [`render`].
+//! What one machine measured, as a table: [`render`].
 
+use super::grid;
 use super::result::{Measurement, Outcome};
 
 const HEADINGS: [&str; 11] = [
@@ -16,50 +17,20 @@ const HEADINGS: [&str; 11] = [
     "relative",
 ];
 
-/// Columns of text; the others are numbers, and end where their heading does.
+/// Columns of text; the others are numbers.
 const TEXT_COLUMNS: usize = 3;
 
-/// Returns the table, each column as wide as it has to be; counts and times are those of one request.
+/// Returns the table; counts and times are those of one request.
 ///
 /// The last column has how many times the median of our own driver's best call for it each driver takes.
 pub(super) fn render(outcome: &Outcome) -> String {
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(
-        outcome
-            .measurements
-            .iter()
-            .map(|measured| row(measured, &outcome.measurements)),
-    );
-    let mut widths = [0; HEADINGS.len()];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut text = format!("### {}\n\n", outcome.machine);
-    for (number, row) in rows.iter().enumerate() {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .enumerate()
-            .map(|(column, (cell, width))| match column < TEXT_COLUMNS {
-                true => format!("{cell:<width$}"),
-                false => format!("{cell:>width$}"),
-            });
-        text += &format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
-        if number == 0 {
-            let rules =
-                widths
-                    .iter()
-                    .enumerate()
-                    .map(|(column, width)| match column < TEXT_COLUMNS {
-                        true => "-".repeat(width + 2),
-                        false => format!("{}:", "-".repeat(width + 1)),
-                    });
-            text += &format!("|{}|\n", rules.collect::<Vec<_>>().join("|"));
-        }
-    }
-    text
+    let all = &outcome.measurements;
+    let rows = all.iter().map(|measured| row(measured, all));
+    format!(
+        "### {}\n\n{}",
+        outcome.machine,
+        grid::render(HEADINGS, TEXT_COLUMNS, rows)
+    )
 }
 
 fn row(measured: &Measurement, all: &[Measurement]) -> [String; HEADINGS.len()] {

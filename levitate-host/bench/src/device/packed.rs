@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{WRITTEN_BYTES, carry_out};
+use super::{Areas, WRITTEN_BYTES, carry_out};
 use crate::contender::Served;
 use crate::memory::Table;
 use crate::spec::{AVAIL, INDIRECT, NEXT, PackedDescriptor, USED};
@@ -21,15 +21,15 @@ pub(crate) struct PackedDevice {
 }
 
 impl PackedDevice {
-    /// Takes a virtqueue of `size` entries over, whose descriptor area is at this address.
+    /// Takes a virtqueue over.
     ///
     /// # Safety
     ///
-    /// A driver keeps it as the specification says, and whatever it makes available is there as long as the device is used.
-    pub(crate) unsafe fn new(size: u16, descriptor: u64) -> Self {
+    /// As [`Device::new`](super::Device::new).
+    pub(crate) unsafe fn new(areas: Areas) -> Self {
         Self {
-            descriptors: Table::at(descriptor),
-            size: size.into(),
+            descriptors: Table::at(areas.descriptor),
+            size: areas.size.into(),
             next: 0,
             available: AVAIL,
             used: AVAIL | USED,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{WRITTEN_BYTES, carry_out};
+use super::{Areas, WRITTEN_BYTES, carry_out};
 use crate::contender::Served;
 use crate::memory::Table;
 use crate::spec::{Descriptor, ENTRIES, INDEX, INDIRECT, NEXT, UsedElement};
@@ -22,28 +22,23 @@ pub(crate) struct SplitDevice {
 }
 
 impl SplitDevice {
-    /// Takes a virtqueue of `size` entries over, whose areas are at these addresses.
+    /// Takes a virtqueue over.
     ///
     /// # Panics
     ///
-    /// `size` is no power of two.
+    /// Its size is no power of two.
     ///
     /// # Safety
     ///
-    /// A driver keeps it as the specification says, and whatever it makes available is there as long as the device is used.
-    pub(crate) unsafe fn new(
-        size: u16,
-        descriptor: u64,
-        driver: u64,
-        device: u64,
-        has_event_index: bool,
-    ) -> Self {
+    /// As [`Device::new`](super::Device::new).
+    pub(crate) unsafe fn new(areas: Areas, has_event_index: bool) -> Self {
+        let size = areas.size;
         assert!(size.is_power_of_two(), "a queue size of {size}");
         Self {
-            descriptors: Table::at(descriptor),
-            available: Table::at(driver),
-            used: Table::at(device),
-            used_ring: Table::at(device + 2 * ENTRIES as u64),
+            descriptors: Table::at(areas.descriptor),
+            available: Table::at(areas.driver),
+            used: Table::at(areas.device),
+            used_ring: Table::at(areas.device + 2 * ENTRIES as u64),
             mask: size - 1,
             next: 0,
             has_event_index,

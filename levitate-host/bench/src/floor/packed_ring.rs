@@ -4,7 +4,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::QUEUE_SIZE;
 use crate::contender::Served;
-use crate::device::PackedDevice;
+use crate::device::{Areas, PackedDevice};
 use crate::memory::Table;
 use crate::spec::{AVAIL, EVENT_DISABLE, PackedDescriptor, USED};
 
@@ -36,11 +36,18 @@ pub(super) struct Head {
 impl PackedRing {
     pub(super) fn new() -> Self {
         let descriptors = Table::new(usize::from(QUEUE_SIZE));
+        let suppression = Table::new(2);
+        let areas = Areas {
+            size: QUEUE_SIZE,
+            descriptor: descriptors.address_of(0),
+            driver: Table::<u16>::new(2).address_of(0),
+            device: suppression.address_of(0),
+        };
         // SAFETY: all that the floors make available is in tables.
-        let device = unsafe { PackedDevice::new(QUEUE_SIZE, descriptors.address_of(0)) };
+        let device = unsafe { PackedDevice::new(areas) };
         Self {
             descriptors,
-            suppression: Table::new(2),
+            suppression,
             next: 0,
             available: AVAIL,
             next_used: 0,

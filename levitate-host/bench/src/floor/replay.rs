@@ -1,13 +1,14 @@
 //! The device alone, but for the few stores that have it serve the same requests again: [`SplitReplay`], [`PackedReplay`].
 //!
-//! What this takes is the device's share of every other contender's time over a ring of the same kind.
+//! It is what everybody's time over a ring of the same kind has in it; where a driver works while its stores are still on their way, it
+//! is less than the sum of both.
 
 use std::sync::atomic::Ordering;
 
 use super::split_preset::SplitPreset;
 use super::{CHAIN, Ends, QUEUE_SIZE};
 use crate::contender::{Contender, MAX_DEPTH, Request, Served};
-use crate::device::PackedDevice;
+use crate::device::{Areas, PackedDevice};
 use crate::memory::Table;
 use crate::spec::{AVAIL, INDIRECT, NEXT, PackedDescriptor, USED};
 
@@ -44,14 +45,14 @@ impl<const IS_INDIRECT: bool> Contender for SplitReplay<IS_INDIRECT> {
         self.0.ring.serve()
     }
 
-    fn complete(&mut self, count: usize) -> usize {
-        count
+    fn complete(&mut self, _count: usize) -> usize {
+        self.0.ring.pop_all()
     }
 }
 
 /// A packed virtqueue whose laps begin with the same request each time.
 ///
-/// INVARIANT: `next` is in the ring.
+/// INVARIANT: `next` and `last` are in the ring.
 #[derive(Debug)]
 pub(crate) struct PackedReplay<const IS_INDIRECT: bool> {
     ends: Ends,
@@ -59,6 +60,8 @@ pub(crate) struct PackedReplay<const IS_INDIRECT: bool> {
     heads: Box<[PackedDescriptor; MAX_DEPTH]>,
     size: usize,
     next: usize,
+    /// Where the request that was made available last begins.
+    last: usize,
     available: u16,
     device: PackedDevice,
 }
@@ -96,14 +99,20 @@ impl<const IS_INDIRECT: bool> PackedReplay<IS_INDIRECT> {
                 unsafe { chains.write(place, descriptor) };
             }
         }
+        let areas = Areas {
+            size: size as u16,
+            descriptor: descriptors.address_of(0),
+            ..Areas::default()
+        };
         // SAFETY: all that is made available is in tables.
-        let device = unsafe { PackedDevice::new(size as u16, descriptors.address_of(0)) };
+        let device = unsafe { PackedDevice::new(areas) };
         Self {
             ends,
             descriptors,
             heads,
             size,
             next: 0,
+            last: 0,
             available: AVAIL,
             device,
         }
@@ -123,6 +132,7 @@ impl<const IS_INDIRECT: bool> Contender for PackedReplay<IS_INDIRECT> {
         let flags = unsafe { PackedDescriptor::flags(self.descriptors, self.next) };
         // Release: partner is the device's load of the flags.
         flags.store(head.flags | self.available, Ordering::Release);
+        self.last = self.next;
         self.next += Self::STRIDE;
         if self.next == self.size {
             self.next = 0;
@@ -137,6 +147,14 @@ impl<const IS_INDIRECT: bool> Contender for PackedReplay<IS_INDIRECT> {
     }
 
     fn complete(&mut self, count: usize) -> usize {
-        count
+        // SAFETY: the place is in the ring.
+        let flags = unsafe { PackedDescriptor::flags(self.descriptors, self.last) };
+        // Acquire: partner is the device's store of the flags. Used, both bits are the same (§2.8.1).
+        let flags = flags.load(Ordering::Acquire) & (AVAIL | USED);
+        if flags == 0 || flags == AVAIL | USED {
+            count
+        } else {
+            0
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::QUEUE_SIZE;
 use crate::contender::Served;
-use crate::device::SplitDevice;
+use crate::device::{Areas, SplitDevice};
 use crate::memory::Table;
 use crate::spec::{Descriptor, ENTRIES, INDEX, NO_NOTIFY, UsedElement};
 
@@ -32,13 +32,14 @@ impl SplitRing {
             Table::<UsedElement>::new(size + 1),
         );
         let used = used_ring.cast::<u16>();
-        let [descriptor, driver, area] = [
-            descriptors.address_of(0),
-            available.address_of(0),
-            used.address_of(0),
-        ];
+        let areas = Areas {
+            size: QUEUE_SIZE,
+            descriptor: descriptors.address_of(0),
+            driver: available.address_of(0),
+            device: used.address_of(0),
+        };
         // SAFETY: all that the floors make available is in tables.
-        let device = unsafe { SplitDevice::new(QUEUE_SIZE, descriptor, driver, area, false) };
+        let device = unsafe { SplitDevice::new(areas, false) };
         Self {
             descriptors,
             available,
@@ -114,5 +115,12 @@ impl SplitRing {
         let element = unsafe { self.used_ring.read(entry) };
         self.used_index = self.used_index.wrapping_add(1);
         element.id as u16
+    }
+
+    /// Goes past all that the device has used; returns how many chains that were.
+    pub(super) fn pop_all(&mut self) -> usize {
+        let used = self.used();
+        self.used_index = self.used_index.wrapping_add(used);
+        used.into()
     }
 }

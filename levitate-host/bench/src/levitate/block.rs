@@ -9,13 +9,13 @@ use levitate_virtio::MmioTransport;
 use super::platform::{Process, Ticks};
 use super::registers::Registers;
 use crate::contender::{Contender, MAX_DEPTH, Request, Served};
-use crate::device::SplitDevice;
+use crate::device::Device;
 use crate::spec::{DATA_BYTES, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1};
 
 /// The driver, and the buffers that it does not have now.
 pub(crate) struct Block {
     block: Blk<'static, MmioTransport<Registers>, (Process, Ticks)>,
-    device: SplitDevice,
+    device: Device,
     buffers: Vec<DmaBuffer<Process>>,
 }
 

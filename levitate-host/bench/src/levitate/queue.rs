@@ -12,7 +12,7 @@ use levitate_virtio::{
 use super::platform::{Process, Ticks};
 use super::registers::Registers;
 use crate::contender::{Contender, MAX_DEPTH, Request, Served};
-use crate::device::SplitDevice;
+use crate::device;
 use crate::memory::Table;
 use crate::spec::{
     DATA_BYTES, F_VERSION_1, HEADER_BYTES, Header, STATUS_BYTES, STATUS_OK, STATUS_UNWRITTEN,
@@ -45,7 +45,7 @@ unsafe impl Segments for Page {
 /// The queue of a live device.
 pub(crate) struct Queue {
     queue: virtio::Queue<'static, Page, usize, Process, MmioNotifier<Registers>>,
-    device: SplitDevice,
+    device: device::Device,
     /// It is reset when it is dropped.
     _live: Device<MmioTransport<Registers>, stage::Live>,
 }

@@ -7,8 +7,7 @@ use std::rc::Rc;
 
 use levitate_hal::{Mmio, accesses_by_width};
 
-use crate::device::SplitDevice;
-use crate::spec::F_EVENT_IDX;
+use crate::device::{Areas, Device};
 
 /// Where registers are (§4.2.2); halves of 64 bits have the lower one first.
 const MAGIC_VALUE: usize = 0x000;
@@ -73,21 +72,18 @@ impl Registers {
     /// # Panics
     ///
     /// There is none, or it is none that the device knows.
-    pub(super) fn device(&self) -> SplitDevice {
+    pub(super) fn device(&self) -> Device {
         let shared = &self.shared;
         assert!(shared.is_ready.get(), "the driver has set its queue up");
-        let has_event_index = shared.accepted.get() & F_EVENT_IDX != 0;
         let [descriptor, driver, device] = shared.areas.each_ref().map(Cell::get);
+        let areas = Areas {
+            size: shared.size.get(),
+            descriptor,
+            driver,
+            device,
+        };
         // SAFETY: the driver keeps it as the specification says, and what it is given lives as long as the program.
-        unsafe {
-            SplitDevice::new(
-                shared.size.get(),
-                descriptor,
-                driver,
-                device,
-                has_event_index,
-            )
-        }
+        unsafe { Device::new(shared.accepted.get(), areas) }
     }
 
     fn read(&self, offset: usize, width_bytes: usize) -> u64 {

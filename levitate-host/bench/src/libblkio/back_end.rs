@@ -10,7 +10,8 @@ use std::thread;
 use anyhow::Result;
 use virtio_driver::{ByteValued, VhostUser};
 
-use super::{Areas, Ring};
+use super::{Ring, SIZE};
+use crate::device::Areas;
 
 /// Requests of the protocol.
 const GET_FEATURES: u32 = 1;
@@ -95,6 +96,7 @@ fn areas(payload: &[u8]) -> Option<Areas> {
         return None;
     };
     Some(Areas {
+        size: SIZE,
         descriptor: u64::from_le_bytes(descriptor),
         driver: u64::from_le_bytes(driver),
         device: u64::from_le_bytes(device),

@@ -2,8 +2,9 @@
 
 use virtio_driver::{VirtioBlkQueue, VirtioBlkTransport};
 
-use super::{AnyDevice, Ring, SIZE, back_end};
+use super::{Ring, SIZE, back_end};
 use crate::contender::{Contender, Request, Served};
+use crate::device::Device;
 
 /// Bytes of a sector; the crate counts in bytes.
 const SECTOR_BYTES: u64 = 512;
@@ -11,7 +12,7 @@ const SECTOR_BYTES: u64 = 512;
 /// The driver, with a request's place for its context.
 pub(crate) struct Block {
     queue: VirtioBlkQueue<'static, usize>,
-    device: AnyDevice,
+    device: Device,
     /// It has the queue's memory.
     _transport: Box<VirtioBlkTransport>,
 }
@@ -24,7 +25,7 @@ impl Block {
         let queue = queues.expect("queues").pop().expect("a queue");
         let areas = areas.recv().expect("its areas");
         // SAFETY: the crate keeps the queue as the specification says; its memory is the transport's, which is kept.
-        let device = unsafe { AnyDevice::new(ring, areas) };
+        let device = unsafe { Device::new(ring.features(), areas) };
         Self {
             queue,
             device,

@@ -3,8 +3,9 @@
 use virtio_driver::virtqueue::Virtqueue;
 use virtio_driver::{VirtioBlkConfig, VirtioTransport as _};
 
-use super::{AnyDevice, Areas, Ring, SIZE, back_end, piece};
+use super::{Ring, SIZE, back_end, piece};
 use crate::contender::{Contender, MAX_DEPTH, Request, Served};
+use crate::device::{Areas, Device};
 use crate::memory::{PAGE_BYTES, Table};
 use crate::spec::{HEADER_BYTES, Header, STATUS_BYTES, STATUS_OK, STATUS_UNWRITTEN};
 
@@ -22,7 +23,7 @@ struct Ends {
 /// The queue, by itself.
 pub(crate) struct Queue {
     queue: Virtqueue<'static, Ends>,
-    device: AnyDevice,
+    device: Device,
 }
 
 impl Queue {
@@ -36,12 +37,13 @@ impl Queue {
         let queue = queue.expect("a queue");
         let address = |pointer: *const u8| pointer.expose_provenance() as u64;
         let areas = Areas {
+            size: SIZE,
             descriptor: address(queue.desc_table_ptr()),
             driver: address(queue.driver_area_ptr()),
             device: address(queue.device_area_ptr()),
         };
         // SAFETY: the crate keeps the queue as the specification says; its memory is never freed.
-        let device = unsafe { AnyDevice::new(ring, areas) };
+        let device = unsafe { Device::new(ring.features(), areas) };
         Self { queue, device }
     }
 }

@@ -7,7 +7,7 @@ use virtio_drivers::device::blk::{BlkReq, BlkResp, RespStatus, VirtIOBlk};
 use super::hal::Process;
 use super::transport::Loopback;
 use crate::contender::{Contender, MAX_DEPTH, Request, Served};
-use crate::device::SplitDevice;
+use crate::device::Device;
 use crate::memory::Table;
 use crate::spec::{DATA_BYTES, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1};
 
@@ -25,7 +25,7 @@ struct InFlight {
 /// The driver, on a device that offers all the features that it knows.
 pub(crate) struct Block {
     block: VirtIOBlk<Process, Loopback>,
-    device: SplitDevice,
+    device: Device,
     in_flight: Box<[InFlight; MAX_DEPTH]>,
 }
 

@@ -6,7 +6,7 @@ use zerocopy::IntoBytes as _;
 use super::hal::Process;
 use super::transport::Loopback;
 use crate::contender::{Contender, MAX_DEPTH, Request, Served};
-use crate::device::SplitDevice;
+use crate::device::Device;
 use crate::memory::Table;
 use crate::spec::{DATA_BYTES, F_VERSION_1, Header, STATUS_OK, STATUS_UNWRITTEN};
 
@@ -23,7 +23,7 @@ struct InFlight {
 pub(crate) struct Queue {
     queue: VirtQueue<Process, SIZE>,
     transport: Loopback,
-    device: SplitDevice,
+    device: Device,
     headers: Box<[Header; MAX_DEPTH]>,
     statuses: Box<[u8; MAX_DEPTH]>,
     in_flight: [InFlight; MAX_DEPTH],

@@ -7,20 +7,10 @@ use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Trans
 use virtio_drivers::{Error, PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::device::SplitDevice;
-use crate::spec::F_EVENT_IDX;
+use crate::device::{Areas, Device};
 
 /// Sectors of the disk, the first field of its configuration.
 const CAPACITY_SECTORS: u64 = 1 << 20;
-
-/// A queue that the driver has set up.
-#[derive(Clone, Copy, Debug)]
-struct Areas {
-    size: u16,
-    descriptor: u64,
-    driver: u64,
-    device: u64,
-}
 
 /// What the driver's transport and the device both know.
 #[derive(Debug, Default)]
@@ -32,17 +22,10 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Returns the device behind the queue that the driver has set up.
-    pub(super) fn device(&self) -> SplitDevice {
+    pub(super) fn device(&self) -> Device {
         let areas = self.queue.get().expect("the driver has set its queue up");
-        let has_event_index = self.features.get() & F_EVENT_IDX != 0;
-        let Areas {
-            size,
-            descriptor,
-            driver,
-            device,
-        } = areas;
         // SAFETY: the driver keeps it as the specification says, and what it is given lives as long as the program.
-        unsafe { SplitDevice::new(size, descriptor, driver, device, has_event_index) }
+        unsafe { Device::new(self.features.get(), areas) }
     }
 }
 

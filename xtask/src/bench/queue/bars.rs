@@ -1,0 +1,284 @@
+//! What the figures have to be: [`BARS`].
+
+use anyhow::{Result, bail};
+
+use super::Measured;
+use super::program::Case;
+use crate::bench::grid;
+
+/// An upper limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bar {
+    /// What is limited.
+    what: What,
+    /// Which of our ways.
+    way: &'static str,
+    /// One request at a time, or batches.
+    is_one: bool,
+    limit: f64,
+    reached: Reached,
+}
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// Instructions.
+    Instructions,
+    /// Instructions, as a multiple of the floor's with an indirect table that is used again.
+    InstructionsInFloors,
+    /// Allocations from the heap.
+    Allocations,
+    /// The median time, as a multiple of the floor's over the same kind of ring.
+    TimeInFloors,
+    /// The median time, as a multiple of that of the queue of virtio-drivers without indirect tables.
+    TimeInVirtioDrivers,
+    /// The median time, as a multiple of that of the fastest other crate: of queues over the same format, or of block drivers.
+    TimeInFastest,
+}
+
+impl What {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Instructions => "instructions",
+            Self::InstructionsInFloors => "instructions, in those of the floor split-indirect",
+            Self::Allocations => "allocations",
+            Self::TimeInFloors => "time, in that of the floor over such a ring",
+            Self::TimeInVirtioDrivers => "time, in that of virtio-drivers split-direct",
+            Self::TimeInFastest => "time, in that of the fastest other crate",
+        }
+    }
+
+    /// Returns whether it is the same each time, so that tests demand it.
+    const fn is_count(self) -> bool {
+        matches!(
+            self,
+            Self::Instructions | Self::InstructionsInFloors | Self::Allocations
+        )
+    }
+}
+
+/// Whether a limit is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    /// It is, and a change that breaks it is a mistake.
+    Yes,
+    /// It is not; a change that reaches it says so here, for it to stay so.
+    NotYet,
+}
+
+use Reached::{NotYet, Yes};
+use What::{
+    Allocations, Instructions, InstructionsInFloors, TimeInFastest, TimeInFloors,
+    TimeInVirtioDrivers,
+};
+
+macro_rules! bars {
+    ($($what:ident: $($way:literal)*: $one:literal one $one_is:ident, $batch:literal in batches $batch_is:ident;)*) => {
+        &[$($(
+            Bar { what: $what, way: $way, is_one: true, limit: $one, reached: $one_is },
+            Bar { what: $what, way: $way, is_one: false, limit: $batch, reached: $batch_is },
+        )*)*]
+    };
+}
+
+/// All limits.
+const BARS: &[Bar] = bars! {
+    Instructions: "split-direct" "split-indirect": 140.0 one NotYet, 125.0 in batches NotYet;
+    Instructions: "packed-direct" "packed-indirect": 185.0 one NotYet, 155.0 in batches NotYet;
+    InstructionsInFloors: "block": 2.0 one NotYet, 2.0 in batches NotYet;
+    Allocations: "split-direct" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
+    Allocations: "packed-direct" "packed-indirect": 0.0 one NotYet, 0.0 in batches NotYet;
+    TimeInFloors: "split-direct" "split-indirect" "packed-direct" "packed-indirect": 1.4 one NotYet, 1.6 in batches NotYet;
+    TimeInVirtioDrivers: "split-direct" "split-indirect": 0.4 one NotYet, 0.4 in batches NotYet;
+    TimeInFastest: "split-direct" "split-indirect" "packed-direct" "packed-indirect" "block": 0.667 one NotYet, 0.667 in batches NotYet;
+};
+
+/// Returns the limits that tests demand.
+pub(crate) fn counted() -> impl Iterator<Item = &'static Bar> {
+    BARS.iter().filter(|bar| bar.what.is_count())
+}
+
+/// How a limit fares.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fate {
+    Kept,
+    /// With what was measured, if there is such a contender.
+    NotYet(Option<f64>),
+}
+
+impl Bar {
+    /// Returns the words for it.
+    pub(crate) fn name(&self) -> String {
+        let depth = if self.is_one {
+            "one at a time"
+        } else {
+            "in batches"
+        };
+        format!("{}, {depth}: {}", self.way, self.what.name())
+    }
+
+    /// Compares with what was measured.
+    ///
+    /// # Errors
+    ///
+    /// A limit that was kept is not any more, or one that was not is now, and this table does not know.
+    pub(crate) fn check(&self, all: &[Measured]) -> Result<Fate> {
+        let (value, limit) = (self.value(all), self.limit);
+        match (self.reached, value) {
+            (Yes, Some(value)) if value <= limit => Ok(Fate::Kept),
+            (Yes, Some(value)) => bail!("{value:.2}, and at most {limit} is wanted"),
+            (Yes, None) => bail!("there is no such contender any more"),
+            (NotYet, Some(value)) if value <= limit => {
+                bail!(
+                    "{value:.2} is within {limit}: make the table in bars.rs say so, for it to stay so"
+                )
+            }
+            (NotYet, value) => Ok(Fate::NotYet(value)),
+        }
+    }
+
+    /// Returns what is limited, if there is such a contender.
+    fn value(&self, all: &[Measured]) -> Option<f64> {
+        let is_deep = |case: &Case| (case.depth == 1) == self.is_one;
+        let find = |driver: &str, way: &str| {
+            all.iter().find(|one| {
+                let case = one.case();
+                case.driver == driver && case.way == way && is_deep(case)
+            })
+        };
+        let ours = find("levitate", self.way)?;
+        let time = |other: Option<&Measured>| Some(ours.times.median_ns / other?.times.median_ns);
+        match self.what {
+            Instructions => Some(ours.counts.driver()),
+            InstructionsInFloors => {
+                Some(ours.counts.driver() / find("floor", "split-indirect")?.counts.driver())
+            }
+            Allocations => Some(ours.times.allocations),
+            TimeInFloors => time(find("floor", &ours.case().ring)),
+            TimeInVirtioDrivers => time(find("virtio-drivers", "split-direct")),
+            TimeInFastest => {
+                let is_peer = |one: &&Measured| {
+                    let case = one.case();
+                    !["device", "floor", "levitate"].contains(&case.driver.as_str())
+                        && is_deep(case)
+                        && self.is_alike(case)
+                };
+                let by_time =
+                    |a: &&Measured, b: &&Measured| a.times.median_ns.total_cmp(&b.times.median_ns);
+                time(all.iter().filter(is_peer).min_by(by_time))
+            }
+        }
+    }
+
+    /// Says whether another crate's way is of the same kind: a block driver, or a queue with rings of the same format.
+    fn is_alike(&self, other: &Case) -> bool {
+        let kind = |way: &str| way.split('-').next().map(str::to_owned);
+        kind(self.way) == kind(&other.way)
+    }
+}
+
+const HEADINGS: [&str; 6] = [
+    "limited",
+    "way",
+    "one at a time",
+    "limit",
+    "in batches",
+    "limit",
+];
+
+/// Returns what was measured for each limit, as a table; what is beyond its limit is bold.
+pub(super) fn render(all: &[Measured]) -> String {
+    let cells = |bar: &Bar| {
+        let value = match bar.value(all) {
+            Some(value) if value <= bar.limit => format!("{value:.2}"),
+            Some(value) => format!("**{value:.2}**"),
+            None => "none there".to_owned(),
+        };
+        [value, bar.limit.to_string()]
+    };
+    let (pairs, _) = BARS.as_chunks::<2>();
+    let rows = pairs.iter().map(|[one, batch]| {
+        let [[value, limit], [batch_value, batch_limit]] = [cells(one), cells(batch)];
+        let what = one.what.name().to_owned();
+        [
+            what,
+            one.way.to_owned(),
+            value,
+            limit,
+            batch_value,
+            batch_limit,
+        ]
+    });
+    grid::render(HEADINGS, 2, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::measured;
+    use super::*;
+
+    fn bar(what: What, way: &'static str, limit: f64, reached: Reached) -> Bar {
+        Bar {
+            what,
+            way,
+            is_one: true,
+            limit,
+            reached,
+        }
+    }
+
+    #[test]
+    fn a_limit_is_kept_broken_or_reached() {
+        let all = [measured("levitate", "split-direct", 1, 120.0, 20.0)];
+        let check = |limit, reached| bar(Instructions, "split-direct", limit, reached).check(&all);
+        assert_eq!(check(120.0, Yes).unwrap(), Fate::Kept);
+        assert!(
+            check(119.0, Yes)
+                .unwrap_err()
+                .to_string()
+                .contains("120.00")
+        );
+        assert_eq!(check(119.0, NotYet).unwrap(), Fate::NotYet(Some(120.0)));
+        let reached = check(120.0, NotYet).unwrap_err().to_string();
+        assert!(reached.contains("bars.rs"), "{reached}");
+    }
+
+    #[test]
+    fn a_contender_that_is_not_there_is_missed_only_once_it_was() {
+        let check = |reached| bar(Instructions, "packed-direct", 185.0, reached).check(&[]);
+        assert_eq!(check(NotYet).unwrap(), Fate::NotYet(None));
+        assert!(check(Yes).is_err());
+    }
+
+    #[test]
+    fn what_is_compared_with_is_of_the_same_kind_and_depth() {
+        let all = [
+            measured("levitate", "split-direct", 1, 120.0, 20.0),
+            measured("levitate", "block", 1, 120.0, 30.0),
+            measured("floor", "split-direct", 1, 80.0, 16.0),
+            measured("floor", "split-indirect", 1, 60.0, 15.0),
+            measured("virtio-drivers", "split-direct", 1, 250.0, 50.0),
+            measured("virtio-drivers", "split-indirect", 16, 250.0, 10.0),
+            measured("libblkio", "split-direct", 1, 300.0, 40.0),
+            measured("libblkio", "packed-direct", 1, 300.0, 35.0),
+            measured("libblkio", "block-packed", 1, 300.0, 60.0),
+        ];
+        let value = |what, way| bar(what, way, 1.0, Yes).value(&all).unwrap();
+        let is = |value: f64, wanted: f64| assert!((value - wanted).abs() < 1e-9, "{value}");
+        is(value(InstructionsInFloors, "block"), 2.0);
+        is(value(TimeInFloors, "split-direct"), 1.25);
+        is(value(TimeInVirtioDrivers, "split-direct"), 0.4);
+        is(value(TimeInFastest, "split-direct"), 0.5);
+        is(value(TimeInFastest, "block"), 0.5);
+        is(value(Allocations, "block"), 0.0);
+    }
+
+    #[test]
+    fn no_limit_is_there_twice() {
+        for (place, bar) in BARS.iter().enumerate() {
+            let same = BARS.iter().position(|other| other.name() == bar.name());
+            assert_eq!(same, Some(place), "{}", bar.name());
+        }
+        assert!(counted().count() > 0);
+    }
+}
