@@ -1,11 +1,11 @@
 //! `cargo xtask bench queue`: what a request costs in a virtqueue, ours beside other crates' and a floor, in one process.
 //!
-//! [`program`] builds and runs what measures, [`callgrind`] has valgrind count its instructions; [`bars`] says what the figures
+//! [`program`] builds and runs what measures, [`callgrind`] has valgrind count its instructions; [`limits`] says what the figures
 //! have to be, [`expected`] what they were; [`table`] shows them.
 
-pub(crate) mod bars;
 mod callgrind;
 pub(crate) mod expected;
+pub(crate) mod limits;
 mod program;
 mod table;
 
@@ -58,7 +58,7 @@ pub(crate) fn measure(rounds: usize) -> Result<Vec<Measured>> {
 pub(super) fn run(options: &QueueOptions, setup: &Setup) -> Result<u8> {
     setup.ensure(&[Prerequisite::Valgrind])?;
     let all = measure(ROUNDS)?;
-    let text = format!("{}\n{}", table::render(&all), bars::render(&all));
+    let text = format!("{}\n{}", table::render(&all), limits::render(&all));
     println!("{text}");
     if let Some(path) = &options.json {
         let json = serde_json::to_string_pretty(&all)? + "\n";

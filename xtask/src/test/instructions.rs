@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::tally::{Tally, report};
 use crate::bench::queue;
-use crate::bench::queue::bars::{self, Fate};
 use crate::bench::queue::expected::Expected;
+use crate::bench::queue::limits::{self, Fate};
 use crate::interrupt;
 use crate::setup::{Prerequisite, Setup};
 
@@ -29,9 +29,9 @@ pub(super) fn run(bless: bool, setup: &Setup) -> Result<Tally> {
         measured.save()?;
     }
     compare(&measured, &mut tally)?;
-    for bar in bars::counted() {
-        let name = format!("bar: {}", bar.name());
-        match bar.check(&all) {
+    for limit in limits::counted() {
+        let name = format!("limit: {}", limit.name());
+        match limit.check(&all) {
             Ok(Fate::NotYet(value)) => {
                 let value = value.map_or_else(
                     || "there is no such contender".to_owned(),
