@@ -1,5 +1,6 @@
 //! What a device is, whatever the transport: a [`DeviceModel`] for what it does, and a core around it for status, features and queues.
 
+mod answer;
 mod behaviour;
 mod complaint;
 mod control;

@@ -36,6 +36,8 @@ pub struct RingFeatures {
     pub event_index: bool,
     /// VIRTIO_F_RING_PACKED.
     pub packed: bool,
+    /// VIRTIO_F_IN_ORDER.
+    pub in_order: bool,
 }
 
 /// One virtqueue as its device knows it.
@@ -210,7 +212,10 @@ impl DeviceQueue {
             Rings::None => Ok(false),
             Rings::Split(queue) => {
                 queue.give_back(used, memory, features)?;
-                queue.wants_interrupt(memory, features)
+                match used.chains {
+                    1 => queue.wants_interrupt(memory, features),
+                    _ => queue.wants_interrupt_unaided(memory, features),
+                }
             }
             Rings::Packed(queue) => {
                 queue.give_back(used, memory, violations)?;
@@ -246,7 +251,7 @@ impl DeviceQueue {
     ) -> Result<bool, RingError> {
         match &mut self.rings {
             Rings::None => Ok(false),
-            Rings::Split(queue) => queue.wants_interrupt_for_lies(memory, features),
+            Rings::Split(queue) => queue.wants_interrupt_unaided(memory, features),
             Rings::Packed(queue) => Ok(queue.wants_interrupt(memory, features)?),
         }
     }

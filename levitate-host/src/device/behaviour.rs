@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::queue::{Chain, Used};
+
 /// When a device answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Completion {
@@ -67,6 +69,11 @@ pub struct Behaviour {
     pub completion: Completion,
     /// What it says about notifications.
     pub suppression: Suppression,
+    /// With VIRTIO_F_IN_ORDER, gives all that it answers in one go back with one used element, or one used descriptor, where the
+    /// specification allows that: what is skipped was written all over.
+    pub batches: bool,
+    /// Puts noise where drivers have to look at nothing: NEXT in used descriptors of packed rings, and a length in those without WRITE.
+    pub noisy_used: bool,
     /// A device with a thread of its own lets other threads run after each request, so that they come between any two.
     pub gives_way: bool,
     /// InterruptStatus stays 0 whatever happens: notifications are lost on the way.
@@ -77,6 +84,16 @@ pub struct Behaviour {
     pub config_override: Vec<(usize, Vec<u8>)>,
     /// Length of the configuration space, if not that of the model.
     pub config_len_bytes: Option<usize>,
+}
+
+impl Behaviour {
+    /// Returns what is said when `chain` is given back.
+    pub(super) fn used(&self, chain: &Chain, len_bytes: u32) -> Used {
+        Used {
+            is_noisy: self.noisy_used,
+            ..Used::new(chain, len_bytes)
+        }
+    }
 }
 
 impl Default for Behaviour {
@@ -96,6 +113,8 @@ impl Default for Behaviour {
             ignore_queue_setup: false,
             completion: Completion::Inline,
             suppression: Suppression::Follow,
+            batches: false,
+            noisy_used: false,
             gives_way: false,
             lose_interrupts: false,
             config_never_still: false,

@@ -62,17 +62,15 @@ macro_rules! controls {
             }
 
             /// Answers the request at `position` in [`waiting`](Self::waiting), out of order; false if there is none.
+            ///
+            /// With VIRTIO_F_IN_ORDER those before it in its queue are answered too.
             pub fn release_at(&self, position: usize) -> bool {
                 self.with_core(|core| core.answer_at(position))
             }
 
             /// Answers all requests that wait, oldest first, and returns how many.
             pub fn release_all(&self) -> usize {
-                let mut released = 0;
-                while self.release_one() {
-                    released += 1;
-                }
-                released
+                self.with_core(|core| core.answer_all())
             }
 
             /// Writes `avail_event` of `queue`, or of a packed one offset and wrap counter of the device event suppression;

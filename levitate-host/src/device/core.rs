@@ -7,13 +7,13 @@ mod rules;
 mod status;
 mod watch;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::feature::{EVENT_IDX, INDIRECT_DESC, RING_PACKED, VERSION_1};
+use super::feature::{EVENT_IDX, IN_ORDER, INDIRECT_DESC, RING_PACKED, VERSION_1};
 use super::{Behaviour, DeviceModel, Fault, Violations};
 use crate::clock::DeviceClock;
 use crate::dma::DeviceMemory;
-use crate::queue::{Areas, DeviceQueue, RingError, RingFeatures};
+use crate::queue::{Areas, DeviceQueue, RingError, RingFeatures, Used};
 
 use super::service::Pending;
 pub(crate) use rules::Rules;
@@ -67,6 +67,8 @@ pub(crate) struct Core<M> {
     pub(crate) queues: Vec<DeviceQueue>,
     pub(super) pending: Vec<Pending>,
     pub(super) forgotten: Vec<Pending>,
+    /// What was used and not given back yet, by queue.
+    pub(super) batches: BTreeMap<u16, Used>,
     /// Queues that the device's thread has not looked at since they were notified.
     pub(super) notified: BTreeSet<u16>,
     pub(super) is_broken: bool,
@@ -115,6 +117,7 @@ impl<M: DeviceModel> Core<M> {
             queues,
             pending: Vec::new(),
             forgotten: Vec::new(),
+            batches: BTreeMap::new(),
             notified: BTreeSet::new(),
             is_broken: false,
             config_changes: Vec::new(),
@@ -159,6 +162,7 @@ impl<M: DeviceModel> Core<M> {
             indirect: self.negotiated & INDIRECT_DESC != 0,
             event_index: self.negotiated & EVENT_IDX != 0,
             packed: self.negotiated & RING_PACKED != 0,
+            in_order: self.negotiated & IN_ORDER != 0,
         }
     }
 

@@ -32,3 +32,18 @@ pub enum Fault {
     /// The answer is given properly, and DEVICE_NEEDS_RESET is set.
     NeedsReset,
 }
+
+impl Fault {
+    /// Says whether it is about what is written to the rings, and not about the answer itself.
+    pub(super) const fn is_about_rings(self) -> bool {
+        matches!(
+            self,
+            Self::UsedIdOutOfRange
+                | Self::UsedIdNotInFlight
+                | Self::UsedTwice
+                | Self::UsedIndexJump(_)
+                | Self::NoUsedElement
+                | Self::UsedRingMisplaced
+        )
+    }
+}

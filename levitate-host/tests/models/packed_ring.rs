@@ -1,7 +1,7 @@
 //! A driver's side of a packed virtqueue, written byte by byte (§2.8): [`PackedRing`].
 
 use levitate_hal::DmaRegion;
-use levitate_host::Pool;
+use levitate_host::{DeviceMemory, Pool};
 
 const NEXT: u16 = 1;
 const AVAIL: u16 = 1 << 7;
@@ -16,6 +16,7 @@ pub(crate) type Element = (u64, u32, u16);
 pub(crate) struct PackedRing {
     pub(crate) size: u16,
     pub(crate) memory: DmaRegion<Pool>,
+    whole: DeviceMemory,
     /// Where the three areas begin, from the start of the memory.
     pub(crate) descriptors: usize,
     pub(crate) driver: usize,
@@ -41,6 +42,7 @@ impl PackedRing {
         Self {
             size,
             memory: DmaRegion::new(pool, driver + 32, 16).unwrap(),
+            whole: pool.device_memory(),
             descriptors: 0,
             driver,
             device: driver + 8,
@@ -106,13 +108,6 @@ impl PackedRing {
         }
     }
 
-    /// Has [`publish`](Self::publish) say with these two bits whose the first descriptor is.
-    pub(crate) fn mark(&mut self, marks: u16) {
-        if let Some((_, flags)) = &mut self.held_back {
-            *flags = *flags & !(AVAIL | USED) | marks;
-        }
-    }
-
     pub(crate) fn write_flags(&self, slot: u16, flags: u16) {
         self.put(self.descriptors + 16 * usize::from(slot) + 14, flags);
     }
@@ -129,6 +124,19 @@ impl PackedRing {
 
     /// Takes one used list, and says its ID and what was written if anything was.
     pub(crate) fn take_used(&mut self) -> Option<(u16, Option<u32>)> {
+        let used = self.look()?;
+        self.skip(used.0);
+        Some(used)
+    }
+
+    /// As [`take_used`](Self::take_used), of one used descriptor that stands for the lists of all these IDs.
+    pub(crate) fn take_used_for(&mut self, ids: &[u16]) -> Option<(u16, Option<u32>)> {
+        let used = self.look()?;
+        ids.iter().for_each(|id| self.skip(*id));
+        Some(used)
+    }
+
+    fn look(&self) -> Option<(u16, Option<u32>)> {
         let at = self.descriptors + 16 * usize::from(self.used);
         let flags = self.get(at + 14);
         let wanted = if self.used_wrap { AVAIL | USED } else { 0 };
@@ -137,14 +145,18 @@ impl PackedRing {
         }
         let id = self.get(at + 12);
         let len = u32::from_le_bytes(self.memory.read(at + 8).unwrap());
-        for _ in 0..self.lists[usize::from(id)] {
+        Some((id, (flags & 2 != 0).then_some(len)))
+    }
+
+    /// Goes on behind the list of `id`; an ID that no list has takes no descriptors.
+    fn skip(&mut self, id: u16) {
+        for _ in 0..self.lists.get(usize::from(id)).copied().unwrap_or(0) {
             self.used += 1;
             if self.used == self.size {
                 self.used = 0;
                 self.used_wrap = !self.used_wrap;
             }
         }
-        Some((id, (flags & 2 != 0).then_some(len)))
     }
 
     /// Tells the device of which used descriptors the driver wants to hear.
@@ -153,12 +165,14 @@ impl PackedRing {
         self.put(self.driver + 2, flags);
     }
 
-    /// Writes a 16-bit number at an offset into the memory.
+    /// Writes a 16-bit number at an offset into the memory; whole, for a device with a thread may be reading it.
     pub(crate) fn put(&self, at: usize, value: u16) {
-        self.memory.write(at, &value.to_le_bytes()).unwrap();
+        let addr = self.memory.device_addr().get() + at as u64;
+        self.whole.store_u16(addr, value).unwrap();
     }
 
     pub(crate) fn get(&self, at: usize) -> u16 {
-        u16::from_le_bytes(self.memory.read(at).unwrap())
+        let addr = self.memory.device_addr().get() + at as u64;
+        self.whole.load_u16(addr).unwrap()
     }
 }

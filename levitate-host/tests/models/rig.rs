@@ -11,6 +11,7 @@ pub(crate) const INDIRECT: u16 = 4;
 pub(crate) const INDIRECT_DESC: u64 = 1 << 28;
 pub(crate) const EVENT_IDX: u64 = 1 << 29;
 pub(crate) const VERSION_1: u64 = 1 << 32;
+pub(crate) const IN_ORDER: u64 = 1 << 35;
 
 /// A buffer for a chain: address, length, whether the device writes it.
 pub(crate) type Part = (u64, u32, bool);

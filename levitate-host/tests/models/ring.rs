@@ -5,7 +5,7 @@ use levitate_host::block::pattern;
 use levitate_host::queue::RingError;
 use levitate_host::{BlockModel, Completion, Version};
 
-use crate::rig::{INDIRECT, INDIRECT_DESC, NEXT, Part, Rig, WRITE};
+use crate::rig::{EVENT_IDX, IN_ORDER, INDIRECT, INDIRECT_DESC, NEXT, Part, Rig, VERSION_1, WRITE};
 
 pub(crate) const SIZE: u16 = 8;
 
@@ -294,4 +294,66 @@ fn an_indirect_chain_is_no_longer_than_the_queue() {
         assert_eq!(split, wanted);
         assert_eq!(rig.device.ring_errors().len(), wanted.len());
     }
+}
+
+#[test]
+fn with_in_order_one_used_element_may_stand_for_a_batch() {
+    let mut rig = Rig::plug(BlockModel::patterned(8), Version::Two, |behaviour| {
+        behaviour.offer = IN_ORDER;
+        behaviour.batches = true;
+    });
+    rig.probe();
+    rig.negotiate(IN_ORDER | EVENT_IDX | VERSION_1);
+    rig.set_up_queue(0, SIZE);
+    rig.go();
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    let mut used = 0_u16;
+    // More than the 16 bits of an index count, and over the end of the ring again and again.
+    for round in 0..22_000_u32 {
+        let ring = &mut rig.rings[0];
+        let heads = [0; 3].map(|_| {
+            let head = ring.write_chain(&flush(at));
+            ring.publish(head);
+            head
+        });
+        ring.set_used_event(used.wrapping_add(2));
+        let before = rig.device.interrupts_raised();
+        rig.notify(0);
+        let ring = &rig.rings[0];
+        assert_eq!(ring.used_element(used), (heads[2].into(), 1), "{round}");
+        used = used.wrapping_add(3);
+        assert_eq!(ring.used_index(), used);
+        assert_eq!(rig.device.interrupts_raised(), before + 1);
+    }
+    rig.device.assert_clean();
+}
+
+#[test]
+fn with_in_order_nothing_overtakes_what_is_held() {
+    let mut rig = Rig::plug(BlockModel::patterned(8), Version::Two, |behaviour| {
+        behaviour.offer = IN_ORDER;
+        behaviour.completion = Completion::Held;
+    });
+    rig.probe();
+    rig.negotiate(IN_ORDER | VERSION_1);
+    rig.set_up_queue(0, SIZE);
+    rig.go();
+    let (_buffer, at) = rig.buffer(&FLUSH);
+    rig.send(0, &flush(at));
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.send(0, &flush(at));
+    assert_eq!(rig.rings[0].used_index(), 0, "it waits for the other");
+    assert!(rig.device.release_one());
+    assert_eq!(rig.rings[0].used_index(), 2, "and goes with it");
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Never);
+    rig.send(0, &flush(at));
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.send(0, &flush(at));
+    assert_eq!(rig.device.waiting(), []);
+    assert_eq!(rig.rings[0].used_index(), 2, "neither is ever used");
+    rig.device.assert_clean();
+    rig.bring_down();
 }

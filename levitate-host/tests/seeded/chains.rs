@@ -3,7 +3,7 @@
 use levitate_host::BlockModel;
 
 use crate::block::{SEG_MAX, SIZE_MAX};
-use crate::driver::INDIRECT_DESC;
+use crate::driver::{IN_ORDER, INDIRECT_DESC};
 use crate::life::Step;
 use crate::message::{Descriptor, INDIRECT, NEXT, WRITE};
 use crate::table::Act::{After, Instead};
@@ -72,6 +72,38 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         }),
     )
     .on(|behaviour| behaviour.withhold = SIZE_MAX | SEG_MAX),
+    Seeded::new(
+        "SPLIT-05",
+        "a descriptor that does not follow the one before it, with IN_ORDER",
+        Step::WriteChain,
+        After(|driver, run| {
+            let [mut first, mut second] = [0, 1].map(|index| driver.chain[index]);
+            if run.is_broken() {
+                (first.next, second.next) = (7, 2);
+                driver.ring().write_descriptor(7, second);
+            }
+            driver.ring().write_descriptor(0, first);
+        }),
+    )
+    .modern()
+    .accepting(IN_ORDER)
+    .on(|behaviour| behaviour.offer = IN_ORDER),
+    Seeded::new(
+        "SPLIT-10",
+        "an indirect table out of sequence, with IN_ORDER",
+        Step::Build,
+        After(|driver, run| {
+            if run.is_broken() {
+                driver.chain.swap(1, 2);
+                for (index, next) in [2, 3, 1].into_iter().enumerate() {
+                    driver.chain[index].next = next;
+                }
+            }
+        }),
+    )
+    .modern()
+    .accepting(INDIRECT_DESC | IN_ORDER)
+    .on(|behaviour| behaviour.offer = IN_ORDER),
     Seeded::new(
         "SPLIT-06",
         "an indirect table without INDIRECT_DESC",

@@ -13,6 +13,7 @@ pub(crate) const EVENT_IDX: u64 = 1 << 29;
 pub(crate) const VERSION_1: u64 = 1 << 32;
 const ANY_LAYOUT: u64 = 1 << 27;
 pub(crate) const RING_PACKED: u64 = 1 << 34;
+pub(crate) const IN_ORDER: u64 = 1 << 35;
 const ORDER_PLATFORM: u64 = 1 << 36;
 pub(crate) const NOTIFICATION_DATA: u64 = 1 << 38;
 

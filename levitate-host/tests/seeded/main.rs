@@ -27,6 +27,7 @@ mod notifications;
 mod packed;
 mod packed_lists;
 #[path = "../models/packed_ring.rs"]
+#[expect(dead_code, reason = "tests of the models use more of it")]
 mod packed_ring;
 mod queues;
 mod registers;

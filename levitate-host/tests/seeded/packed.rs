@@ -4,6 +4,7 @@ use levitate_host::{BlockModel, Completion};
 
 use crate::driver::{Driver, EVENT_IDX, INDIRECT_DESC, NOTIFICATION_DATA, RING_PACKED};
 use crate::life::Step;
+use crate::message::INDIRECT;
 use crate::table::Act::{After, Before, Both, Instead};
 use crate::table::{Run, Seeded, assert_each_is_named};
 
@@ -184,8 +185,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         Step::Publish,
         Both(|driver, run| {
             let marks = run.either(AVAIL | USED, AVAIL);
-            driver.packed[0].mark(marks);
-            driver.packed[0].publish();
+            driver.packed[0].write_flags(0, marks | INDIRECT);
         }),
     )
     .packed()

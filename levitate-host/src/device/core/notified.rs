@@ -48,8 +48,8 @@ impl<M: DeviceModel> Core<M> {
         }
     }
 
-    /// Checks the upper half of a notification that carries data: where the driver goes on (§2.9).
-    pub(crate) fn check_notification_data(&mut self, queue: u16, data: u16) {
+    /// Checks the data of a notification: where the driver goes on in the available ring, or in the packed one (§2.9).
+    pub(crate) fn check_notified_of(&mut self, queue: u16, next: u16) {
         let is_packed = self.ring_features().packed;
         let Some(rings) = self.queues.get(usize::from(queue)) else {
             return;
@@ -58,15 +58,15 @@ impl<M: DeviceModel> Core<M> {
         let Ok(wanted) = rings.notification_data(&self.memory) else {
             return;
         };
-        if !rings.is_enabled() || data == wanted {
+        if !rings.is_enabled() || next == wanted {
             return;
         }
-        let rule = match (is_packed, data ^ wanted) {
+        let rule = match (is_packed, next ^ wanted) {
             (false, _) => "DN-01",
             (true, WRAP) => "DN-02",
             (true, _) => "PACKED-04",
         };
-        let what = format!("queue {queue} was notified with {data:#06x}, not {wanted:#06x}");
+        let what = format!("queue {queue} was notified with {next:#06x}, not {wanted:#06x}");
         self.violations.add(rule, what);
     }
 

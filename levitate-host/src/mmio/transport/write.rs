@@ -136,16 +136,19 @@ impl<M: DeviceModel> Transport<M> {
 
     fn write_notify(&mut self, value: u32) -> Option<Instant> {
         let has_data = self.core.negotiated() & NOTIFICATION_DATA != 0;
-        let index = if has_data { value & 0xffff } else { value };
+        let index = match has_data {
+            true => value & 0xffff,
+            false => value,
+        };
         if index as usize >= self.queues.len() {
             self.violation("MMIO-32", format!("{value:#x} was written to QueueNotify"));
             return None;
         }
+        let queue = index as u16;
         if has_data {
-            let data = (value >> 16) as u16;
-            self.core.check_notification_data(index as u16, data);
+            self.core.check_notified_of(queue, (value >> 16) as u16);
         }
-        self.core.notify(index as u16)
+        self.core.notify(queue)
     }
 
     fn write_status(&mut self, value: u32) {

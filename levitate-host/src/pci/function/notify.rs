@@ -53,8 +53,7 @@ impl<M: DeviceModel> Function<M> {
             self.violation(rule, format!("queue {queue} was notified with {value:#x}"));
         }
         if has_data && width_bytes == 4 {
-            self.core
-                .check_notification_data(queue, (value >> 16) as u16);
+            self.core.check_notified_of(queue, (value >> 16) as u16);
         }
         if self.command() & BUS_MASTER == 0 {
             self.guest_error(format!(

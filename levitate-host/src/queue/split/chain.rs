@@ -130,10 +130,26 @@ pub(super) fn walk(
                 size: queue.size,
             });
         }
+        if features.in_order {
+            check_order(index, next, &chain, queue.size, violations);
+        }
         index = next;
         if chain.indirect_table.is_none() {
             chain.descriptors += 1;
         }
+    }
+}
+
+/// Checks that descriptors follow each other in memory, as they have to with IN_ORDER.
+fn check_order(index: u16, next: u16, chain: &Chain, size: u16, violations: &mut Violations) {
+    let is_indirect = chain.indirect_table.is_some();
+    let following = match index + 1 {
+        first if !is_indirect && first == size => 0,
+        following => following,
+    };
+    if next != following {
+        let rule = if is_indirect { "SPLIT-10" } else { "SPLIT-05" };
+        violations.add(rule, format!("descriptor {next} comes after {index}"));
     }
 }
 

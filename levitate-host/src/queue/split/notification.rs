@@ -87,8 +87,8 @@ impl SplitQueue {
         Ok(is_needed && (features.event_index || !self.is_interrupt_unwanted(memory)?))
     }
 
-    /// As `wants_interrupt`, for lies, of which rust-vmm does not know.
-    pub(in super::super) fn wants_interrupt_for_lies(
+    /// As `wants_interrupt`, for what was written beside rust-vmm, which counts what it has written itself.
+    pub(in super::super) fn wants_interrupt_unaided(
         &mut self,
         memory: &DeviceMemory,
         features: RingFeatures,
