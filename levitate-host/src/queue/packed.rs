@@ -181,7 +181,9 @@ impl PackedQueue {
         let next = self.next_available;
         let known = Descriptor::from(self.known[usize::from(next.slot)]).flags;
         let is_written = descriptor::marks(flags) != descriptor::marks(known);
-        if !is_written || self.owned >= self.size || self.noted == Some((next, flags)) {
+        // Of a full ring this is a descriptor in use.
+        let is_judged = is_written && !self.is_at_odds && self.owned < self.size;
+        if !is_judged || self.noted == Some((next, flags)) {
             return;
         }
         let (rule, what) = match descriptor::is_available(flags, !next.wrap) {

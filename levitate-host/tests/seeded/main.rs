@@ -31,6 +31,7 @@ mod packed_lists;
 mod packed_ring;
 mod queues;
 mod registers;
+mod requests;
 mod ring;
 mod status;
 mod table;
