@@ -29,18 +29,8 @@ impl PackedQueue {
             let slot = self.slot_ahead(descriptors.len() as u16 - 1);
             let mut indirect_table = None;
             if descriptor.flags & INDIRECT != 0 {
-                let is_alone = descriptors.len() == 1 && descriptor.flags & NEXT == 0;
-                let Descriptor { flags, .. } = descriptor;
-                if !features.indirect {
-                    let what = format!("descriptor {slot} is INDIRECT, which was not negotiated");
-                    violations.add("PACKED-12", what);
-                    return Err(RingError::Flags { index: slot, flags });
-                }
-                if !is_alone {
-                    let what = format!("descriptor {slot} is INDIRECT and part of a list");
-                    violations.add("PACKED-15", what);
-                    return Err(RingError::Flags { index: slot, flags });
-                }
+                let is_first = descriptors.len() == 1;
+                check_indirect(slot, descriptor.flags, is_first, features, violations)?;
                 let Descriptor {
                     addr, len_bytes, ..
                 } = descriptor;
@@ -141,6 +131,26 @@ impl PackedQueue {
         }
         Ok(elements.buffers)
     }
+}
+
+/// Checks that a descriptor may refer to an indirect table, where `is_first` says whether its list begins with it (§2.8.19).
+fn check_indirect(
+    slot: u16,
+    flags: u16,
+    is_first: bool,
+    features: RingFeatures,
+    violations: &mut Violations,
+) -> Result<(), RingError> {
+    let (rule, what) = if !features.indirect {
+        ("PACKED-12", "was not negotiated")
+    } else if !is_first || flags & NEXT != 0 {
+        ("PACKED-15", "must not be part of a list")
+    } else {
+        return Ok(());
+    };
+    let what = format!("descriptor {slot} is INDIRECT, which {what}");
+    violations.add(rule, what);
+    Err(RingError::Flags { index: slot, flags })
 }
 
 /// The elements of a buffer, as far as they are known.
