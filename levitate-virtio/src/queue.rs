@@ -76,6 +76,7 @@ pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     /// With VIRTIO_F_IN_ORDER what is in flight, the oldest first; else nothing.
     flight: List,
     identity: Identity,
+    #[cfg_attr(not(test), expect(dead_code, reason = "told by tests only yet"))]
     ring_config: RingConfig,
 }
 

@@ -118,6 +118,7 @@ mod tests {
 
     fn options(change: impl FnOnce(&mut BenchOptions)) -> BenchOptions {
         let mut options = BenchOptions {
+            other: None,
             arch: None,
             machine: None,
             transport: None,

@@ -114,7 +114,8 @@ impl Ring {
 
     /// Makes the chain at `head` the one of this number among those that are made available next.
     pub(super) fn offer(&self, number: u16, head: u16) {
-        let entry = usize::from(self.index.wrapping_add(number) & self.size.mask()) * size_of::<u16>();
+        let entry =
+            usize::from(self.index.wrapping_add(number) & self.size.mask()) * size_of::<u16>();
         let entry = self.block.available_ring + layout::AVAILABLE_RING + entry;
         self.memory.store(entry, head.to_le());
     }
