@@ -56,12 +56,10 @@ impl<C: Clock + ?Sized> Clock for &C {
     }
 }
 
-/// Calls of what is polled between two readings of the clock: at first, and where that many take a good part of the timeout.
-const FEW_CALLS: u32 = 1 << 4;
-/// As many more where they are quick, which is when a reading would cost more than the calls.
-const MANY_CALLS: u32 = FEW_CALLS << 8;
-/// Calls are quick if a few take less than this part of the timeout, as a power of two: many take less than an eighth then.
-const QUICK_LOG2: u32 = 11;
+/// Calls of what is polled between two readings of the clock where they are quick: a reading would cost more than the call.
+const MANY_CALLS: u32 = 1 << 12;
+/// A call is quick if it takes less than this part of the timeout, as a power of two: many take less than an eighth then.
+const QUICK_LOG2: u32 = 15;
 
 /// The end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,28 +96,27 @@ impl Deadline {
     /// `poll` is called at least once, and once more after the deadline: a caller that was not
     /// scheduled for a while still finds what arrived meanwhile.
     ///
-    /// The clock is not read before each call: in a virtual machine that may leave the guest, and have to wait there for the very
+    /// The clock is read before each call that is slow only: in a virtual machine that may leave the guest, and have to wait there for the very
     /// device that is waited for. Where a call takes as long as the one before, the wait is at most an eighth longer than it should be.
     pub fn poll<R>(&self, clock: &impl Clock, mut poll: impl FnMut() -> Option<R>) -> Option<R> {
         let quick_nanos = self.end.0.saturating_sub(self.start.0) >> QUICK_LOG2;
-        let mut calls = FEW_CALLS;
-        let mut last = self.start;
+        let mut last = None::<Instant>;
         loop {
+            let now = clock.now();
+            if now >= self.end {
+                return poll();
+            }
+            let calls = match last {
+                Some(last) if now.0.saturating_sub(last.0) < quick_nanos => MANY_CALLS,
+                _ => 1,
+            };
+            last = Some(now);
             for _ in 0..calls {
                 if let Some(result) = poll() {
                     return Some(result);
                 }
                 clock.relax();
             }
-            let now = clock.now();
-            if now >= self.end {
-                return poll();
-            }
-            calls = match now.0.saturating_sub(last.0) < quick_nanos {
-                true => MANY_CALLS,
-                false => FEW_CALLS,
-            };
-            last = now;
         }
     }
 }
@@ -150,7 +147,7 @@ mod tests {
             }),
             None
         );
-        assert_eq!(turns, 10 * FEW_CALLS + 1, "ten readings, and a look");
+        assert_eq!(turns, 10, "nine before the deadline, one after");
     }
 
     #[test]
@@ -164,8 +161,8 @@ mod tests {
         });
         assert_eq!(
             answer,
-            Some(2),
-            "one reading began the wait, one came after a few calls"
+            Some(3),
+            "readings of the deadline, before the first call and after it"
         );
     }
 
