@@ -82,7 +82,13 @@ impl Deadline {
     /// Says whether the deadline has passed.
     #[must_use]
     pub fn is_missed(&self, clock: &impl Clock) -> bool {
-        clock.now() >= self.end
+        self.is_missed_at(clock.now())
+    }
+
+    /// Says whether the deadline has passed at `now`.
+    #[must_use]
+    pub fn is_missed_at(&self, now: Instant) -> bool {
+        now >= self.end
     }
 
     /// Returns the whole length of the wait this deadline ends.
@@ -99,12 +105,21 @@ impl Deadline {
     /// The clock is read before each call that is slow only: in a virtual machine that may leave the guest, and have to wait there for the very
     /// device that is waited for. Where a call takes as long as the one before, the wait is at most an eighth longer than it should be.
     pub fn poll<R>(&self, clock: &impl Clock, mut poll: impl FnMut() -> Option<R>) -> Option<R> {
+        self.poll_at(clock, |_| poll())
+    }
+
+    /// As [`poll`](Self::poll), and tells `poll` what the clock read last.
+    pub fn poll_at<R>(
+        &self,
+        clock: &impl Clock,
+        mut poll: impl FnMut(Instant) -> Option<R>,
+    ) -> Option<R> {
         let quick_nanos = self.end.0.saturating_sub(self.start.0) >> QUICK_LOG2;
         let mut last = None::<Instant>;
         loop {
             let now = clock.now();
             if now >= self.end {
-                return poll();
+                return poll(now);
             }
             let calls = match last {
                 Some(last) if now.0.saturating_sub(last.0) < quick_nanos => MANY_CALLS,
@@ -112,7 +127,7 @@ impl Deadline {
             };
             last = Some(now);
             for _ in 0..calls {
-                if let Some(result) = poll() {
+                if let Some(result) = poll(now) {
                     return Some(result);
                 }
                 clock.relax();

@@ -95,7 +95,7 @@ pub(super) fn wait<T: Transport, D: Dma>(
 ) -> Result<Completion<D>, Error> {
     let deadline = Deadline::after(clock, timeout);
     let mut next_look = Deadline::after(clock, STATUS_INTERVAL);
-    let outcome = deadline.poll(clock, || {
+    let outcome = deadline.poll_at(clock, |now| {
         let processed = queue.process();
         if let Some(completion) = take(queue, token) {
             return Some(Ok(completion));
@@ -103,7 +103,7 @@ pub(super) fn wait<T: Transport, D: Dma>(
         if let Err(fault) = processed {
             return Some(Err(fault.into()));
         }
-        if next_look.is_missed(clock) {
+        if next_look.is_missed_at(now) {
             next_look = Deadline::after(clock, STATUS_INTERVAL);
             let status = device.transport().read_status();
             // All ones is what a device that is gone reads; the diagnosis says so.

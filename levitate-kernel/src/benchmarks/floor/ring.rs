@@ -2,10 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::hint::spin_loop;
 use core::sync::atomic::{Ordering, fence};
 
-use levitate_hal::{Deadline, DmaAddr};
+use levitate_hal::{Clock as _, Deadline, DmaAddr};
 use levitate_virtio::queue::layout::{self, Block, Descriptor, DescriptorFlags};
 use levitate_virtio::transport::{Placement, QueueAreas};
 use levitate_virtio::{Features, Interface, Notify as _, QueueIndex, QueueSize, Status, Transport};
@@ -140,7 +139,7 @@ impl Ring {
                     fence(Ordering::Acquire);
                     return Ok(());
                 }
-                spin_loop();
+                KernelClock.relax();
             }
         }
         Err("requests were not answered".into())
