@@ -133,6 +133,9 @@ fn add_status<T: Transport>(transport: &mut T, bits: Status) {
     transport.write_status(status | bits);
 }
 
+/// A device whose features are agreed on, and what they are.
+pub type Agreement<T, F, R = SplitOrPacked> = (Device<T, stage::Negotiated<R>>, Negotiated<F>);
+
 impl<T: Transport> Device<T, stage::Driven> {
     /// Resets the device, acknowledges it and says that it can be driven: steps 1 to 3.
     ///
@@ -178,7 +181,7 @@ impl<T: Transport> Device<T, stage::Driven> {
     pub fn negotiate<F: DeviceFeatures>(
         self,
         wanted: &Wanted<F>,
-    ) -> Result<(Device<T, stage::Negotiated>, Negotiated<F>), InitError> {
+    ) -> Result<Agreement<T, F>, InitError> {
         self.negotiate_for::<F, SplitOrPacked>(wanted)
     }
 
@@ -205,7 +208,7 @@ impl<T: Transport> Device<T, stage::Driven> {
     pub fn negotiate_for<F: DeviceFeatures, R: Format>(
         mut self,
         wanted: &Wanted<F>,
-    ) -> Result<(Device<T, stage::Negotiated<R>>, Negotiated<F>), InitError> {
+    ) -> Result<Agreement<T, F, R>, InitError> {
         let transport = &mut *self.guard.transport;
         let interface = transport.interface();
         let offered = transport.read_device_features();

@@ -255,8 +255,12 @@ fn used_slot<'a, B: Segments, C, D: Dma>(
     let written_bytes = written_bytes(interface, &slot.record, used)?;
     slot.data.sync_for_cpu();
     ring.pass_used(1, slot.record.descriptors);
-    // There is such a slot, and they are numbered in 16 bits.
-    Ok((used.slot as u16, slot, written_bytes))
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "there is such a slot, and they are numbered in 16 bits"
+    )]
+    let number = used.slot as u16;
+    Ok((number, slot, written_bytes))
 }
 
 /// Empties a slot whose request is done, and which is in no list.

@@ -237,7 +237,10 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
     }
 
     fn is_fetched(&self, record: &Record) -> Option<bool> {
-        // Each request is one entry of the available ring.
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "each request is one entry of the available ring, whose index has 16 bits"
+        )]
         let position = record.sequence as u16;
         // A device asks to be notified of the next chain it has not fetched, so all before that one are.
         self.has_event_index.then(|| {
