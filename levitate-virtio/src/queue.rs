@@ -19,11 +19,15 @@ pub mod layout;
 #[cfg_attr(all(test, loom), path = "queue/modelled_memory.rs")]
 #[cfg_attr(not(all(test, loom)), path = "queue/ring_memory.rs")]
 mod memory;
+#[cfg(test)]
+#[cfg(loom)]
+mod model;
 pub mod packed;
 mod prepare;
 mod ring;
 mod size;
 mod slot;
+#[cfg_attr(all(test, loom), path = "queue/modelled_slot_memory.rs")]
 mod slot_memory;
 mod split;
 mod submission;

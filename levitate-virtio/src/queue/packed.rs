@@ -26,7 +26,7 @@ use position::Position;
 /// INVARIANT: `memory` holds `block`, which was computed for the size of the positions.
 #[derive(Debug)]
 pub struct PackedRing<D: Dma> {
-    memory: RingMemory<D>,
+    pub(super) memory: RingMemory<D>,
     block: PackedBlock,
     /// Where the next descriptor is made available.
     next_available: Position,

@@ -15,6 +15,8 @@ use crate::transport::{Placement, QueueAreas};
 mod either;
 mod format;
 
+#[cfg(all(test, loom))]
+pub(super) use either::EitherRing;
 pub use format::{Format, Split, SplitOrPacked};
 
 /// What a ring is made for.

@@ -16,9 +16,6 @@ use crate::features::Features;
 use crate::transport::{Placement, QueueAreas};
 
 #[cfg(test)]
-#[cfg(loom)]
-mod model;
-#[cfg(test)]
 #[cfg(not(loom))]
 mod tests;
 
@@ -29,7 +26,7 @@ mod tests;
 /// INVARIANT: `memory` holds `block`, which was computed for `size`; `mask` is below that.
 #[derive(Debug)]
 pub struct SplitRing<D: Dma> {
-    memory: RingMemory<D>,
+    pub(super) memory: RingMemory<D>,
     block: Block,
     size: QueueSize,
     /// What is left of an index that counts without end: which entry of a ring it falls on.

@@ -6,7 +6,7 @@ use super::{Tally, counted};
 use crate::workspace;
 
 /// Where the proofs are, in `levitate-virtio`.
-const PROOFS: &str = "queue::split::model";
+const PROOFS: &str = "queue::model";
 
 /// Runs the proofs, in a target directory of their own: every crate is built for the checker.
 ///

@@ -99,7 +99,7 @@ impl SplitQueue {
         // `before_suppression_read`, between its write of these and its read of the index (§2.7.7.2).
         // No test can notice its absence where taking a lock waits for the stores before it, as on x86: each access to
         // device memory takes the pool's, also between the store above and the load below. That such a barrier is needed
-        // where nothing else orders the two is shown by the model in `levitate-virtio/src/queue/split/model.rs`.
+        // where nothing else orders the two is shown by the model in `levitate-virtio/src/queue/model.rs`.
         fence(Ordering::SeqCst);
         if !features.event_index {
             return Ok(!self.is_interrupt_unwanted(memory)?);
