@@ -24,12 +24,14 @@ pub enum Barriers {
 }
 
 impl Barriers {
-    /// Orders the stores that fill descriptors and ring entries before the store of the index that publishes them (§2.7.13.3.1).
+    /// Orders the stores that fill descriptors and ring entries before the store that publishes them (§2.7.13.3.1, §2.8.21.1).
+    ///
+    /// It orders earlier loads too: what was read of an answer is read before the device may write there again.
     pub fn before_publish(self) {
         match self {
             // Release: partner is the device's acquiring load of the index.
             Self::Cpu => fence(Ordering::Release),
-            Self::Platform => platform::store_store(),
+            Self::Platform => platform::release(),
         }
     }
 
@@ -63,7 +65,12 @@ impl Barriers {
 mod platform {
     use core::arch::asm;
 
-    pub(super) fn store_store() {
+    pub(super) fn release() {
+        // Nothing weaker orders loads and stores before a later store.
+        full();
+    }
+
+    fn store_store() {
         // SAFETY: a barrier reads and writes nothing; every aarch64 CPU has it at every exception level.
         unsafe { asm!("dmb oshst", options(nostack, preserves_flags)) }
     }
@@ -88,9 +95,9 @@ mod platform {
 mod platform {
     use core::arch::asm;
 
-    pub(super) fn store_store() {
+    pub(super) fn release() {
         // SAFETY: a fence reads and writes nothing; every RISC-V hart has it.
-        unsafe { asm!("fence ow, ow", options(nostack, preserves_flags)) }
+        unsafe { asm!("fence iorw, ow", options(nostack, preserves_flags)) }
     }
 
     pub(super) fn load_load() {
@@ -119,7 +126,7 @@ mod platform {
 
     use core::sync::atomic::{Ordering, fence};
 
-    pub(super) fn store_store() {
+    pub(super) fn release() {
         // Release: partner is the device's read of what was published.
         fence(Ordering::Release);
     }
