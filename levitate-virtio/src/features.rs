@@ -55,7 +55,8 @@ impl Features {
         .union(Self::IN_ORDER)
         .union(Self::ORDER_PLATFORM)
         .union(Self::NOTIFICATION_DATA)
-        .union(Self::NOTIF_CONFIG_DATA);
+        .union(Self::NOTIF_CONFIG_DATA)
+        .union(Self::RING_RESET);
 
     /// What takes a transport to do something of its own, and is accepted only where it says that it does:
     /// [`Transport::supported_features`](crate::Transport::supported_features).
@@ -200,9 +201,9 @@ mod tests {
             Negotiated::<Toy>::choose(u64::MAX, &Wanted::default(), Interface::Modern, ALL);
         assert_eq!(
             negotiated.bits(),
-            7 | 1 << 28 | 1 << 29 | 0x1f << 32 | 1 << 38 | 1 << 39,
+            7 | 1 << 28 | 1 << 29 | 0x1f << 32 | 1 << 38 | 1 << 39 | 1 << 40,
             "INDIRECT_DESC, EVENT_IDX, VERSION_1, ACCESS_PLATFORM, RING_PACKED, IN_ORDER, ORDER_PLATFORM, NOTIFICATION_DATA, \
-             NOTIF_CONFIG_DATA and the toy's own"
+             NOTIF_CONFIG_DATA, RING_RESET and the toy's own"
         );
     }
 

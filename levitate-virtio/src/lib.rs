@@ -31,7 +31,7 @@ pub use init::queue_reset::{QueueQuiesced, QueueResetError};
 pub use init::{Device, InitError, Quiesced, ResetError, stage};
 pub use queue::{
     Completed, Data, DeviceFault, PreparedQueue, Queue, QueueConfig, QueueCounts, QueueError,
-    QueueIndex, QueueSize, Rejected, Slot, SubmitError, Token,
+    QueueIndex, QueueSize, Rejected, RestartError, Slot, SubmitError, Token,
 };
 pub use signal::Signal;
 pub use status::Status;

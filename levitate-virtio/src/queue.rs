@@ -24,6 +24,7 @@ mod memory;
 mod model;
 pub mod packed;
 mod prepare;
+mod restart;
 mod ring;
 mod size;
 mod slot;
@@ -35,6 +36,7 @@ mod submission;
 pub use completion::Completed;
 pub use error::{DeviceFault, QueueError, SubmitError};
 pub use prepare::{PreparedQueue, QueueConfig};
+pub use restart::RestartError;
 pub use ring::{Format, Split, SplitOrPacked};
 pub use size::{QueueIndex, QueueSize};
 pub use slot::{Data, Slot, Token};
@@ -52,7 +54,7 @@ use slot_memory::SlotMemory;
 /// ring formats there is code for.
 ///
 /// Dropping a queue leaks its memory, and that of the requests in flight: only [`Queue::release`], with the proof
-/// that the device was reset, gives it back.
+/// that the device was reset, gives it back. [`Queue::restart`], with the proof that the queue was, gives back the requests.
 ///
 /// INVARIANT: the offsets in the records of `slots` are of `memory`, and a form there is one that `memory` has room for.
 #[derive(Debug)]
@@ -80,7 +82,8 @@ pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     /// With VIRTIO_F_IN_ORDER what is in flight, the oldest first; else nothing.
     flight: List,
     identity: Identity,
-    #[cfg_attr(not(test), expect(dead_code, reason = "told by tests only yet"))]
+    /// Made right before the device was last told of the queue.
+    enabled: Identity,
     ring_config: RingConfig,
 }
 
@@ -230,11 +233,7 @@ impl<'s, B, C, D: Dma, N, R: Format> Queue<'s, B, C, D, N, R> {
             return Err(self);
         }
         for slot in self.slots.iter_mut() {
-            if let Some(context) = slot.context.take() {
-                slot.record.state = State::Idle;
-                slot.record.generation = slot.record.generation.wrapping_add(1);
-                reclaim(slot.take_data(), context);
-            }
+            slot.end(&mut reclaim);
         }
         drop(self.ring.into_memory());
         drop(self.memory.into_memory());

@@ -33,10 +33,6 @@ impl QueueQuiesced {
     /// Says whether the proof is about what `queue` was in the life `device`, given an identity made right before it was enabled.
     ///
     /// Of a queue that was enabled again after the reset it says nothing: the device has that one.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no queue accepts the proof yet, nor RING_RESET")
-    )]
     pub(crate) fn covers(&self, device: Identity, queue: QueueIndex, enabled: Identity) -> bool {
         self.device == device && self.queue == queue && enabled.is_before(self.at)
     }

@@ -76,7 +76,7 @@ pub enum SubmitError {
     Broken(#[from] DeviceFault),
 }
 
-/// How a device broke the rules of a virtqueue, which is then broken until the device is reset.
+/// How a device broke the rules of a virtqueue, which is then broken until the device is reset, or the queue is restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DeviceFault {
@@ -114,4 +114,7 @@ pub enum DeviceFault {
         /// Device-writable bytes of the chain.
         capacity_bytes: u32,
     },
+    /// Not a fault of the device: the queue was reset, and an attempt to [restart](crate::Queue::restart) it failed.
+    #[error("queue was reset and is not enabled again")]
+    NotEnabled,
 }

@@ -47,6 +47,7 @@ pub struct PreparedQueue<'s, B, C, D: Dma, R: Format = SplitOrPacked> {
     shape: Shape,
     interface: Interface,
     identity: Identity,
+    enabled: Identity,
 }
 
 /// How a queue is cut into slots.
@@ -184,8 +185,10 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
             slot.record.offset = memory.offset(number);
         }
 
+        let enabled = Identity::fresh();
         // SAFETY: the ring is at the areas it names and as long as their size says; it and the slots' memory are given back only by
-        // `release`, with proof that the device of this `identity` was reset, and are leaked otherwise.
+        // `release`, with proof that the device of this `identity` was reset, or, the ring, by `restart`, with proof that the queue was
+        // reset since it was `enabled`, and are leaked otherwise.
         if let Err(error) = unsafe { transport.enable_queue(index, &ring.areas()) } {
             if !error.is_device_told() {
                 drop(ring.into_memory());
@@ -211,6 +214,7 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
             shape,
             interface: transport.interface(),
             identity,
+            enabled,
         })
     }
 
@@ -245,6 +249,7 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
             fault: None,
             is_plain: !self.shape.is_in_order,
             identity: self.identity,
+            enabled: self.enabled,
             counts: QueueCounts::default(),
         })
     }

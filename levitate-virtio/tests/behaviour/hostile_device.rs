@@ -10,7 +10,7 @@ use crate::rig::{CONFIG, Rig, TIMEOUT, ring_features, slots};
 
 /// Runs three requests, the first of which is answered with `fault`; returns what the queue says.
 fn lie(plug: Plug, fault: Fault) -> Result<u16, DeviceFault> {
-    let mut outcomes = ring_features().map(|features| lie_with(plug, features, fault));
+    let mut outcomes = ring_features(plug).map(|features| lie_with(plug, features, fault));
     let first = outcomes.next().unwrap();
     // The numbers in a fault differ with the layout of the chains, its kind does not.
     let kind = |outcome: &Result<u16, DeviceFault>| {
@@ -72,13 +72,15 @@ fn an_id_beyond_the_table_is_a_fault() {
 #[test]
 fn an_id_that_is_not_in_flight_is_a_fault() {
     for plug in Plug::ALL {
-        for features in ring_features() {
+        for features in ring_features(plug) {
             let outcome = lie_with(plug, features, Fault::UsedIdNotInFlight);
-            // With tables each descriptor of the ring is a head; without, the id is in the middle of a chain.
-            let is_named = match features.contains(Features::INDIRECT_DESC) {
-                true => matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
-                false => matches!(outcome, Err(DeviceFault::UnknownId { .. })),
-            };
+            // In a packed ring, or with tables, each number up to the queue's size could name a request; in a split ring without,
+            // the id is in the middle of a chain.
+            let is_named =
+                match features.intersects(Features::INDIRECT_DESC | Features::RING_PACKED) {
+                    true => matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
+                    false => matches!(outcome, Err(DeviceFault::UnknownId { .. })),
+                };
             assert!(is_named, "{plug:?} {features:?} {outcome:?}");
         }
     }
@@ -116,21 +118,35 @@ fn the_length_means_nothing_on_a_legacy_device() {
 }
 
 #[test]
-fn a_used_index_that_jumps_is_a_fault() {
+fn more_used_chains_than_there_are_is_a_fault() {
     for plug in Plug::ALL {
-        for jump in [3, 100, 0x8000, u16::MAX - 1] {
-            let outcome = lie(plug, Fault::UsedIndexJump(jump));
-            assert!(
-                matches!(outcome, Err(DeviceFault::UsedIndexJumped { .. })),
-                "{outcome:?}"
-            );
+        for features in ring_features(plug) {
+            // Descriptors of a packed ring are marked as used one by one, with the ids that are there: two requests more have three
+            // each in the ring, or one each, and then comes an id that is not in flight.
+            let is_packed = features.contains(Features::RING_PACKED);
+            let jumps: &[u16] = match (is_packed, features.contains(Features::INDIRECT_DESC)) {
+                (false, _) => &[3, 100, 0x8000, u16::MAX - 1],
+                (true, true) => &[3, 4],
+                (true, false) => &[7, 8, 20],
+            };
+            for jump in jumps {
+                let outcome = lie_with(plug, features, Fault::UsedIndexJump(*jump));
+                let is_named = match outcome {
+                    Err(DeviceFault::UsedIndexJumped { .. }) => !is_packed,
+                    // The length there is that of a table, or the id is one that is done.
+                    Err(DeviceFault::UsedLengthTooLong { len_bytes: 48, .. }) => is_packed,
+                    Err(DeviceFault::NotInFlight { .. }) => is_packed,
+                    _ => false,
+                };
+                assert!(is_named, "{plug:?} {features:?} {jump} {outcome:?}");
+            }
         }
     }
 }
 
 #[test]
 fn bytes_beyond_the_reported_length_are_not_counted() {
-    for features in ring_features() {
+    for features in ring_features(Version::Two) {
         let rig = Rig::new(Version::Two);
         let mut slots = slots::<1>();
         let (device, mut queue) = rig.start(&mut slots, features, CONFIG);

@@ -28,6 +28,7 @@ mod pci_queues;
 mod pci_structures;
 mod probe;
 mod queue_reset;
+mod queue_restart;
 mod rig;
 mod several_queues;
 mod signal;

@@ -14,7 +14,7 @@ fn notifications(rig: &Rig) -> usize {
 #[test]
 fn a_batch_is_one_notification() {
     for plug in Plug::ALL {
-        for features in crate::rig::ring_features() {
+        for features in crate::rig::ring_features(plug) {
             let rig = Rig::new(plug);
             let mut slots = slots::<8>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
@@ -98,7 +98,7 @@ fn without_the_event_index_the_flag_decides_and_the_event_means_nothing() {
 #[test]
 fn a_polling_driver_is_not_interrupted() {
     for plug in Plug::ALL {
-        for features in crate::rig::ring_features() {
+        for features in crate::rig::ring_features(plug) {
             let rig = Rig::new(plug);
             let mut slots = slots::<4>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
@@ -117,7 +117,7 @@ fn a_polling_driver_is_not_interrupted() {
 #[test]
 fn a_driver_that_wants_interrupts_gets_one_for_each_used_buffer_it_waits_for() {
     for plug in Plug::LINES {
-        for features in crate::rig::ring_features() {
+        for features in crate::rig::ring_features(plug) {
             let rig = Rig::new(plug);
             let mut slots = slots::<4>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);

@@ -44,22 +44,39 @@ fn notification(plug: Plug, offered: Features, queue: u16, next: u16) -> Access 
     }
 }
 
+/// Both kinds of rings, everything else being on.
+const RINGS: [Features; 2] = [
+    Features::IMPLEMENTED,
+    Features::IMPLEMENTED.difference(Features::RING_PACKED),
+];
+
+/// Where a ring goes on after so many requests of one descriptor each (§2.9).
+fn next(features: Features, size: u16, requests: u32) -> u16 {
+    if !features.contains(Features::RING_PACKED) {
+        return requests as u16;
+    }
+    let (round, offset) = (requests / u32::from(size), requests % u32::from(size));
+    offset as u16 | if round % 2 == 0 { 0x8000 } else { 0 }
+}
+
 #[test]
 fn a_notification_is_one_access_and_says_where_the_ring_goes_on() {
-    for (plug, offered) in MODERN
+    for (plug, offered, features) in MODERN
         .into_iter()
         .flat_map(|plug| OFFERS.map(|offered| (plug, offered)))
+        .flat_map(|(plug, offered)| RINGS.map(|features| (plug, offered, features)))
     {
         let rig = Rig::plug(plug, |behaviour| behaviour.offer = offered.bits());
         let mut slots = slots::<4>();
-        let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
-        let mut next = 0;
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let size = rig.device.queue(0).unwrap().0;
+        let mut requests = 0;
         for batch in [1, 3, 2] {
             let tokens: Vec<_> = (0..batch).map(|number| echo(&mut queue, number)).collect();
-            next += batch as u16;
+            requests += batch;
             rig.device.clear_log();
             assert!(queue.notify());
-            let expected = notification(plug, offered, 0, next);
+            let expected = notification(plug, offered, 0, next(features, size, requests));
             assert_eq!(rig.device.log().all(), [expected], "{plug:?}, {offered:?}");
             for token in tokens {
                 assert!(rig.wait(&mut queue, token));
@@ -72,16 +89,24 @@ fn a_notification_is_one_access_and_says_where_the_ring_goes_on() {
 
 #[test]
 fn the_data_goes_round_with_the_index_of_the_ring() {
-    for plug in [Plug::Mmio(Version::Two), Plug::PciMsix] {
+    for (plug, features) in [Plug::Mmio(Version::Two), Plug::PciMsix]
+        .into_iter()
+        .flat_map(|plug| RINGS.map(|features| (plug, features)))
+    {
         let offer = Features::NOTIFICATION_DATA.bits();
         let rig = Rig::plug(plug, |behaviour| behaviour.offer = offer);
         let mut slots = slots::<4>();
-        let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
-        for round in 0..16_400_u32 {
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let size = rig.device.queue(0).unwrap().0;
+        let rounds = match features.contains(Features::RING_PACKED) {
+            true => 20,
+            false => 16_400_u32,
+        };
+        for round in 0..rounds {
             let tokens = [(); 4].map(|()| echo(&mut queue, round));
             rig.device.clear_log();
             assert!(queue.notify());
-            let next = (4 * (round + 1)) as u16;
+            let next = next(features, size, 4 * (round + 1));
             let expected = notification(plug, Features::NOTIFICATION_DATA, 0, next);
             assert_eq!(rig.device.log().all(), [expected], "round {round}");
             assert_eq!(queue.process(), Ok(4));

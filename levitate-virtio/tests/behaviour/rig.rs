@@ -7,7 +7,9 @@ use levitate_host::any::ModelledTransport;
 use levitate_host::device::{ConfigField, Violations};
 use levitate_host::mmio::MmioBuilder;
 use levitate_host::queue::Request;
-use levitate_host::{AnyDevice, Behaviour, DeviceModel, MmioDevice, Plug, Pool, VirtualClock};
+use levitate_host::{
+    AnyDevice, Behaviour, DeviceModel, MmioDevice, Plug, Pool, Version, VirtualClock,
+};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::transport::QueueAreas;
 use levitate_virtio::{
@@ -130,13 +132,15 @@ impl Rig {
         self.device.transport()
     }
 
-    /// Brings the device up with one queue.
+    /// Brings the device up with one queue; it offers the kind of ring that is asked for.
     pub(crate) fn start<'s>(
         &self,
         slots: &'s mut [EchoSlot],
         common: Features,
         config: QueueConfig,
     ) -> (Live, EchoQueue<'s>) {
+        let rings = (common & RING_FEATURES).bits();
+        self.device.behave(|behaviour| behaviour.offer |= rings);
         let wanted = Wanted::<NoFeatures> {
             common,
             ..Wanted::default()
@@ -224,13 +228,22 @@ pub(crate) fn slots<const N: usize>() -> [EchoSlot; N] {
     [const { Slot::new() }; N]
 }
 
-/// Every combination of ring features this crate has.
-pub(crate) fn ring_features() -> impl Iterator<Item = Features> {
-    [
-        Features::empty(),
-        Features::INDIRECT_DESC,
-        Features::EVENT_IDX,
-        Features::INDIRECT_DESC | Features::EVENT_IDX,
-    ]
-    .into_iter()
+/// Every combination of ring features that a device so plugged in can have (§2.7, §2.8, §2.9, §6.3).
+pub(crate) fn ring_features(plug: impl Into<Plug>) -> impl Iterator<Item = Features> {
+    let all = match plug.into() {
+        // It has no bits for the others.
+        Plug::Mmio(Version::One) => Features::INDIRECT_DESC | Features::EVENT_IDX,
+        _ => RING_FEATURES,
+    };
+    let bits: Vec<Features> = all.iter().collect();
+    (0..1_u32 << bits.len()).map(move |set| {
+        let is_in = |number: &usize| set >> number & 1 != 0;
+        let chosen = (0..bits.len()).filter(is_in);
+        chosen.map(|number| bits[number]).collect()
+    })
 }
+
+/// What makes a difference to a ring, in ways that can be combined at will.
+const RING_FEATURES: Features = Features::INDIRECT_DESC
+    .union(Features::EVENT_IDX)
+    .union(Features::RING_PACKED);

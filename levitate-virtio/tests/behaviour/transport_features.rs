@@ -3,6 +3,7 @@
 use levitate_host::pci::Capability;
 use levitate_host::{AnyDevice, PciDevice, Plug, Version};
 use levitate_virtio::features::NoFeatures;
+use levitate_virtio::queue::{Format, Split, SplitOrPacked};
 use levitate_virtio::transport::EnableQueueError;
 use levitate_virtio::{Device, Features, Negotiated, QueueError, QueueIndex, Transport, Wanted};
 use proptest::prelude::*;
@@ -22,15 +23,55 @@ fn doable(plug: Plug) -> Features {
     }
 }
 
-fn negotiated(rig: &Rig, common: Features) -> Negotiated<NoFeatures> {
+/// What is agreed on with code for the rings of `R`.
+fn negotiated<R: Format>(rig: &Rig, common: Features) -> Negotiated<NoFeatures> {
     let wanted = Wanted {
         common,
         ..Wanted::default()
     };
     let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
-    let (device, negotiated) = device.negotiate(&wanted).unwrap();
+    let (device, negotiated) = device.negotiate_for::<_, R>(&wanted).unwrap();
     drop(device);
     negotiated
+}
+
+/// Checks what is agreed on of an offer with code for the rings of `R`, over every transport.
+fn check_choice<R: Format>(offer: u64, wanted: u64) -> Result<(), TestCaseError> {
+    let has_packed = R::FEATURES.contains(Features::RING_PACKED);
+    for plug in Plug::ALL {
+        let rig = Rig::plug(plug, |behaviour| behaviour.offer = offer);
+        let accepted = negotiated::<R>(&rig, Features::from_bits_retain(wanted)).bits();
+        // What the device offers by itself.
+        let offered =
+            offer | (Features::INDIRECT_DESC | Features::EVENT_IDX | Features::VERSION_1).bits();
+        prop_assert_eq!(accepted & !offered, 0);
+        prop_assert_eq!(accepted & !Features::IMPLEMENTED.bits(), 0);
+        let up_to_transport = accepted & Features::UP_TO_TRANSPORT.bits();
+        let possible = Features::IMPLEMENTED & doable(plug);
+        prop_assert_eq!(rig.transport().supported_features(), doable(plug));
+        prop_assert_eq!(
+            up_to_transport,
+            offer & wanted & possible.bits(),
+            "{:?}",
+            plug
+        );
+        let packed = match plug {
+            Plug::Mmio(Version::One) => 0,
+            _ if has_packed => offer & wanted & Features::RING_PACKED.bits(),
+            _ => 0,
+        };
+        prop_assert_eq!(accepted & Features::RING_PACKED.bits(), packed);
+        // Those two should be accepted, and may be unwanted, or without code.
+        for complaint in rig.device.take_complaints() {
+            let is_meant = match complaint.split(':').next() {
+                Some("RSVD-06") => !has_packed || wanted & 1 << 34 == 0,
+                Some("RSVD-07") => wanted & 1 << 36 == 0,
+                _ => false,
+            };
+            prop_assert!(is_meant, "{}", complaint);
+        }
+    }
+    Ok(())
 }
 
 /// Any features, of which nobody may offer bit 30.
@@ -42,36 +83,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_accepted_is_offered_and_implemented_and_done_by_the_transport(
+    fn what_is_accepted_is_offered_and_implemented_and_done_by_transport_and_code(
         offer in offer(),
         wanted in prop_oneof![any::<u64>(), Just(u64::MAX)],
     ) {
-        for plug in Plug::ALL {
-            let rig = Rig::plug(plug, |behaviour| behaviour.offer = offer);
-            let accepted = negotiated(&rig, Features::from_bits_retain(wanted)).bits();
-            // What the device offers by itself.
-            let offered = offer | (Features::INDIRECT_DESC | Features::EVENT_IDX | Features::VERSION_1).bits();
-            prop_assert_eq!(accepted & !offered, 0);
-            prop_assert_eq!(accepted & !Features::IMPLEMENTED.bits(), 0);
-            let up_to_transport = accepted & Features::UP_TO_TRANSPORT.bits();
-            let possible = Features::IMPLEMENTED & doable(plug);
-            prop_assert_eq!(rig.transport().supported_features(), doable(plug));
-            prop_assert_eq!(up_to_transport, offer & wanted & possible.bits(), "{:?}", plug);
-            // That one should be accepted, and may be unwanted.
-            for complaint in rig.device.take_complaints() {
-                let is_meant = complaint.starts_with("RSVD-07:") && wanted & 1 << 36 == 0;
-                prop_assert!(is_meant, "{}", complaint);
-            }
-        }
+        check_choice::<Split>(offer, wanted)?;
+        check_choice::<SplitOrPacked>(offer, wanted)?;
     }
 
     #[test]
-    fn a_transport_decides_on_what_is_up_to_it_alone(offered: u64, supported: u64) {
+    fn transport_and_code_decide_on_what_is_up_to_them_alone(offered: u64, supported: u64) {
         let wanted = Wanted::<NoFeatures>::default();
         let choose = |supported| Negotiated::choose(offered, &wanted, levitate_virtio::Interface::Modern, supported).common;
         let supported = Features::from_bits_truncate(supported);
         let (all, some) = (choose(Features::all()), choose(supported));
-        prop_assert_eq!(some, all - (Features::UP_TO_TRANSPORT - supported));
+        let up_to_others = Features::UP_TO_TRANSPORT | Features::UP_TO_FORMAT;
+        prop_assert_eq!(some, all - (up_to_others - supported));
     }
 }
 
