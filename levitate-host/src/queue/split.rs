@@ -66,9 +66,16 @@ impl SplitQueue {
         features: RingFeatures,
         violations: &mut Violations,
     ) -> Result<Option<Chain>, RingError> {
-        self.check_next(memory, features, violations)?
-            .map(|checked| self.fetch(checked, memory, features, violations))
-            .transpose()
+        let Some(checked) = self.check_next(memory, features, violations)? else {
+            return Ok(None);
+        };
+        let is_all_seen = self.awaited == self.last_available();
+        let chain = self.fetch(checked, memory, features, violations)?;
+        if is_all_seen {
+            // Else the index would come round to it, and it would look like a chain that is waited for.
+            self.awaited = self.last_available();
+        }
+        Ok(Some(chain))
     }
 
     /// Has rust-vmm fetch the chain that was `checked`, and compares.
