@@ -3,11 +3,11 @@
 use levitate_host::{Completion, Version};
 use levitate_virtio::Data;
 
-use crate::rig::{CONFIG, Rig, ring_features, slots};
+use crate::rig::{CONFIG, Rig, out_of_order, slots};
 
 #[test]
 fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
-    for features in ring_features(Version::Two) {
+    for features in out_of_order(Version::Two) {
         let rig = Rig::new(Version::Two);
         rig.device
             .behave(|behaviour| behaviour.completion = Completion::Held);

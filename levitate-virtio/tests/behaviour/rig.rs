@@ -243,7 +243,13 @@ pub(crate) fn ring_features(plug: impl Into<Plug>) -> impl Iterator<Item = Featu
     })
 }
 
+/// Those of them with which a device may use requests in any order.
+pub(crate) fn out_of_order(plug: impl Into<Plug>) -> impl Iterator<Item = Features> {
+    ring_features(plug).filter(|features| !features.contains(Features::IN_ORDER))
+}
+
 /// What makes a difference to a ring, in ways that can be combined at will.
 const RING_FEATURES: Features = Features::INDIRECT_DESC
     .union(Features::EVENT_IDX)
-    .union(Features::RING_PACKED);
+    .union(Features::RING_PACKED)
+    .union(Features::IN_ORDER);

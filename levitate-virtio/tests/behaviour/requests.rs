@@ -1,4 +1,4 @@
-//! Requests through a split virtqueue, over both register versions and with each ring feature (§2.7).
+//! Requests through a virtqueue of each kind, over every transport (§2.7, §2.8).
 
 use levitate_hal::{Direction, DmaAddr, Mapped, Segment, Segments};
 use levitate_host::{Completion, Plug, Version};
@@ -7,7 +7,7 @@ use levitate_virtio::{
     Data, Device, Features, QueueConfig, QueueError, QueueIndex, Slot, SubmitError, Wanted,
 };
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, echo, ring_features, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, echo, out_of_order, ring_features, slots};
 
 #[test]
 fn header_data_and_footer_arrive_in_order_and_come_back() {
@@ -93,7 +93,7 @@ fn data_is_split_where_a_segment_may_not_be_longer() {
 #[test]
 fn requests_complete_in_any_order() {
     for plug in Plug::ALL {
-        for features in ring_features(plug) {
+        for features in out_of_order(plug) {
             let rig = Rig::new(plug);
             rig.device
                 .behave(|behaviour| behaviour.completion = Completion::Held);
@@ -193,27 +193,6 @@ fn what_cannot_be_described_is_refused_and_changes_nothing() {
     queue.notify();
     assert!(rig.wait(&mut queue, token));
     rig.stop(device, queue);
-}
-
-#[test]
-fn the_rings_go_round_more_often_than_their_index_counts() {
-    for features in [Features::empty(), Features::IMPLEMENTED] {
-        let rig = Rig::new(Version::Two);
-        let mut slots = slots::<4>();
-        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-        for number in 0..70_000 {
-            let token = echo(&mut queue, number);
-            assert!(queue.notify(), "request {number}");
-            assert_eq!(queue.process().unwrap(), 1, "request {number}");
-            let completed = queue.take::<[u8; 4]>(token).unwrap();
-            assert_eq!(completed.footer, number.to_le_bytes());
-            if number % 4096 == 0 {
-                rig.device.clear_log();
-                rig.device.model(|echo| echo.served.clear());
-            }
-        }
-        rig.stop(device, queue);
-    }
 }
 
 #[test]

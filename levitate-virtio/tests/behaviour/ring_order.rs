@@ -1,0 +1,277 @@
+//! Chains of all forms, used in any order, or in order and in batches (§2.7.9, §2.8.6, §2.8.8).
+
+use std::collections::{HashMap, VecDeque};
+
+use levitate_hal::{DmaBuffer, Segment, Segments};
+use levitate_host::{Completion, Plug, Pool, Version};
+use levitate_virtio::features::NoFeatures;
+use levitate_virtio::{
+    Data, Device, DeviceFault, Features, QueueConfig, QueueIndex, Slot, SubmitError, Wanted,
+};
+
+use crate::numbers::Numbers;
+use crate::rig::{CONFIG, EchoQueue, Rig, TIMEOUT, echo, ring_features, slots};
+
+/// A driver and a device whose steps come in any order; each side's bytes are compared.
+struct Run<'r> {
+    rig: &'r Rig,
+    numbers: Numbers,
+    is_in_order: bool,
+    /// What the device shall have read, by the number of the request.
+    expected: HashMap<u32, Vec<u8>>,
+    /// Numbers of what was submitted and not taken, oldest first.
+    flying: VecDeque<u32>,
+    sent: u32,
+}
+
+impl Run<'_> {
+    fn submit(&mut self, queue: &mut EchoQueue<'_>) {
+        let number = self.sent;
+        let header = number.to_le_bytes();
+        let len_bytes = 1 + self.numbers.below(40);
+        let bytes: Vec<u8> = (0..len_bytes)
+            .map(|at| (number as usize * 7 + at) as u8)
+            .collect();
+        let mut sent = header.to_vec();
+        let data = match self.numbers.below(3) {
+            0 => Data::None,
+            1 => Data::Writable(self.rig.buffer(&bytes)),
+            _ => {
+                sent.extend(&bytes);
+                Data::Readable(self.rig.buffer(&bytes))
+            }
+        };
+        if queue.submit(&header, data, &[0_u8; 4], number).is_ok() {
+            self.expected.insert(number, sent);
+            self.flying.push_back(number);
+            self.sent += 1;
+        } else {
+            assert_eq!(queue.idle_slots(), 0);
+        }
+    }
+
+    fn release(&mut self, queue: &mut EchoQueue<'_>) {
+        queue.notify();
+        let waiting = self.rig.device.waiting().len();
+        if waiting != 0 {
+            assert!(self.rig.device.release_at(self.numbers.below(waiting)));
+        }
+    }
+
+    fn take(&mut self, queue: &mut EchoQueue<'_>) {
+        queue.process().unwrap();
+        while let Some(token) = queue.next_done() {
+            let completed = queue.take::<[u8; 4]>(token).unwrap();
+            let number = completed.context;
+            let at = self.flying.iter().position(|flying| *flying == number);
+            let at = at.unwrap_or_else(|| panic!("{number} is taken twice"));
+            assert!(!self.is_in_order || at == 0, "{number} is {at} too early");
+            self.flying.remove(at);
+            let mut answer = match completed.data {
+                Data::Writable(buffer) => buffer.as_slice().to_vec(),
+                _ => Vec::new(),
+            };
+            answer.extend(completed.footer);
+            let header = number.to_le_bytes();
+            let cycle = header.iter().cycle().take(answer.len());
+            assert!(answer.iter().eq(cycle), "{number}: {answer:?}");
+        }
+        for read in self
+            .rig
+            .device
+            .model(|echo| core::mem::take(&mut echo.served))
+        {
+            let number = u32::from_le_bytes(read[..4].try_into().unwrap());
+            assert_eq!(self.expected.remove(&number), Some(read));
+        }
+    }
+}
+
+#[test]
+fn chains_of_all_forms_come_back_in_any_order() {
+    for plug in [Plug::Mmio(Version::One), Plug::Mmio(Version::Two)] {
+        for (seed, features) in (1..).zip(ring_features(plug)) {
+            for (direct_descriptors, batches) in
+                [(0, true), (1, false), (3, true), (3, false), (6, true)]
+            {
+                let rig = Rig::plug(plug, |behaviour| {
+                    behaviour.completion = Completion::Held;
+                    behaviour.batches = batches;
+                    behaviour.noisy_used = batches;
+                });
+                let mut slots = slots::<7>();
+                let config = QueueConfig {
+                    max_segment_bytes: 10,
+                    direct_descriptors,
+                    ..CONFIG
+                };
+                let (device, mut queue) = rig.start(&mut slots, features, config);
+                let mut run = Run {
+                    rig: &rig,
+                    numbers: Numbers::new(seed),
+                    is_in_order: features.contains(Features::IN_ORDER),
+                    expected: HashMap::new(),
+                    flying: VecDeque::new(),
+                    sent: 0,
+                };
+                for _ in 0..300 {
+                    match run.numbers.below(4) {
+                        0 | 1 => run.submit(&mut queue),
+                        2 => run.release(&mut queue),
+                        _ => run.take(&mut queue),
+                    }
+                }
+                queue.notify();
+                rig.device.release_all();
+                run.take(&mut queue);
+                assert!(run.flying.is_empty() && run.expected.is_empty());
+                assert!(run.sent > 30, "{}", run.sent);
+                rig.stop(device, queue);
+            }
+        }
+    }
+}
+
+#[test]
+fn in_order_one_word_of_the_device_is_true_of_all_before() {
+    let in_order =
+        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
+    for features in in_order {
+        let rig = Rig::plug(Version::Two, |behaviour| {
+            behaviour.completion = Completion::Held;
+            behaviour.batches = true;
+        });
+        let mut slots = slots::<8>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        // More than once round the ring, which begins anew in the middle of a batch.
+        for round in 0..5 {
+            let tokens: Vec<_> = (0..8).map(|number| echo(&mut queue, number)).collect();
+            queue.notify();
+            for (position, count) in [(2, 3), (0, 1), (3, 4)] {
+                let before = queue.in_flight();
+                assert!(rig.device.release_at(position));
+                assert_eq!(queue.process(), Ok(count), "{features:?}, round {round}");
+                assert_eq!(queue.in_flight(), before - count);
+            }
+            for (number, token) in (0_u32..).zip(tokens) {
+                assert_eq!(queue.next_done(), Some(token), "the oldest first");
+                let completed = queue.take::<[u8; 4]>(token).unwrap();
+                assert_eq!(
+                    completed.footer_bytes, 4,
+                    "all of it, as nothing else is said"
+                );
+                assert_eq!(completed.footer, number.to_le_bytes());
+            }
+        }
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn in_order_a_later_chain_before_an_earlier_one_is_a_fault() {
+    for rings in [Features::empty(), Features::INDIRECT_DESC] {
+        let rig = Rig::plug(Version::Two, |behaviour| {
+            behaviour.completion = Completion::Held;
+        });
+        let mut slots = slots::<4>();
+        let features = rings | Features::IN_ORDER;
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        for number in 0..3 {
+            echo(&mut queue, number);
+        }
+        queue.notify();
+        // The device says that it used one chain, and names the third.
+        let (_, head) = rig.device.waiting()[2];
+        let used_ring = rig.device.queue(0).unwrap().1.device;
+        let memory = rig.pool.device_memory();
+        memory
+            .write(used_ring + 4, &u32::from(head).to_le_bytes())
+            .unwrap();
+        memory.store_u16(used_ring + 2, 1).unwrap();
+        let id = head.into();
+        assert_eq!(queue.process(), Err(DeviceFault::OutOfOrder { id }));
+        assert_eq!((queue.in_flight(), queue.next_done()), (3, None));
+        let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+        let mut back = 0;
+        queue.release(&quiesced, |_, _| back += 1).unwrap();
+        assert_eq!(back, 3);
+        rig.pool.assert_no_leaks();
+    }
+}
+
+/// A buffer in two segments, which need not follow one another.
+#[derive(Debug)]
+struct Halves {
+    buffer: DmaBuffer<Pool>,
+    has_gap: bool,
+}
+
+// SAFETY: both segments are in the buffer, which is here and does not move.
+unsafe impl Segments for Halves {
+    fn segment(&self, index: usize) -> Option<Segment> {
+        let Segment { addr, len_bytes } = self.buffer.segment(0)?;
+        let half = len_bytes / 2;
+        let gap = usize::from(self.has_gap);
+        match index {
+            0 => Some(Segment {
+                addr,
+                len_bytes: half - gap,
+            }),
+            1 => Some(Segment {
+                addr: addr.checked_add(half as u64)?,
+                len_bytes: len_bytes - half,
+            }),
+            _ => None,
+        }
+    }
+}
+
+#[test]
+fn segments_that_follow_one_another_take_one_descriptor() {
+    for features in ring_features(Version::Two) {
+        let rig = Rig::plug(Version::Two, |behaviour| {
+            behaviour.offer = features.bits();
+        });
+        let wanted = Wanted::<NoFeatures> {
+            common: features,
+            ..Wanted::default()
+        };
+        let mut slots = [const { Slot::<Halves, ()>::new() }; 2];
+        let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
+        let (mut device, _) = device.negotiate(&wanted).unwrap();
+        let config = QueueConfig {
+            max_segments: 1,
+            ..CONFIG
+        };
+        let queue = device
+            .prepare_queue(&rig.pool, QueueIndex::new(0), config, &mut slots)
+            .unwrap();
+        let device = device.go_live();
+        let mut queue = queue.activate(&device).unwrap();
+        let halves = |has_gap| {
+            Data::Readable(Halves {
+                buffer: rig.buffer(b"half and half"),
+                has_gap,
+            })
+        };
+        let token = queue.submit(b"a ", halves(false), &[0_u8; 4], ()).unwrap();
+        queue.notify();
+        assert_eq!(queue.process(), Ok(1));
+        assert_eq!(queue.take::<[u8; 4]>(token).unwrap().footer, *b"a ha");
+        let served = rig.device.model(|echo| echo.served.clone());
+        assert_eq!(served, [b"a half and half"]);
+        let rejected = queue
+            .submit(b"a ", halves(true), &[0_u8; 4], ())
+            .unwrap_err();
+        let expected = SubmitError::TooManySegments {
+            max_segments: 1,
+            max_segment_bytes: 4096,
+        };
+        assert_eq!(rejected.error, expected);
+        let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+        queue.release(&quiesced, |_, ()| {}).unwrap();
+        drop(rejected);
+        rig.device.assert_clean();
+        rig.pool.assert_no_leaks();
+    }
+}
