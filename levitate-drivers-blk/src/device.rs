@@ -17,6 +17,7 @@ mod check;
 mod configuration;
 mod life;
 mod queue;
+mod queue_reset;
 mod ranges;
 mod recovery;
 mod requests;

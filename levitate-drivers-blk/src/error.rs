@@ -1,7 +1,10 @@
 //! What can go wrong, an enum for each operation.
 
 use levitate_hal::{Dma, DmaBuffer, DmaError};
-use levitate_virtio::{ConfigError, DeviceFault, DeviceType, QueueError, Status, Timeout};
+use levitate_virtio::{
+    ConfigError, DeviceFault, DeviceType, QueueError, QueueIndex, QueueResetError, RestartError,
+    Status, Timeout,
+};
 use thiserror::Error;
 
 use crate::request::{RequestError, RequestKind};
@@ -233,6 +236,30 @@ impl From<InitError> for RecoverError {
             _ => Self::Init(error),
         }
     }
+}
+
+/// Why a queue was not reset and brought into use again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ResetQueueError {
+    /// There is no such queue, or it is not in use.
+    #[error("block device has no queue {queue} in use")]
+    NoSuchQueue {
+        /// Index of the queue.
+        queue: QueueIndex,
+    },
+    /// The device did not reset it.
+    ///
+    /// Where the feature [was not accepted](QueueResetError::NotNegotiated) or the device [ignores](QueueResetError::Ignored) it, the queue
+    /// goes on as before; after a [timeout](QueueResetError::Timeout) the device may do it yet, and the next attempt goes on waiting.
+    #[error(transparent)]
+    Reset(#[from] QueueResetError),
+    /// The queue was reset and is out of use until a further attempt, or until [`recover`](crate::Blk::recover).
+    #[error(transparent)]
+    Restart(#[from] RestartError),
+    /// The device is not running since its recovery failed.
+    #[error("device is not running since its recovery failed")]
+    NotRunning,
 }
 
 /// Why a device was not reset.

@@ -31,7 +31,7 @@ pub use capabilities::{CacheMode, Capabilities, SECTOR_BYTES};
 pub use device::{Access, AsyncBlk, Blk, BlkQueue, CapacityChange, Counts, Request};
 pub use error::{
     BufferError, CacheModeError, Error, InitError, PollError, RecoverError, Rejected, ResetError,
-    SubmitError,
+    ResetQueueError, SubmitError,
 };
 pub use features::BlkFeatures;
 pub use id::DeviceId;

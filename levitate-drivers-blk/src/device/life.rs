@@ -144,16 +144,9 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
             reclaim_done::<T, D>(queue, &mut reclaim);
         }
         let (transport, quiesced) = self.device.reset(clock, timeout)?;
-        let mut abort = |data: Data<DmaBuffer<D>>, context: Context| {
-            reclaim(
-                Reclaimed {
-                    kind: context.kind,
-                    sector: context.sector,
-                    result: Err(RequestError::Aborted),
-                    buffer: data.into_inner(),
-                },
-                context.owner,
-            );
+        let mut abort = |data, context| {
+            let (request, owner) = aborted(data, context);
+            reclaim(request, owner);
         };
         let slots = self.queue.release(&quiesced, &mut abort).ok();
         let mut more_slots = self.spare;
@@ -208,6 +201,18 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
         }
     }
 
+    /// Returns one of the queues in use, and its device.
+    pub(super) fn with_queue(
+        &mut self,
+        index: QueueIndex,
+    ) -> Option<(&mut Live<T>, &mut RequestQueue<'s, T, D>)> {
+        let more = self.more.iter_mut().flatten().take(self.more_in_use);
+        let queue = core::iter::once(&mut self.queue)
+            .chain(more)
+            .find(|queue| queue.index() == index)?;
+        Some((&mut self.device, queue))
+    }
+
     /// Returns the queue that has the request, and its device; `None` if the token is that of no request, or was taken back.
     pub(super) fn owner_of(
         &mut self,
@@ -230,8 +235,19 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
     }
 }
 
+/// Returns what is left of a request that the device had when it, or the queue, was reset.
+pub(super) fn aborted<D: Dma>(data: Data<DmaBuffer<D>>, context: Context) -> (Reclaimed<D>, Owner) {
+    let request = Reclaimed {
+        kind: context.kind,
+        sector: context.sector,
+        result: Err(RequestError::Aborted),
+        buffer: data.into_inner(),
+    };
+    (request, context.owner)
+}
+
 /// Hands `reclaim` what is done: that is the driver's, whatever becomes of the device.
-fn reclaim_done<T: Transport, D: Dma>(
+pub(super) fn reclaim_done<T: Transport, D: Dma>(
     queue: &mut RequestQueue<'_, T, D>,
     reclaim: &mut impl FnMut(Reclaimed<D>, Owner),
 ) {

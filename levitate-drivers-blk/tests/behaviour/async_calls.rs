@@ -9,7 +9,7 @@ use levitate_host::block::EraseLimits;
 use levitate_host::{BlockModel, Completion, Pool};
 use levitate_virtio::Features;
 
-use crate::bench::{Bench, Storage, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, on_every_variant, on_variants_out_of_order, patterned};
 use crate::tasks::{Tasks, deliver, drive};
 
 /// Sixteen sectors a request.
@@ -172,7 +172,7 @@ fn as_many_requests_as_the_queue_has_room_for_are_one_batch_too() {
 
 #[test]
 fn requests_done_out_of_order_wake_their_own_tasks() {
-    on_every_variant(
+    on_variants_out_of_order(
         || BlockModel::patterned(64),
         |bench| {
             let signal = Signal::new();

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, filled, on_every_variant, on_variants_out_of_order, patterned};
 use levitate_drivers_blk::{Error, RequestError, RequestKind, SubmitError};
 use levitate_host::{BlockModel, Completion};
 use levitate_virtio::{Features, Timeout, TimeoutCause};
 
 #[test]
 fn requests_done_out_of_order_are_told_apart() {
-    on_every_variant(
+    on_variants_out_of_order(
         || BlockModel::patterned(64),
         |bench| {
             let mut storage = Storage::<8>::new();
@@ -145,7 +145,7 @@ fn a_request_beyond_the_slots_is_handed_back() {
 
 #[test]
 fn blocking_calls_leave_submitted_requests_alone() {
-    on_every_variant(
+    on_variants_out_of_order(
         || BlockModel::patterned(64),
         |bench| {
             let mut storage = Storage::<4>::new();

@@ -112,20 +112,52 @@ pub(crate) fn on_variants_of(
     model: impl Fn() -> BlockModel,
     test: impl Fn(&Bench),
 ) {
+    on_rings(plugs, |_| true, model, test);
+}
+
+/// Runs `test` over every transport, with the rings whose requests the device may use in any order.
+pub(crate) fn on_variants_out_of_order(model: impl Fn() -> BlockModel, test: impl Fn(&Bench)) {
+    let is_wanted = |offered: Features| !offered.contains(Features::IN_ORDER);
+    on_rings(&Plug::ALL, is_wanted, model, test);
+}
+
+fn on_rings(
+    plugs: &[Plug],
+    is_wanted: impl Fn(Features) -> bool,
+    model: impl Fn() -> BlockModel,
+    test: impl Fn(&Bench),
+) {
     for plug in plugs.iter().copied() {
-        for withheld in [
-            Features::empty(),
-            Features::INDIRECT_DESC,
-            Features::EVENT_IDX,
-            Features::INDIRECT_DESC | Features::EVENT_IDX,
-        ] {
+        let rings = rings(plug).into_iter();
+        for (offered, withheld) in rings.filter(|(offered, _)| is_wanted(*offered)) {
             let bench = Bench::with(plug, model(), |behaviour| {
+                behaviour.offer = offered.bits();
                 behaviour.withhold = withheld.bits();
             });
-            println!("{plug:?} without {withheld:?}");
+            println!("{plug:?} with {offered:?}, without {withheld:?}");
             test(&bench);
             bench.finish();
         }
+    }
+}
+
+/// What such a device offers of rings beyond the usual, and what it withholds of that.
+fn rings(plug: Plug) -> Vec<(Features, Features)> {
+    let (indirect, event_index) = (Features::INDIRECT_DESC, Features::EVENT_IDX);
+    let both = indirect | event_index;
+    let split =
+        [Features::empty(), indirect, event_index, both].map(|set| (Features::empty(), set));
+    let packed = Features::RING_PACKED;
+    let packed = [
+        (packed, Features::empty()),
+        (packed, indirect),
+        (packed, both),
+        (packed | Features::IN_ORDER, Features::empty()),
+    ];
+    match plug {
+        // It has no bit for the others.
+        Plug::Mmio(Version::One) => split.to_vec(),
+        _ => [split, packed].concat(),
     }
 }
 

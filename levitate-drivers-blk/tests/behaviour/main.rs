@@ -30,6 +30,7 @@ mod lifetime;
 mod limits;
 mod policies;
 mod queue_count;
+mod queue_reset;
 mod ranges;
 mod recovery;
 mod refusals;
