@@ -6,11 +6,11 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{AsyncGpu, Error, Framebuffer, GpuStorage, Presented, Signal};
-use levitate_host::{Completion, Fault, GpuModel, Plug, Pool, Version};
+use levitate_host::{Completion, Fault, GpuModel, Pool, Version};
 use levitate_virtio::{Status, Timeout, TimeoutCause};
 
 use crate::picture::{Picture, card};
-use crate::rig::{Platform, Rig, Transport, chunks, display};
+use crate::rig::{Platform, Rig, Transport, Variant, chunks, display};
 use crate::tasks::{Task, deliver};
 
 type Driver<'s> = AsyncGpu<'s, Transport<GpuModel>, Platform>;
@@ -46,8 +46,8 @@ fn answer_all(rig: &Rig) {
 
 #[test]
 fn a_frame_is_a_notification_and_a_wake_up() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -90,8 +90,8 @@ fn a_frame_is_a_notification_and_a_wake_up() {
 
 #[test]
 fn a_frame_of_many_commands_wakes_its_task_with_the_last() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -123,8 +123,8 @@ fn a_frame_of_many_commands_wakes_its_task_with_the_last() {
 
 #[test]
 fn a_frame_that_is_dropped_is_settled_by_the_next() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -204,8 +204,8 @@ fn a_picture_can_go_while_its_dropped_frame_is_in_flight() {
 
 #[test]
 fn a_missed_deadline_is_noticed_at_a_tick_and_repeated_after_a_reset() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -241,8 +241,8 @@ fn a_missed_deadline_is_noticed_at_a_tick_and_repeated_after_a_reset() {
 
 #[test]
 fn a_device_that_gives_up_says_so_at_once() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -275,8 +275,8 @@ fn a_used_ring_that_lies_is_an_error_and_no_wait() {
         Fault::UsedLen(u32::MAX),
         Fault::UsedIndexJump(7),
     ] {
-        for plug in Plug::ALL.into_iter().skip(1) {
-            let rig = Rig::new(plug, 64, 48);
+        for variant in Variant::ALL.into_iter().skip(1) {
+            let rig = Rig::new(variant, 64, 48);
             let signal = Signal::new();
             let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
             let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -306,8 +306,8 @@ fn a_used_ring_that_lies_is_an_error_and_no_wait() {
 
 #[test]
 fn a_screen_that_changes_is_asked_about_without_a_wait_of_the_cpu() {
-    for plug in Plug::ALL {
-        let rig = Rig::plug(display(64, 48).with_scanout(80, 60), plug, |_| ());
+    for variant in Variant::ALL {
+        let rig = Rig::plug(display(64, 48).with_scanout(80, 60), variant, |_| ());
         let signal = Signal::new();
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = AsyncGpu::new(rig.gpu(&mut storage), &signal);

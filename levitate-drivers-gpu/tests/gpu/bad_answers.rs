@@ -3,11 +3,11 @@
 use levitate_drivers_gpu::{CommandError, CommandType, Error, GpuStorage, ResponseFault};
 use levitate_host::device::{ConfigField, DeviceModel, Violations};
 use levitate_host::queue::Request;
-use levitate_host::{Completion, Fault, GpuModel, Plug, Version};
+use levitate_host::{Completion, Fault, GpuModel, Version};
 use levitate_virtio::DeviceFault;
 
 use crate::picture::{Picture, Random, Stroke, card};
-use crate::rig::{Rig, chunks, display};
+use crate::rig::{Rig, Variant, chunks, display};
 
 #[test]
 fn error_codes_are_told_by_name() {
@@ -32,8 +32,8 @@ fn error_codes_are_told_by_name() {
 
 #[test]
 fn an_answer_of_the_wrong_type_is_refused() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let command = CommandType::GetDisplayInfo;
@@ -78,14 +78,14 @@ fn an_answer_that_is_too_short_is_refused() {
 
 #[test]
 fn a_used_ring_that_lies_breaks_the_queue_until_the_reset() {
-    for plug in Plug::ALL {
+    for variant in Variant::ALL {
         for fault in [
             Fault::UsedIdOutOfRange,
             Fault::UsedIdNotInFlight,
             Fault::UsedTwice,
             Fault::UsedIndexJump(9),
         ] {
-            let rig = Rig::new(plug, 64, 48);
+            let rig = Rig::new(variant, 64, 48);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu(&mut storage);
             let mut chunks = chunks(3);
@@ -242,10 +242,10 @@ fn random_fault(random: &mut Random) -> Fault {
 
 #[test]
 fn whatever_a_device_answers_nothing_worse_than_an_error_comes_of_it() {
-    for plug in Plug::ALL {
+    for variant in Variant::ALL {
         for seed in 0..30 {
             let mut random = Random::new(seed);
-            let rig = Rig::new(plug, 64, 48);
+            let rig = Rig::new(variant, 64, 48);
             let mut storage = GpuStorage::<_, 6>::new();
             let mut gpu = rig.gpu(&mut storage);
             let (mut chunks, mut spare) = (chunks(3), chunks(2));

@@ -5,24 +5,24 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{Bgrx8888, GpuStorage, Presented};
+use levitate_host::Version;
 use levitate_host::gpu::{Command, Rect};
-use levitate_host::{Plug, Version};
 use levitate_virtio::Features;
 
 use crate::picture::{Picture, Random, Stroke, card};
-use crate::rig::{Rig, chunks};
+use crate::rig::{Rig, Variant, chunks};
 
 /// Sizes, the last three of which divide into chunks with a rest.
 const SIZES: [(u32, u32); 4] = [(160, 120), (161, 97), (37, 101), (16, 16)];
 
 #[test]
 fn a_picture_is_seen_pixel_for_pixel() {
-    for plug in Plug::ALL {
+    for variant in Variant::ALL {
         for (width, height) in SIZES {
             let mut expected = Picture::black(width, height);
             card(&mut expected).unwrap();
             for count in [1, 2, 3, 7, 40, height as usize - 1, height as usize, 200] {
-                let rig = Rig::new(plug, width, height);
+                let rig = Rig::new(variant, width, height);
                 let mut storage = GpuStorage::<_>::new();
                 let mut gpu = rig.gpu(&mut storage);
                 let mut chunks = chunks(count);
@@ -48,16 +48,17 @@ fn a_picture_is_seen_pixel_for_pixel() {
 fn a_picture_is_seen_whatever_the_ring_can_do() {
     let mut expected = Picture::black(64, 48);
     card(&mut expected).unwrap();
-    for plug in Plug::ALL {
+    for variant in Variant::ALL {
         for features in [
             Features::empty(),
             Features::INDIRECT_DESC,
             Features::EVENT_IDX,
             Features::INDIRECT_DESC | Features::EVENT_IDX,
         ] {
-            let rig = Rig::new(plug, 64, 48);
+            let rig = Rig::new(variant, 64, 48);
             let mut storage = GpuStorage::<_>::new();
-            let mut gpu = rig.gpu_with(&mut storage, features);
+            let rings = Features::RING_PACKED | Features::IN_ORDER;
+            let mut gpu = rig.gpu_with(&mut storage, features | rings);
             let negotiated = gpu.features().unwrap().common;
             assert_eq!(
                 negotiated & (Features::INDIRECT_DESC | Features::EVENT_IDX),
@@ -77,8 +78,8 @@ fn a_picture_is_seen_whatever_the_ring_can_do() {
 
 #[test]
 fn only_what_was_drawn_is_transferred() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 160, 120);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 160, 120);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(7);
@@ -130,8 +131,8 @@ fn only_what_was_drawn_is_transferred() {
 
 #[test]
 fn rectangles_far_apart_are_one_frame_with_one_notification() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 160, 120);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 160, 120);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(3);
@@ -244,11 +245,11 @@ fn rows_can_be_written_and_are_seen_once_they_are_marked() {
 
 #[test]
 fn whatever_is_drawn_the_screen_shows_what_a_plain_picture_shows() {
-    for plug in Plug::ALL {
+    for variant in Variant::ALL {
         for seed in 0..6 {
             let mut random = Random::new(seed);
             let size = Size::new(random.within(20..140) as u32, random.within(20..90) as u32);
-            let rig = Rig::new(plug, size.width, size.height);
+            let rig = Rig::new(variant, size.width, size.height);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu(&mut storage);
             let mut chunks = chunks(random.within(1..50) as usize);

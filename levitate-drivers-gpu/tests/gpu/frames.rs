@@ -8,11 +8,11 @@ use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{
     CommandError, CommandType, Error, GpuStorage, Presented, ResponseFault,
 };
-use levitate_host::{Completion, Fault, Plug, Version};
+use levitate_host::{Completion, Fault, Version};
 use levitate_virtio::SubmitError;
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, chunks, display};
+use crate::rig::{Rig, Variant, chunks, display};
 
 fn spot(n: i32) -> Rectangle {
     Rectangle::new(Point::new(5 + n, 9), Size::new(4, 3))
@@ -20,8 +20,8 @@ fn spot(n: i32) -> Rectangle {
 
 #[test]
 fn a_frame_is_seen_with_its_flush_and_done_with_its_answer() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(3);
@@ -126,8 +126,8 @@ fn drawing_goes_on_while_a_frame_is_in_flight() {
 
 #[test]
 fn presenting_waits_for_a_slow_device_and_for_the_frame_before() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         rig.device.behave(|behaviour| {
@@ -198,8 +198,8 @@ fn two_pictures_and_a_question_can_be_in_flight_together() {
 
 #[test]
 fn with_little_room_rectangles_are_merged_and_all_is_seen() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 160, 120);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 160, 120);
         let mut storage = GpuStorage::<_, 4>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(5);
@@ -257,8 +257,8 @@ fn without_room_a_frame_is_refused_and_nothing_is_lost() {
 fn a_frame_that_failed_is_repeated_by_the_next_one() {
     // The faults hit the transfer, or the flush, the second answer.
     for honest_before in [0, 1] {
-        for plug in Plug::ALL {
-            let rig = Rig::new(plug, 64, 48);
+        for variant in Variant::ALL {
+            let rig = Rig::new(variant, 64, 48);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu(&mut storage);
             let mut chunks = chunks(3);

@@ -4,11 +4,11 @@ use embedded_graphics::prelude::*;
 use levitate_drivers_gpu::{CommandError, CommandType, Error, GpuStorage, InitError};
 use levitate_hal::DmaError;
 use levitate_host::gpu::Command;
-use levitate_host::{Fault, Plug, Version};
+use levitate_host::{Fault, Version};
 use levitate_virtio::QueueError;
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, chunks, display};
+use crate::rig::{Rig, Variant, chunks, display};
 
 /// Lengths of the backing's entries in bytes.
 fn entry_bytes(commands: &[Command]) -> Vec<u32> {
@@ -58,8 +58,8 @@ fn rows_are_divided_evenly_and_never_cut() {
 
 #[test]
 fn a_picture_is_created_with_one_notification() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mode = gpu.screens().unwrap().as_slice()[0].mode();
@@ -111,10 +111,10 @@ fn a_picture_is_destroyed_on_the_device_before_its_memory_is_freed() {
 
 #[test]
 fn out_of_memory_at_any_moment_leaves_nothing_behind() {
-    for plug in Plug::ALL {
+    for variant in Variant::ALL {
         let mut refused = 0;
         for successes in 0.. {
-            let rig = Rig::new(plug, 64, 48);
+            let rig = Rig::new(variant, 64, 48);
             let mut storage = GpuStorage::<_>::new();
             rig.pool.fail_allocation_after(successes);
             let mut gpu = match rig.try_gpu(&mut storage) {
@@ -166,9 +166,9 @@ fn whichever_command_the_device_refuses_all_is_undone() {
         CommandType::ResourceAttachBacking,
         CommandType::SetScanout,
     ];
-    for plug in Plug::ALL {
+    for variant in Variant::ALL {
         for (position, command) in commands.into_iter().enumerate() {
-            let rig = Rig::new(plug, 64, 48);
+            let rig = Rig::new(variant, 64, 48);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu(&mut storage);
             gpu.screens().unwrap();
@@ -233,8 +233,8 @@ fn sizes_no_picture_has_are_refused_before_anything_is_sent() {
 
 #[test]
 fn of_two_pictures_the_one_that_is_shown_is_seen() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let (mut chunks_a, mut chunks_b) = (chunks(2), chunks(3));

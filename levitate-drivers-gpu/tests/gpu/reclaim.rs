@@ -2,10 +2,10 @@
 
 use levitate_drivers_gpu::{CommandError, CommandType, Error, GpuStorage};
 use levitate_host::gpu::Command;
-use levitate_host::{Fault, Plug, Version};
+use levitate_host::{Fault, Version};
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, chunks, display};
+use crate::rig::{Rig, Variant, chunks, display};
 
 #[test]
 fn a_picture_the_device_does_not_let_go_stays_until_it_does() {
@@ -106,8 +106,8 @@ fn chunks_dropped_too_early_leak_and_are_never_reused() {
 
 #[test]
 fn a_stopped_device_gives_back_everything() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 64, 48);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(3);

@@ -3,10 +3,10 @@
 use embedded_graphics::prelude::*;
 use levitate_drivers_gpu::{CommandError, CommandType, Error, Framebuffer, GpuStorage};
 use levitate_host::gpu::Command;
-use levitate_host::{Completion, Fault, GpuModel, Plug, Pool, Version};
+use levitate_host::{Completion, Fault, GpuModel, Pool, Version};
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, TestGpu, chunks, display};
+use crate::rig::{Rig, TestGpu, Variant, chunks, display};
 
 const REFUSED: Error = Error::Command {
     command: CommandType::ResourceCreate2d,
@@ -30,8 +30,8 @@ fn assert_shown(rig: &Rig, gpu: &mut TestGpu<'_>, picture: &mut Framebuffer<'_, 
 
 #[test]
 fn a_picture_of_another_size_is_shown_and_uses_all_chunks() {
-    for plug in Plug::ALL {
-        let rig = Rig::new(plug, 160, 120);
+    for variant in Variant::ALL {
+        let rig = Rig::new(variant, 160, 120);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(20);
@@ -59,8 +59,8 @@ fn a_picture_of_another_size_is_shown_and_uses_all_chunks() {
 
 #[test]
 fn a_size_the_device_refuses_leaves_the_old_one() {
-    for plug in Plug::ALL {
-        let rig = Rig::plug(small_display(), plug, |_| ());
+    for variant in Variant::ALL {
+        let rig = Rig::plug(small_display(), variant, |_| ());
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(3);
@@ -103,8 +103,8 @@ fn out_of_memory_at_any_moment_leaves_the_old_size() {
 
 #[test]
 fn a_picture_that_was_lost_altogether_comes_back() {
-    for plug in Plug::ALL {
-        let rig = Rig::plug(small_display(), plug, |_| ());
+    for variant in Variant::ALL {
+        let rig = Rig::plug(small_display(), variant, |_| ());
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(3);
@@ -135,10 +135,10 @@ fn a_picture_that_was_lost_altogether_comes_back() {
 
 #[test]
 fn a_resize_that_is_not_answered_is_undone_after_the_reset() {
-    for plug in Plug::ALL {
+    for variant in Variant::ALL {
         // The first command that is not answered: of letting the old picture go, then of making the new one.
         for answered in 0..3 {
-            let rig = Rig::new(plug, 160, 120);
+            let rig = Rig::new(variant, 160, 120);
             let mut storage = GpuStorage::<_>::new();
             let mut gpu = rig.gpu(&mut storage);
             let mut chunks = chunks(3);

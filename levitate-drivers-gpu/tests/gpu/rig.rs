@@ -6,7 +6,7 @@ use levitate_drivers_gpu::{Chunk, Gpu, GpuStorage, InitError, Options};
 use levitate_host::any::ModelledTransport;
 use levitate_host::device::DeviceModel;
 use levitate_host::gpu::{Command, GpuRequest};
-use levitate_host::{AnyDevice, Behaviour, GpuModel, Plug, Pool, VirtualClock};
+use levitate_host::{AnyDevice, Behaviour, GpuModel, Plug, Pool, Version, VirtualClock};
 use levitate_virtio::Features;
 
 use crate::picture::Picture;
@@ -14,6 +14,47 @@ use crate::picture::Picture;
 pub(crate) type Transport<M> = ModelledTransport<M>;
 pub(crate) type Platform = (Pool, VirtualClock);
 pub(crate) type TestGpu<'s, M = GpuModel> = Gpu<'s, Transport<M>, Platform>;
+
+/// What a device is plugged into, and what it offers of rings beyond the usual.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variant {
+    plug: Plug,
+    rings: Features,
+}
+
+impl Variant {
+    /// Every transport with split rings, and with packed ones where there can be such; used in order behind some.
+    pub(crate) const ALL: [Self; 7] = {
+        let [legacy, mmio, line, msix] = Plug::ALL;
+        let packed = Features::RING_PACKED;
+        let in_order = packed.union(Features::IN_ORDER);
+        [
+            Self::new(legacy, Features::empty()),
+            Self::new(mmio, Features::empty()),
+            Self::new(line, Features::empty()),
+            Self::new(msix, Features::empty()),
+            Self::new(mmio, in_order),
+            Self::new(line, packed),
+            Self::new(msix, in_order),
+        ]
+    };
+
+    const fn new(plug: Plug, rings: Features) -> Self {
+        Self { plug, rings }
+    }
+}
+
+impl From<Plug> for Variant {
+    fn from(plug: Plug) -> Self {
+        Self::new(plug, Features::empty())
+    }
+}
+
+impl From<Version> for Variant {
+    fn from(version: Version) -> Self {
+        Plug::Mmio(version).into()
+    }
+}
 
 pub(crate) struct Rig<M: DeviceModel = GpuModel> {
     pub(crate) pool: Pool,
@@ -28,8 +69,8 @@ pub(crate) fn display(width: u32, height: u32) -> GpuModel {
 
 impl Rig {
     /// A device with one screen.
-    pub(crate) fn new(plug: impl Into<Plug>, width: u32, height: u32) -> Self {
-        Self::plug(display(width, height), plug, |_| ())
+    pub(crate) fn new(variant: impl Into<Variant>, width: u32, height: u32) -> Self {
+        Self::plug(display(width, height), variant, |_| ())
     }
 
     /// What the first screen shows.
@@ -63,13 +104,13 @@ impl Rig {
 impl<M: DeviceModel> Rig<M> {
     pub(crate) fn plug(
         model: M,
-        plug: impl Into<Plug>,
+        variant: impl Into<Variant>,
         change: impl FnOnce(&mut Behaviour),
     ) -> Self {
         Self::plug_on(
             Pool::builder().exact_alignment().build(),
             model,
-            plug,
+            variant,
             change,
         )
     }
@@ -78,12 +119,16 @@ impl<M: DeviceModel> Rig<M> {
     pub(crate) fn plug_on(
         pool: Pool,
         model: M,
-        plug: impl Into<Plug>,
+        variant: impl Into<Variant>,
         change: impl FnOnce(&mut Behaviour),
     ) -> Self {
         // A millisecond a look: a missed deadline of 5 s takes 5000 of them.
         let clock = VirtualClock::with_step(Duration::from_millis(1));
-        let device = AnyDevice::plug(plug.into(), model, &pool, &clock, change);
+        let Variant { plug, rings } = variant.into();
+        let device = AnyDevice::plug(plug, model, &pool, &clock, |behaviour| {
+            behaviour.offer |= rings.bits();
+            change(behaviour);
+        });
         Self {
             pool,
             clock,

@@ -4,10 +4,10 @@ use levitate_drivers_gpu::{
     CommandError, CommandType, Error, Events, GpuStorage, Mode, ModeSource,
 };
 use levitate_host::gpu::{Command, edid};
-use levitate_host::{Completion, Fault, Plug, Version};
+use levitate_host::{Completion, Fault, Version};
 use levitate_virtio::{ConfigError, Interrupt, InterruptStatus};
 
-use crate::rig::{Rig, chunks, display};
+use crate::rig::{Rig, Variant, chunks, display};
 
 /// `events_clear`, in the configuration.
 const EVENTS_CLEAR: usize = 4;
@@ -20,9 +20,9 @@ fn mode(width: u32, height: u32, source: ModeSource) -> Mode {
     }
 }
 
-fn two_screens(plug: impl Into<Plug>) -> Rig {
+fn two_screens(variant: impl Into<Variant>) -> Rig {
     let model = display(1280, 800).with_scanout(640, 480);
-    Rig::plug(model, plug, |_| ())
+    Rig::plug(model, variant, |_| ())
 }
 
 fn questions(rig: &Rig) -> Vec<Command> {
@@ -41,8 +41,8 @@ fn all_questions() -> Vec<Command> {
 
 #[test]
 fn all_screens_are_asked_about_before_the_first_picture() {
-    for plug in Plug::ALL {
-        let rig = two_screens(plug);
+    for variant in Variant::ALL {
+        let rig = two_screens(variant);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         assert_eq!(questions(&rig), []);
@@ -74,8 +74,8 @@ fn without_the_feature_no_edid_is_asked_for() {
 
 #[test]
 fn a_changed_screen_is_asked_about_and_its_event_cleared() {
-    for plug in Plug::ALL {
-        let rig = two_screens(plug);
+    for variant in Variant::ALL {
+        let rig = two_screens(variant);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(1);
@@ -189,8 +189,8 @@ fn a_question_that_fails_is_asked_again() {
 
 #[test]
 fn a_question_that_is_not_answered_is_asked_again_after_the_reset() {
-    for plug in Plug::ALL {
-        let rig = two_screens(plug);
+    for variant in Variant::ALL {
+        let rig = two_screens(variant);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         rig.device
