@@ -298,12 +298,45 @@ fn written_bytes(interface: Interface, record: &Record, used: Used) -> Result<u3
     let capacity_bytes = record.writable_bytes();
     match interface {
         Interface::Legacy => Ok(capacity_bytes),
-        Interface::Modern if used.len_bytes > capacity_bytes => {
+        Interface::Modern if used.len_bytes <= capacity_bytes => Ok(used.len_bytes),
+        Interface::Modern if used.is_len_meant => Err(DeviceFault::UsedLengthTooLong {
+            len_bytes: used.len_bytes,
+            capacity_bytes,
+        }),
+        Interface::Modern => Ok(0),
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_without_a_meaning_counts_only_if_it_fits() {
+        let record = Record {
+            data_writable_bytes: 512,
+            footer_bytes: 1,
+            ..Record::IDLE
+        };
+        let written = |len_bytes, is_len_meant| {
+            let used = Used {
+                id: 0,
+                slot: 0,
+                len_bytes,
+                is_len_meant,
+            };
+            written_bytes(Interface::Modern, &record, used)
+        };
+        assert_eq!(written(513, true), Ok(513));
+        assert_eq!(written(513, false), Ok(513), "as QEMU has it");
+        assert_eq!(written(514, false), Ok(0), "reserved, and no fault");
+        assert_eq!(
+            written(514, true),
             Err(DeviceFault::UsedLengthTooLong {
-                len_bytes: used.len_bytes,
-                capacity_bytes,
+                len_bytes: 514,
+                capacity_bytes: 513
             })
-        }
-        Interface::Modern => Ok(used.len_bytes),
+        );
     }
 }

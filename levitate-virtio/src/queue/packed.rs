@@ -255,11 +255,9 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         Ok(Some(Used {
             id: id.into(),
             slot: id.into(),
-            // Without the flag the length means nothing (§2.8.4).
-            len_bytes: match flags.contains(PackedFlags::WRITE) {
-                true => len_bytes,
-                false => 0,
-            },
+            len_bytes,
+            // Without the flag the length is reserved (§2.8.4), but QEMU never sets the flag and means the length all the same.
+            is_len_meant: flags.contains(PackedFlags::WRITE),
         }))
     }
 

@@ -40,6 +40,8 @@ pub struct Used {
     pub(super) slot: u32,
     /// How many bytes it wrote.
     pub(super) len_bytes: u32,
+    /// Whether it says that the length has a meaning; if not, one that cannot be true has none.
+    pub(super) is_len_meant: bool,
 }
 
 /// One virtqueue's ring, as the driver sees it.

@@ -267,6 +267,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
             id,
             slot: self.slot_of(id),
             len_bytes: u32::from_le(self.memory.load(at.wrapping_add(4))),
+            is_len_meant: true,
         }))
     }
 

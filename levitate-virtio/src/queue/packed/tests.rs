@@ -108,6 +108,7 @@ fn the_ring_is_read_and_written_as_the_specification_has_it() {
         id: 7,
         slot: 7,
         len_bytes: 5,
+        is_len_meant: true,
     };
     assert_eq!(ring.next_used(1), Ok(Some(used_one)));
     assert_eq!(ring.next_used(1), Ok(Some(used_one)), "not passed yet");
@@ -119,12 +120,13 @@ fn the_ring_is_read_and_written_as_the_specification_has_it() {
     assert_eq!(descriptor(&ring, 2), (header, 16, 4, 1 | avail));
     assert_eq!(descriptor(&ring, 0), (footer, 9, 4, 2 | used));
     assert_eq!(ring.position(), 1);
-    // Without WRITE the length means nothing; NEXT is noise.
+    // Without WRITE the length is reserved, which not every device heeds; NEXT is noise.
     use_descriptor(&ring, 2, 4, 99, 1 | avail | used);
     let used_two = Used {
         id: 4,
         slot: 4,
-        len_bytes: 0,
+        len_bytes: 99,
+        is_len_meant: false,
     };
     assert_eq!(ring.next_used(1), Ok(Some(used_two)));
     ring.pass_used(1, 2);

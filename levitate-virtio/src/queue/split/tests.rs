@@ -62,6 +62,7 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
             id: 1,
             slot: 1,
             len_bytes: 7,
+            is_len_meant: true,
         };
         assert_eq!(ring.next_used(4), Ok(Some(expected)));
         assert!(ring.covers(1) && !ring.covers(2));
