@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use levitate_drivers_blk::{Blk, InitError, ResetError};
 use levitate_host::vhost_user::{ConnectError, MessageError, Options, VhostUserTransport};
 use levitate_host::{Policy, Pool, SystemClock};
-use levitate_virtio::Status;
+use levitate_virtio::features::NoFeatures;
 use levitate_virtio::transport::Transport as _;
+use levitate_virtio::{Device, Status, Wanted};
 
 use crate::fake::{self, Fake, Instead, Script, words};
 use crate::storage::Slots;
@@ -189,6 +190,29 @@ fn of_everything_offered_only_what_the_front_end_does_is_accepted() {
     transport.write_status(Status::FEATURES_OK);
     let accepted = 1 << 32 | 1 << 9 | fake::PROTOCOL_FEATURES;
     assert_eq!(fake.numbers(fake::SET_FEATURES), [accepted]);
+}
+
+#[test]
+fn a_driver_accepts_no_ring_whose_end_the_front_end_cannot_prove() {
+    let script = Script {
+        features: u64::MAX,
+        ..Script::sound()
+    };
+    let fake = Fake::start(script);
+    let transport = connect_to(fake.socket()).unwrap();
+    let device = Device::begin(transport, &SystemClock::new(), TIMEOUT).unwrap();
+    // The driver wants whatever there is code for, packed rings too.
+    let wanted = Wanted::<NoFeatures>::default();
+    assert_eq!(wanted.common.bits() >> 34 & 3, 3);
+    let (device, negotiated) = device.negotiate(&wanted).unwrap();
+    // INDIRECT_DESC, EVENT_IDX, VERSION_1 and ORDER_PLATFORM: neither RING_PACKED nor IN_ORDER, which are 34 and 35.
+    let accepted = 1 << 28 | 1 << 29 | 1 << 32 | 1 << 36;
+    assert_eq!(negotiated.bits(), accepted);
+    assert_eq!(
+        fake.numbers(fake::SET_FEATURES),
+        [accepted | fake::PROTOCOL_FEATURES]
+    );
+    drop(device);
 }
 
 #[test]
