@@ -19,6 +19,7 @@ mod disk_image;
 mod drivers;
 mod exits;
 mod faults;
+mod features;
 mod harness;
 mod interrupts;
 mod iommu;
@@ -28,6 +29,7 @@ mod minimal_kernel;
 mod pci;
 mod pixels;
 mod registers;
+mod rings;
 mod selftest;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +41,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{vm, workspace};
 pub(crate) use case::Programs;
-use case::{Case, Context};
+use case::{Case, Context, Skipped};
 
 /// Machines that run at a time; a translated CPU keeps one of the host's busy.
 const WORKERS: usize = 2;
@@ -113,6 +115,7 @@ fn all() -> Vec<Case> {
     cases.extend(lost::cases());
     cases.extend(pci::cases());
     cases.extend(iommu::cases());
+    cases.extend(rings::cases());
     cases.extend(command_line::cases());
     cases.extend(counts::cases());
     cases.extend(bad_input::cases());
@@ -141,6 +144,9 @@ fn run_all(cases: &[Case], run: impl Fn(&Case) -> Result<()> + Sync) -> Summary 
                         Ok(()) => {
                             summary.passed += 1;
                             println!("case {} ... ok ({seconds:.1} s)", case.name);
+                        }
+                        Err(error) if error.is::<Skipped>() => {
+                            println!("case {} ... skipped: {error}", case.name);
                         }
                         Err(error) => {
                             summary.failed += 1;
@@ -171,6 +177,7 @@ fn run_one(case: &Case, options: &Options, root: &Path) -> Result<()> {
     };
     match (case.run)(&context) {
         Ok(()) => Ok(()),
+        Err(error) if error.is::<Skipped>() => Err(error),
         Err(error) => bail!("{error:#}\n  logs: {}", context.dir.display()),
     }
 }

@@ -1,6 +1,8 @@
 //! One case, and what cases have in common: booting, ending, and the rule about QEMU's error log.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -22,6 +24,18 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) run: Box<Run>,
 }
+
+/// Why a case was not run, as the error it ends with: what it needs is not on this host.
+#[derive(Debug)]
+pub(crate) struct Skipped(pub(crate) String);
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skipped {}
 
 /// What is booted on an architecture, and by what.
 #[derive(Clone, Debug)]
@@ -105,6 +119,20 @@ pub(crate) fn ensure_no_guest_errors(vm: &Vm) -> Result<()> {
         "QEMU logged {} wrong accesses of the guest (-d guest_errors); the first: {first}",
         errors.len()
     )
+}
+
+/// Returns whether this QEMU's `device` has a property.
+pub(crate) fn has_property(qemu: &Path, device: &str, property: &str) -> Result<bool> {
+    let mut command = Command::new(qemu);
+    command.args(["-device", &format!("{device},help")]);
+    let output = command.output().context("QEMU does not start")?;
+    ensure!(output.status.success(), "QEMU has no device {device}");
+    let help = String::from_utf8_lossy(&output.stdout);
+    let mut lines = help.lines().map(str::trim_start);
+    Ok(lines.any(|line| {
+        line.strip_prefix(property)
+            .is_some_and(|rest| rest.starts_with('='))
+    }))
 }
 
 /// Runs a shell command that prints no error.

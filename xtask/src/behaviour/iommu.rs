@@ -1,19 +1,14 @@
 //! Machines with an IOMMU, which the kernel leaves as it finds it: devices behind it and beside it.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, Result, ensure};
-use serde_json::json;
+use anyhow::{Result, ensure};
 
 use super::blk;
 use super::case::{Case, Context, command, refused_command, shut_down};
 use super::disk_image::TestDisk;
+use super::features::has_accepted;
 use super::pixels;
 use crate::platform::{Board, Transport};
-use crate::vm::{Machine, Vm};
-
-/// How long QEMU may take to answer.
-const QMP_DEADLINE: Duration = Duration::from_secs(30);
+use crate::vm::Machine;
 
 /// What a device behind the IOMMU has: only the modern interface knows the feature.
 const BEHIND: [&str; 2] = ["disable-legacy=on", "iommu_platform=on"];
@@ -72,7 +67,7 @@ fn switched_off(context: &Context, mut machine: Machine) -> Result<()> {
     let (mut vm, _) = context.boot(&machine)?;
     for (id, is_behind) in [("gpu0", true), ("disk0", true), ("disk1", false)] {
         ensure!(
-            has_access_platform(&mut vm, id)? == is_behind,
+            has_accepted(&mut vm, id, ACCESS_PLATFORM)? == is_behind,
             "{id} was to be driven {} VIRTIO_F_ACCESS_PLATFORM",
             if is_behind { "with" } else { "without" }
         );
@@ -110,18 +105,4 @@ fn in_the_way(context: &Context) -> Result<()> {
         "QEMU logged {errors:?}, which is not all about memory that the IOMMU has not let through"
     );
     behind.ensure_as_expected()
-}
-
-/// Returns whether QEMU says that the driver of a device has accepted `VIRTIO_F_ACCESS_PLATFORM`.
-fn has_access_platform(vm: &mut Vm, id: &str) -> Result<bool> {
-    let arguments = json!({ "path": format!("/machine/peripheral/{id}/virtio-backend") });
-    let status = vm
-        .qmp()?
-        .execute("x-query-virtio-status", arguments, QMP_DEADLINE)?;
-    let features = status["guest-features"]["transports"].as_array();
-    let mut features = features.context("QEMU knows no features")?.iter();
-    Ok(features.any(|feature| {
-        let text = feature.as_str();
-        text.is_some_and(|text| text.starts_with(ACCESS_PLATFORM))
-    }))
 }

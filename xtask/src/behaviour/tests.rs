@@ -26,6 +26,10 @@ fn fails(_: &Context) -> Result<()> {
     bail!("broken")
 }
 
+fn is_skipped(_: &Context) -> Result<()> {
+    Err(Skipped("nothing to run it with".to_owned()).into())
+}
+
 #[test]
 fn cases_are_counted_by_how_they_end() {
     let case = |name, run| Case {
@@ -38,6 +42,7 @@ fn cases_are_counted_by_how_they_end() {
         case("c", passes),
         case("d", fails),
         case("e", fails),
+        case("f", is_skipped),
     ];
     let dir = tempfile::tempdir().unwrap();
     let summary = run_all(&cases, |case| run_one(case, &options(), dir.path()));
