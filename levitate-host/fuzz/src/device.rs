@@ -9,6 +9,7 @@ use levitate_host::dma::DeviceMemory;
 
 pub(crate) use gpu::Screen;
 pub(crate) use mischief::Menu;
+use ring::packed::Packed;
 use ring::{Chain, Framing, Ring};
 
 use crate::sabotage::Sabotage;
@@ -53,6 +54,8 @@ pub(crate) struct Device {
     pub(crate) is_config_false: bool,
     pub(crate) queue_size_max: u32,
     pub(crate) framing: Framing,
+    /// It never says that a length in a packed ring has a meaning, as QEMU.
+    pub(crate) lacks_write_flag: bool,
     /// Moments between a request and its answer; at 255 there is none.
     pub(crate) patience: u8,
     pub(crate) ring: Option<Ring>,
@@ -103,6 +106,7 @@ impl Device {
                 has_header: true,
                 has_footer: true,
             },
+            lacks_write_flag: false,
             patience: 0,
             ring: None,
             stillborn: 0,
@@ -232,6 +236,10 @@ impl Device {
                 self.lies.remove(position);
             }
         }
+        if offset == register::DEVICE_FEATURES && self.feature_sel == 1 {
+            // The books of what the device has know nothing of it.
+            value &= !((spec::F_IN_ORDER >> 32) as u32);
+        }
         if offset == register::STATUS && value & 0xff == 0 && self.is_resetting {
             // The driver takes this for the end of the reset.
             self.forget();
@@ -329,10 +337,11 @@ impl Device {
             self.stillborn += 1;
             return;
         }
-        let Some(size) = u16::try_from(self.queue_size)
-            .ok()
-            .filter(|size| size.is_power_of_two())
-        else {
+        let is_packed = self.accepted & spec::F_RING_PACKED != 0;
+        let is_size =
+            |size: &u16| size.is_power_of_two() || is_packed && (1..=1 << 15).contains(size);
+        let size = u16::try_from(self.queue_size).ok();
+        let Some(size) = size.filter(is_size) else {
             let size = self.queue_size;
             self.failures
                 .push(format!("a queue has {size} descriptors"));
@@ -343,7 +352,8 @@ impl Device {
                 .push("a queue is enabled twice between two resets".to_owned());
             return;
         }
-        match Ring::new(&self.memory, size, areas, self.framing) {
+        let packed = is_packed.then(|| Packed::new(!self.lacks_write_flag));
+        match Ring::new(&self.memory, size, areas, self.framing, packed) {
             Ok(mut ring) => {
                 ring.has_event_index = self.accepted & spec::F_EVENT_IDX != 0;
                 self.ring = Some(ring);

@@ -31,6 +31,8 @@ pub enum Sabotage {
     OutsideRegisters,
     /// One request more is counted than the device is done with.
     Miscounted,
+    /// The wrap counter of a packed ring never turns; it is not the driver's but that of the model it is compared with.
+    StaleWrap,
     /// The driver sees the same generation whatever changes, and takes a configuration of which it has read one half before a change,
     /// the other after it.
     TornConfig,

@@ -36,11 +36,17 @@ pub(crate) const NEEDS_RESET: u32 = 64;
 pub(crate) const F_INDIRECT: u64 = 1 << 28;
 pub(crate) const F_EVENT_IDX: u64 = 1 << 29;
 pub(crate) const F_VERSION_1: u64 = 1 << 32;
+pub(crate) const F_RING_PACKED: u64 = 1 << 34;
+pub(crate) const F_IN_ORDER: u64 = 1 << 35;
 
 /// Flags of a descriptor (§2.7.5).
 pub(crate) const DESC_NEXT: u16 = 1;
 pub(crate) const DESC_WRITE: u16 = 2;
 pub(crate) const DESC_INDIRECT: u16 = 4;
+
+/// Those of a packed ring that say whose a descriptor is (§2.8.1).
+pub(crate) const DESC_AVAIL: u16 = 1 << 7;
+pub(crate) const DESC_USED: u16 = 1 << 15;
 
 /// Types of block requests (§5.2.6).
 pub(crate) const BLK_IN: u32 = 0;

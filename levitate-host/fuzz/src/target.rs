@@ -69,6 +69,9 @@ fn set_up(bench: &Bench, device_features: u64) -> Settings {
     }
     if !is_legacy {
         features |= spec::F_VERSION_1;
+        if shape & 8 != 0 {
+            features |= spec::F_RING_PACKED;
+        }
     }
     let queue_size_max = match size {
         0..=199 => 1 << (size % 6),
@@ -78,6 +81,7 @@ fn set_up(bench: &Bench, device_features: u64) -> Settings {
         device.version = if is_legacy { 1 } else { 2 };
         device.offered = features;
         device.queue_size_max = queue_size_max;
+        device.lacks_write_flag = shape & 16 != 0;
         device.patience = match patience {
             0..=127 => 0,
             128..=239 => patience % 32,

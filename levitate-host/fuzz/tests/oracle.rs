@@ -142,6 +142,11 @@ fn a_used_ring_that_is_misread_is_found() {
 }
 
 #[test]
+fn a_wrap_counter_that_does_not_turn_is_found() {
+    finds("queue", Sabotage::StaleWrap, "the used ring has");
+}
+
+#[test]
 fn a_torn_configuration_is_found() {
     finds("config", Sabotage::TornConfig, "that never was");
 }

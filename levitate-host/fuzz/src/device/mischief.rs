@@ -117,7 +117,9 @@ impl Device {
             near @ 16..=31 => ring.published.wrapping_sub(u16::from(near % 4)),
             _ => script.word(),
         };
-        let given_up = ring.write_used(&self.memory, 2, &index.to_le_bytes(), true);
+        // In a packed ring it makes a descriptor used, whatever that holds.
+        let (at, value) = ring.next_used_flags().unwrap_or((2, index));
+        let given_up = ring.write_used(&self.memory, at, &value.to_le_bytes(), true);
         self.given_up(given_up);
     }
 
@@ -154,7 +156,11 @@ impl Device {
         let Some(ring) = &mut self.ring else {
             return;
         };
-        let at = if is_flags { 0 } else { ring.used_len() - 2 };
+        let at = match (is_flags, &ring.packed) {
+            (true, None) => 0,
+            (true, Some(_)) => ring.used_len() - 4,
+            (false, _) => ring.used_len() - 2,
+        };
         let given_up = ring.write_used(&self.memory, at, &value, true);
         self.given_up(given_up);
     }

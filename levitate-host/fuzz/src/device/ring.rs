@@ -1,10 +1,12 @@
-//! The device's side of a split virtqueue, and what of memory it may reach by it: [`Ring`] (§2.7).
+//! The device's side of a virtqueue, split or packed, and what of memory it may reach by it: [`Ring`] (§2.7, §2.8).
 
 mod driver_part;
+pub(crate) mod packed;
 
 use levitate_host::dma::{AccessKind, DeviceMemory, Exposure};
 
 use crate::spec::{DESC_INDIRECT, DESC_NEXT, DESC_WRITE};
+use packed::Packed;
 
 /// A piece of memory that a descriptor names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub(crate) struct Framing {
 #[derive(Debug)]
 pub(crate) struct Ring {
     pub(crate) size: u16,
+    /// `None` if the ring is split.
+    pub(crate) packed: Option<Packed>,
     descriptors: u64,
     available: u64,
     used: u64,
@@ -68,6 +72,7 @@ pub(crate) struct Ring {
     pub(crate) chains: Vec<Chain>,
     /// Memory of the queue's own that was in a chain: the device may write it until its reset.
     pub(crate) lasting: Vec<(u64, u32)>,
+    tables: Vec<(u64, u32)>,
     exposures: Vec<Exposure>,
 }
 
@@ -78,12 +83,17 @@ impl Ring {
         size: u16,
         [descriptors, available, used]: [u64; 3],
         framing: Framing,
+        packed: Option<Packed>,
     ) -> Result<Self, String> {
-        let lengths = [16, 2, 8].map(|entry| entry * u64::from(size));
+        let entries = u64::from(size);
+        let lengths = match packed {
+            None => [16 * entries, 2 * entries + 6, 8 * entries + 6],
+            Some(_) => [16 * entries, 4, 4],
+        };
         let areas = [
             (descriptors, lengths[0]),
-            (available, lengths[1] + 6),
-            (used, lengths[2] + 6),
+            (available, lengths[1]),
+            (used, lengths[2]),
         ];
         let mut exposures = Vec::with_capacity(4);
         for (addr, len) in areas {
@@ -94,6 +104,7 @@ impl Ring {
         }
         Ok(Self {
             size,
+            packed,
             descriptors,
             available,
             used,
@@ -105,6 +116,7 @@ impl Ring {
             used_is_dirty: false,
             chains: Vec::new(),
             lasting: Vec::new(),
+            tables: Vec::new(),
             exposures,
         })
     }
@@ -117,9 +129,12 @@ impl Ring {
         }
     }
 
-    /// Returns how long the driver's half and the device's half are: descriptors and available ring, used ring.
+    /// Returns how long the device's part is: the used ring; in a packed ring the descriptors, and behind them the device's events.
     pub(crate) fn used_len(&self) -> usize {
-        6 + 8 * usize::from(self.size)
+        match self.packed {
+            None => 6 + 8 * usize::from(self.size),
+            Some(_) => 4 + 16 * usize::from(self.size),
+        }
     }
 
     /// Reads where the used ring ends and what is in its entry number `index`, as the driver sees it now.
@@ -149,6 +164,9 @@ impl Ring {
 
     /// Fetches what the driver has made available; an error if that is not as it should be.
     pub(crate) fn fetch(&mut self, memory: &DeviceMemory) -> Result<usize, String> {
+        if self.packed.is_some() {
+            return self.fetch_packed(memory);
+        }
         let index = word(memory, self.available + 2);
         if self.forged_index == Some(index) {
             return Ok(0);
@@ -161,7 +179,7 @@ impl Ring {
         for _ in 0..count {
             let entry = self.available + 4 + 2 * u64::from(self.next_fetch % self.size);
             self.next_fetch = self.next_fetch.wrapping_add(1);
-            let chain = self.walk(memory, word(memory, entry))?;
+            let (chain, _) = self.walk(memory, word(memory, entry))?;
             self.chains.push(chain);
         }
         if count != 0 && self.has_event_index {
@@ -175,22 +193,40 @@ impl Ring {
         Ok(usize::from(count))
     }
 
-    fn walk(&mut self, memory: &DeviceMemory, head: u16) -> Result<Chain, String> {
-        if self.chains.iter().any(|chain| chain.head == head) {
-            return Err(format!("chain {head} is available twice"));
-        }
+    /// Follows a chain; returns how many descriptors it has in the ring, too.
+    fn walk(&mut self, memory: &DeviceMemory, first: u16) -> Result<(Chain, u16), String> {
         let mut table = (self.descriptors, u32::from(self.size));
         let mut parts = Vec::with_capacity(4);
-        let mut index = head;
+        let (mut index, mut in_ring) = (first, 0);
+        // In a packed ring it is the id of the last descriptor.
+        let mut head = first;
         for _ in 0..=self.size {
             if u32::from(index) >= table.1 {
                 return Err(format!("descriptor {index} of {}", table.1));
             }
+            let is_in_ring = table.0 == self.descriptors;
+            in_ring += u16::from(is_in_ring);
             let at = table.0 + 16 * u64::from(index);
             let bytes: [u8; 16] = memory.read_array(at).map_err(|stray| stray.to_string())?;
             let addr = u64::from_le_bytes(std::array::from_fn(|i| bytes[i]));
             let len = u32::from_le_bytes(std::array::from_fn(|i| bytes[8 + i]));
-            let flags = u16::from_le_bytes([bytes[12], bytes[13]]);
+            let halves = [[bytes[12], bytes[13]], [bytes[14], bytes[15]]];
+            let [flags, mut next] = halves.map(u16::from_le_bytes);
+            let mut has_next = flags & DESC_NEXT != 0;
+            let mut flags = flags;
+            if self.packed.is_some() {
+                // The id is where a split ring has the flags, and they are last; what follows is next to it (§2.8.5).
+                let id = flags;
+                flags = next;
+                next = index + 1;
+                has_next = flags & DESC_NEXT != 0;
+                if is_in_ring {
+                    head = id;
+                    next %= self.size;
+                } else {
+                    has_next = u32::from(next) < table.1;
+                }
+            }
             let is_writable = flags & DESC_WRITE != 0;
             let kind = match is_writable {
                 true => AccessKind::Write,
@@ -200,10 +236,10 @@ impl Ring {
                 .check(addr, u64::from(len), kind)
                 .map_err(|stray| format!("a chain leads out of memory: {stray}"))?;
             if flags & DESC_INDIRECT != 0 {
-                if table.0 != self.descriptors {
+                if !is_in_ring {
                     return Err("an indirect table within another".to_owned());
                 }
-                self.last(memory, addr, len);
+                self.keep_table(memory, addr, len);
                 table = (addr, len / 16);
                 index = 0;
                 continue;
@@ -213,10 +249,13 @@ impl Ring {
                 len,
                 is_writable,
             });
-            if flags & DESC_NEXT == 0 {
-                return Ok(self.chain(memory, head, parts));
+            if !has_next {
+                if self.chains.iter().any(|chain| chain.head == head) {
+                    return Err(format!("chain {head} is available twice"));
+                }
+                return Ok((self.chain(memory, head, parts), in_ring));
             }
-            index = u16::from_le_bytes([bytes[14], bytes[15]]);
+            index = next;
         }
         Err(format!("chain {head} has no end"))
     }
@@ -245,6 +284,17 @@ impl Ring {
         }
     }
 
+    /// Notes a table, which stays with the device until its reset as well.
+    ///
+    /// The device reads it again for each request, and the driver does not write all of it each time: a device that wrote there
+    /// would have lost its way by its own hand.
+    fn keep_table(&mut self, memory: &DeviceMemory, addr: u64, len: u32) {
+        if !self.tables.contains(&(addr, len)) {
+            self.tables.push((addr, len));
+            self.exposures.push(memory.expose(addr, u64::from(len)));
+        }
+    }
+
     /// Notes memory of the queue's own, which stays with the device until its reset.
     fn last(&mut self, memory: &DeviceMemory, addr: u64, len: u32) {
         if !self.lasting.contains(&(addr, len)) {
@@ -264,6 +314,9 @@ impl Ring {
 
     /// Puts an entry into the used ring, and counts it.
     pub(crate) fn publish(&mut self, memory: &DeviceMemory, id: u32, len: u32) -> Vec<Chain> {
+        if self.packed.is_some() {
+            return self.publish_packed(memory, id, len);
+        }
         let at = 4 + 8 * usize::from(self.published % self.size);
         let mut element = [0; 8];
         element[..4].copy_from_slice(&id.to_le_bytes());
@@ -284,10 +337,14 @@ impl Ring {
     ) -> Vec<Chain> {
         let at = at.min(self.used_len());
         let bytes = &bytes[..bytes.len().min(self.used_len() - at)];
-        // It is in memory since `new`, and stays there until the reset.
-        let _ = memory.write(self.used + at as u64, bytes);
         self.used_is_dirty |= is_lie;
         let end = at + bytes.len();
+        if self.packed.is_some() {
+            self.write_packed(memory, at, bytes);
+            return self.doubt(memory);
+        }
+        // It is in memory since `new`, and stays there until the reset.
+        let _ = memory.write(self.used + at as u64, bytes);
         // A wrong index has the driver look at any entry, also at an old one.
         if self.used_is_dirty && at < 4 {
             return self.doubt(memory);
@@ -301,6 +358,7 @@ impl Ring {
     /// Gives up every request that any entry of the used ring names, if there is one that is no answer.
     pub(crate) fn doubt(&mut self, memory: &DeviceMemory) -> Vec<Chain> {
         match self.used_is_dirty {
+            true if self.packed.is_some() => self.give_up_ids(memory, self.named_in_packed(memory)),
             true => self.give_up_named(memory, 0..self.size),
             false => Vec::new(),
         }
@@ -311,17 +369,19 @@ impl Ring {
         memory: &DeviceMemory,
         entries: impl Iterator<Item = u16>,
     ) -> Vec<Chain> {
-        let mut given_up = Vec::new();
         if self.chains.is_empty() {
-            return given_up;
+            return Vec::new();
         }
-        for entry in entries {
-            let (id, _) = self.used_element(memory, entry);
-            let found = self
-                .chains
-                .iter()
-                .position(|chain| u32::from(chain.head) == id);
-            if let Some(position) = found {
+        let ids = entries.map(|entry| self.used_element(memory, entry).0);
+        let ids: Vec<u32> = ids.collect();
+        self.give_up_ids(memory, ids)
+    }
+
+    fn give_up_ids(&mut self, memory: &DeviceMemory, ids: Vec<u32>) -> Vec<Chain> {
+        let mut given_up = Vec::new();
+        for id in ids {
+            let mut chains = self.chains.iter();
+            if let Some(position) = chains.position(|chain| u32::from(chain.head) == id) {
                 given_up.push(self.give_up(memory, position));
             }
         }

@@ -141,7 +141,8 @@ struct Program<'b, 's, const H: usize, const F: usize> {
 
 impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
     fn new(bench: &'b Bench, device: Live, queue: LiveQueue<'s>) -> Self {
-        let model = Model::new(device.transport().interface());
+        let mut model = Model::new(device.transport().interface());
+        model.has_stale_wrap = bench.is_sabotaged(Sabotage::StaleWrap);
         Self {
             bench,
             device,

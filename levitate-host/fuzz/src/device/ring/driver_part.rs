@@ -1,7 +1,7 @@
-//! What the device writes where only the driver should: descriptors and the available ring (§2.7.5, §2.7.6).
+//! What the device writes where only the driver should: the available ring (§2.7.6).
 //!
 //! The books of what the device has must not be taken in by it.
-//! For each request a driver writes descriptors, ring entry and index anew, so that of what the device wrote there
+//! For each request a driver writes the ring entry or the index anew, so that of what the device wrote there
 //! only an index can be mistaken for the driver's when the device looks next.
 
 use levitate_host::dma::{AccessKind, DeviceMemory};
@@ -11,12 +11,15 @@ use super::{Ring, word};
 impl Ring {
     /// Writes anything into the driver's part, where the driver never looks; all that is available was fetched before.
     pub(crate) fn write_driver_part(&mut self, memory: &DeviceMemory, at: usize, bytes: &[u8]) {
-        let descriptors = 16 * usize::from(self.size);
-        let at = at % (descriptors + 2 * usize::from(self.size) + 6);
-        let (base, at) = match at.checked_sub(descriptors) {
-            None => (self.descriptors, at),
-            Some(at) => (self.available, at),
-        };
+        if self.packed.is_some() {
+            // Only the driver's events are its own; descriptors are the device's as well.
+            let at = at % 4;
+            let bytes = &bytes[..bytes.len().min(4 - at)];
+            let _ = memory.write(self.available + at as u64, bytes);
+            return;
+        }
+        // A descriptor stays laid out from one request to the next, like a table.
+        let (base, at) = (self.available, at % (2 * usize::from(self.size) + 6));
         // Past the end it may lead out of memory, and then nothing is written.
         let end = base + (at + bytes.len()) as u64;
         if memory
@@ -70,14 +73,14 @@ mod tests {
             has_footer: false,
         };
         let areas = [0, AVAILABLE as u64, USED as u64].map(|offset| base + offset);
-        let mut ring = Ring::new(&memory, SIZE, areas, framing).unwrap();
+        let mut ring = Ring::new(&memory, SIZE, areas, framing, None).unwrap();
         // The driver makes one request again and again, of one descriptor.
         memory.write(base, &base.to_le_bytes()).unwrap();
         memory.write(base + 8, &16_u32.to_le_bytes()).unwrap();
         for ahead in 0..=u16::MAX {
             let made = ahead;
             let forged = made.wrapping_add(ahead);
-            ring.write_driver_part(&memory, AVAILABLE + 2, &forged.to_le_bytes());
+            ring.write_driver_part(&memory, 2, &forged.to_le_bytes());
             assert_eq!(ring.fetch(&memory), Ok(0), "{ahead} ahead");
 
             let index = made.wrapping_add(1).to_le_bytes();

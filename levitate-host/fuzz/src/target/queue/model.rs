@@ -6,6 +6,7 @@ use levitate_virtio::{DeviceFault, Interface};
 
 use crate::device::Device;
 use crate::device::ring::Ring;
+use crate::device::ring::packed::Position;
 
 /// How a look at the ring must fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ impl Expected {
 pub(super) struct InFlight {
     number: u32,
     head: u16,
+    /// How many descriptors it has in a packed ring.
+    descriptors: u16,
     /// Bytes the device may write: to the data, and to the footer.
     room: (u32, u32),
 }
@@ -56,6 +59,7 @@ impl InFlight {
         Self {
             number,
             head: 0,
+            descriptors: 0,
             room,
         }
     }
@@ -66,6 +70,10 @@ impl InFlight {
 pub(super) struct Model {
     interface: Interface,
     used_index: u16,
+    /// Where the next used descriptor of a packed ring is expected.
+    next_used: Position,
+    /// A bug is seeded: the wrap counter never turns.
+    pub(super) has_stale_wrap: bool,
     in_flight: Vec<InFlight>,
     fault: Option<Expected>,
     pub(super) wants_notifications: bool,
@@ -78,6 +86,8 @@ impl Model {
         Self {
             interface,
             used_index: 0,
+            next_used: Position::START,
+            has_stale_wrap: false,
             in_flight: Vec::new(),
             fault: None,
             wants_notifications: false,
@@ -91,8 +101,11 @@ impl Model {
             return;
         };
         request.head = ring.newest_head(&device.memory);
-        self.in_flight.push(request);
         device.fetch();
+        if let Some(packed) = device.ring.as_ref().and_then(|ring| ring.packed.as_ref()) {
+            (request.head, request.descriptors) = packed.newest;
+        }
+        self.in_flight.push(request);
     }
 
     /// Looks at the used ring as the driver is about to.
@@ -104,6 +117,19 @@ impl Model {
             return Ok(0);
         };
         let mut total = 0;
+        if ring.packed.is_some() {
+            // Each turn but the last takes one of those in flight.
+            while let Some(used) = ring.used_descriptor(&device.memory, self.next_used) {
+                let descriptors = self.take(used)?;
+                let wrap = self.next_used.wrap;
+                self.next_used.advance(descriptors, ring.size);
+                if self.has_stale_wrap {
+                    self.next_used.wrap = wrap;
+                }
+                total += 1;
+            }
+            return Ok(total);
+        }
         loop {
             let claimed = ring
                 .used_index(&device.memory)
@@ -116,7 +142,7 @@ impl Model {
                 return Ok(total);
             }
             for _ in 0..claimed {
-                self.take(device, ring)?;
+                self.take_next(device, ring)?;
                 total += 1;
             }
             if !self.wants_notifications {
@@ -125,9 +151,14 @@ impl Model {
         }
     }
 
-    fn take(&mut self, device: &Device, ring: &Ring) -> Result<(), Expected> {
+    fn take_next(&mut self, device: &Device, ring: &Ring) -> Result<(), Expected> {
         let (id, len) = ring.used_element(&device.memory, self.used_index);
         self.used_index = self.used_index.wrapping_add(1);
+        self.take((id, len, true)).map(drop)
+    }
+
+    /// Takes a request that is done; returns how many descriptors it had in a packed ring.
+    fn take(&mut self, (id, len, is_meant): (u32, u32, bool)) -> Result<u16, Expected> {
         let found = self
             .in_flight
             .iter()
@@ -140,6 +171,8 @@ impl Model {
         let len = match self.interface {
             // What a legacy device says of lengths is not believed (§2.7.8.1).
             Interface::Legacy => capacity,
+            // Without WRITE it is reserved, but QEMU means it (§2.8.4).
+            Interface::Modern if len > capacity && !is_meant => 0,
             Interface::Modern if len > capacity => {
                 return Err(self.broken(Expected::TooLong { len, capacity }));
             }
@@ -148,8 +181,7 @@ impl Model {
         let data = len.min(one.room.0);
         let written = (data as usize, (len - data) as usize);
         self.done.push((one.number, written));
-        self.in_flight.remove(position);
-        Ok(())
+        Ok(self.in_flight.remove(position).descriptors)
     }
 
     fn broken(&mut self, fault: Expected) -> Expected {
