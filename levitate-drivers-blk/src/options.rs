@@ -16,7 +16,7 @@ pub struct Options {
     ///
     /// At least a block is allocated, and no more than one request can carry.
     pub bounce_bytes: usize,
-    /// Device-independent features to accept where they are offered; all that are implemented by default.
+    /// Device-independent features to accept where they are offered; [`Features::DEFAULT`] by default.
     pub features: Features,
     /// Most descriptors for the data of one request; 14 by default, which makes 16 with header and status.
     ///
@@ -29,7 +29,7 @@ impl Default for Options {
         Self {
             timeout: Duration::from_secs(5),
             bounce_bytes: 64 << 10,
-            features: Features::IMPLEMENTED,
+            features: Features::DEFAULT,
             max_segments: 14,
         }
     }

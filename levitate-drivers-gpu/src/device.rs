@@ -22,7 +22,7 @@ pub struct Options {
     ///
     /// A device in a busy virtual machine was seen to take a second.
     pub timeout: Duration,
-    /// Device-independent features to negotiate where they are offered; all that are implemented if nothing else is said.
+    /// Device-independent features to negotiate where they are offered; [`Features::DEFAULT`] if nothing else is said.
     pub common_features: Features,
 }
 
@@ -30,7 +30,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(5),
-            common_features: Features::IMPLEMENTED,
+            common_features: Features::DEFAULT,
         }
     }
 }

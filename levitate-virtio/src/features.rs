@@ -58,6 +58,12 @@ impl Features {
         .union(Self::NOTIF_CONFIG_DATA)
         .union(Self::RING_RESET);
 
+    /// What is wanted unless somebody says otherwise: all that is implemented but RING_RESET.
+    ///
+    /// A queue that was reset gives back what its requests carried, for the device has promised to be done with it (§2.6.1).
+    /// QEMU 7.2's disks are not: they go on with the requests, and write to their memory. Whoever knows the device better may want it.
+    pub const DEFAULT: Self = Self::IMPLEMENTED.difference(Self::RING_RESET);
+
     /// What takes a transport to do something of its own, and is accepted only where it says that it does:
     /// [`Transport::supported_features`](crate::Transport::supported_features).
     pub const UP_TO_TRANSPORT: Self = Self::NOTIFICATION_DATA
@@ -103,10 +109,10 @@ pub struct Wanted<F> {
 }
 
 impl<F: DeviceFeatures> Default for Wanted<F> {
-    /// Everything implemented, nothing required.
+    /// [`Features::DEFAULT`] and all of the device type's, nothing required.
     fn default() -> Self {
         Self {
-            common: Features::IMPLEMENTED,
+            common: Features::DEFAULT,
             device: F::all(),
             required: F::empty(),
         }
@@ -197,10 +203,21 @@ mod tests {
 
     #[test]
     fn of_everything_offered_only_what_is_implemented_is_accepted() {
-        let negotiated =
-            Negotiated::<Toy>::choose(u64::MAX, &Wanted::default(), Interface::Modern, ALL);
+        let choose = |common| {
+            let wanted = Wanted {
+                common,
+                ..Wanted::<Toy>::default()
+            };
+            Negotiated::choose(u64::MAX, &wanted, Interface::Modern, ALL)
+        };
+        let by_default =
+            Negotiated::choose(u64::MAX, &Wanted::<Toy>::default(), Interface::Modern, ALL);
         assert_eq!(
-            negotiated.bits(),
+            by_default.bits(),
+            choose(Features::all()).bits() & !(1 << 40)
+        );
+        assert_eq!(
+            choose(Features::all()).bits(),
             7 | 1 << 28 | 1 << 29 | 0x1f << 32 | 1 << 38 | 1 << 39 | 1 << 40,
             "INDIRECT_DESC, EVENT_IDX, VERSION_1, ACCESS_PLATFORM, RING_PACKED, IN_ORDER, ORDER_PLATFORM, NOTIFICATION_DATA, \
              NOTIF_CONFIG_DATA, RING_RESET and the toy's own"

@@ -12,8 +12,9 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
     /// Takes back what the device has in one queue, and brings that queue into use again; waits for it.
     ///
     /// Every request that was submitted to the queue ends here: `reclaim` is handed each that was not taken, and the tokens name nothing
-    /// any more. The device, and its other queues, go on meanwhile. It takes `VIRTIO_F_RING_RESET`; where the device does not have it,
-    /// only [`recover`](Self::recover) does that.
+    /// any more. The device, and its other queues, go on meanwhile. It takes `VIRTIO_F_RING_RESET`, which is to be asked for in the
+    /// [`Options`](crate::Options): some devices that offer it go on with what they had. Where it was not agreed on, only
+    /// [`recover`](Self::recover) does that.
     ///
     /// # Errors
     ///

@@ -176,7 +176,11 @@ fn of_everything_offered_only_what_is_implemented_is_accepted() {
         let offer = !(1 << 34) | Features::IMPLEMENTED.bits();
         let rig = Rig::with(|device| device.version(version).behave(|b| b.offer = offer));
         let device = Device::begin(rig.transport(), &rig.clock, TIMEOUT).unwrap();
-        drop(device.negotiate(&Wanted::<NoFeatures>::default()).unwrap());
+        let wanted = Wanted::<NoFeatures> {
+            common: Features::all(),
+            ..Wanted::default()
+        };
+        drop(device.negotiate(&wanted).unwrap());
         let words = rig.device.log().writes_to(0x20);
         let bits = words.iter().rev().fold(0, |bits, word| bits << 32 | word);
         assert_eq!(bits, accepted, "{version:?}");
