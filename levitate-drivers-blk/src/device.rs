@@ -3,10 +3,11 @@
 use core::fmt;
 
 use levitate_hal::{Dma, DmaBuffer, DmaError, DmaSlice, Platform};
-use levitate_virtio::Transport;
+use levitate_virtio::{Negotiated, Transport};
 
 use crate::capabilities::Capabilities;
 use crate::error::InitError;
+use crate::features::BlkFeatures;
 use crate::options::Options;
 use crate::storage::BlkStorage;
 
@@ -96,6 +97,11 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     /// Returns what the device can do.
     pub const fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Returns what driver and device agreed on; `None` after a recovery that failed.
+    pub fn features(&self) -> Option<Negotiated<BlkFeatures>> {
+        self.life.as_ref().map(|life| life.features)
     }
 
     /// Returns the length of the device in sectors of 512 bytes.

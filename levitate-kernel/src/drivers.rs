@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use core::error::Error;
 
 use levitate_kernel::command_line::Driver;
-use levitate_virtio::Signal;
+use levitate_virtio::{Features, Signal};
 
 use self::block::BlockDevice;
 use self::display::Display;
@@ -36,6 +36,9 @@ pub(crate) struct QueueCounts {
     pub(crate) requests: u64,
     /// Available buffer notifications that were sent.
     pub(crate) notifications: u64,
+    /// Device-independent features that were agreed on, the format of the ring among them; none if the device is gone, or if the
+    /// driver does not say.
+    pub(crate) features: Features,
     /// Wake-ups of a task that found nothing done for it; `None` if the driver does not sleep.
     pub(crate) idle_polls: Option<u64>,
 }

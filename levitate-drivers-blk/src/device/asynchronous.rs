@@ -4,11 +4,12 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use levitate_hal::{DmaBuffer, DmaError, Platform};
-use levitate_virtio::{QueueCounts, Signal, Token, Transport};
+use levitate_virtio::{Negotiated, QueueCounts, Signal, Token, Transport};
 
 use super::{Blk, CapacityChange};
 use crate::capabilities::{CacheMode, Capabilities};
 use crate::error::{CacheModeError, InitError, RecoverError};
+use crate::features::BlkFeatures;
 use crate::request::Reclaimed;
 
 mod calls;
@@ -93,6 +94,12 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         *self.shared.borrow().blk.capabilities()
+    }
+
+    /// Returns what driver and device agreed on; `None` after a recovery that failed.
+    #[must_use]
+    pub fn features(&self) -> Option<Negotiated<BlkFeatures>> {
+        self.shared.borrow().blk.features()
     }
 
     /// Returns how many requests the device has.

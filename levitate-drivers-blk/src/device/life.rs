@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use levitate_hal::{Clock, Dma, DmaBuffer, Platform};
 use levitate_virtio::{
-    Data, Device, DeviceType, Queue, QueueConfig, QueueIndex, Token, Transport, Wanted,
+    Data, Device, DeviceType, Negotiated, Queue, QueueConfig, QueueIndex, Token, Transport, Wanted,
 };
 
 use super::new_buffer;
@@ -26,6 +26,7 @@ const REQUEST_QUEUE: QueueIndex = QueueIndex::new(0);
 /// A live device with its queues.
 pub(super) struct Life<'s, T: Transport, D: Dma, const MORE: usize> {
     pub(super) device: Live<T>,
+    pub(super) features: Negotiated<BlkFeatures>,
     /// The first one.
     pub(super) queue: RequestQueue<'s, T, D>,
     /// The others, as many as there are.
@@ -112,6 +113,7 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
         }
         let mut life = Self {
             device,
+            features,
             queue,
             more,
             more_in_use: 0,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::contender::{Contender, MAX_DEPTH, Requests, round_trip};
 #[cfg(target_os = "linux")]
 use crate::libblkio;
-use crate::spec::{F_EVENT_IDX, F_INDIRECT_DESC};
+use crate::spec::{F_EVENT_IDX, F_INDIRECT_DESC, F_RING_PACKED};
 use crate::{floor, levitate, virtio_drivers};
 
 /// A contender at a depth.
@@ -87,6 +87,8 @@ const ROWS: &[Row] = rows! {
     "levitate" "split-direct" over "split-direct" to MAX_DEPTH, |_| levitate::Queue::new(0);
     "levitate" "split-direct-event" over "split-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_EVENT_IDX);
     "levitate" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| levitate::Queue::new(F_INDIRECT_DESC);
+    "levitate" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED);
+    "levitate" "packed-indirect" over "packed-indirect" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_INDIRECT_DESC);
     "levitate" "block" over "split-indirect" to MAX_DEPTH, |_| levitate::Block::new();
     "virtio-drivers" "split-direct" over "split-direct" to MAX_DEPTH, |_| virtio_drivers::Queue::new(false);
     "virtio-drivers" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| virtio_drivers::Queue::new(true);

@@ -26,10 +26,14 @@ pub(super) fn list(devices: &mut Devices, out: &mut impl Write) -> fmt::Result {
                 counts.notifications,
                 interrupts::count(&entry.way.lines_of_queue(counts.queue)),
             )?;
-            match counts.idle_polls {
-                Some(idle_polls) => writeln!(out, ", {idle_polls} spurious wake-ups")?,
-                None => writeln!(out)?,
+            if let Some(idle_polls) = counts.idle_polls {
+                write!(out, ", {idle_polls} spurious wake-ups")?;
             }
+            write!(out, ", features")?;
+            for (name, _) in counts.features.iter_names() {
+                write!(out, " {name}")?;
+            }
+            writeln!(out)?;
         }
     }
     writeln!(out, "CPU  {} sleeps", executor::sleeps())

@@ -12,7 +12,7 @@ use levitate_drivers_blk::{
 use levitate_hal::DmaBuffer;
 use levitate_kernel::command_line::{Driver, Kind};
 use levitate_virtio::transport::EnableQueueError;
-use levitate_virtio::{QueueError, Signal};
+use levitate_virtio::{Features, QueueError, Signal};
 use log::{error, warn};
 
 use super::block::{BlockDevice, DiskInfo, Read, SECTOR_BYTES};
@@ -212,10 +212,12 @@ impl BlockDevice for LevitateBlk {
 
     fn counts(&self) -> Vec<QueueCounts> {
         let counts = self.blk.counts();
+        let features = self.blk.features().map(|features| features.common);
         [QueueCounts {
             queue: 0,
             requests: counts.requests,
             notifications: counts.notifications,
+            features: features.unwrap_or(Features::empty()),
             idle_polls: Some(counts.idle_polls),
         }]
         .into()

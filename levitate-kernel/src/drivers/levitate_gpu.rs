@@ -13,7 +13,7 @@ use levitate_drivers_gpu::{
 };
 use levitate_kernel::command_line::{Driver, Kind};
 use levitate_virtio::transport::EnableQueueError;
-use levitate_virtio::{QueueError, Signal};
+use levitate_virtio::{Features, QueueError, Signal};
 use log::{error, warn};
 
 use super::display::{Display, DisplayInfo};
@@ -221,10 +221,12 @@ impl Display for LevitateGpu {
     fn counts(&self) -> Vec<QueueCounts> {
         let counted = self.gpu.as_ref().map(|gpu| {
             let counts = gpu.gpu().counts();
+            let features = gpu.gpu().features().map(|features| features.common);
             QueueCounts {
                 queue: 0,
                 requests: counts.requests,
                 notifications: counts.notifications,
+                features: features.unwrap_or(Features::empty()),
                 idle_polls: Some(gpu.idle_polls()),
             }
         });

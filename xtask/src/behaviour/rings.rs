@@ -7,6 +7,7 @@ use super::disk_image::TestDisk;
 use super::features::has_accepted;
 use super::{blk, pixels, selftest};
 use crate::platform::{Board, Transport};
+use crate::vm::Vm;
 use crate::vm::image::Rectangle;
 
 /// Of odd size, and away from the edges.
@@ -125,10 +126,34 @@ fn run(row: &Row, context: &Context) -> Result<()> {
             );
         }
     }
+    ensure_said(&mut vm, row.features)?;
     pixels::check(&mut vm, SIZE, &log, DAMAGE, &context.dir)?;
     blk::check(&mut vm, &mut disks)?;
     selftest::check_in_shell(&mut vm)?;
     case::shut_down(vm)?;
     disks[0].ensure_as_expected()?;
     fixed.ensure_as_expected()
+}
+
+/// Checks that the kernel says the same of each device's first queue.
+fn ensure_said(vm: &mut Vm, features: &[(Feature, bool)]) -> Result<()> {
+    let stats = case::command(vm, "stats")?;
+    let queues: Vec<_> = stats
+        .iter()
+        .filter_map(|line| line.split_once(", features "))
+        .collect();
+    ensure!(queues.len() == 3, "`stats` has the features of {queues:?}");
+    for (_, said) in queues {
+        for ((property, _), is_on) in features {
+            let name = match *property {
+                "packed" => "RING_PACKED".to_owned(),
+                other => other.to_uppercase(),
+            };
+            ensure!(
+                said.split(' ').any(|word| word == name) == *is_on,
+                "{name} is to be {is_on}, but the features are said to be {said}"
+            );
+        }
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+use levitate_virtio::Features;
 use levitate_virtio::queue::layout::AVAILABLE_IDX;
 use virtio_drivers::PhysAddr;
 
@@ -34,6 +35,8 @@ impl Record {
             queue: QUEUE,
             requests: self.requests.load(Ordering::Relaxed),
             notifications: self.notifications(),
+            // It does not say.
+            features: Features::empty(),
             // Nobody sleeps.
             idle_polls: None,
         }

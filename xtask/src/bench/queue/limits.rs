@@ -81,7 +81,7 @@ const LIMITS: &[Limit] = limits! {
     Instructions: "packed-direct" "packed-indirect": 185.0 one NotYet, 155.0 in batches NotYet;
     InstructionsInFloors: "block": 2.0 one NotYet, 2.0 in batches NotYet;
     Allocations: "split-direct" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
-    Allocations: "packed-direct" "packed-indirect": 0.0 one NotYet, 0.0 in batches NotYet;
+    Allocations: "packed-direct" "packed-indirect": 0.0 one Yes, 0.0 in batches Yes;
     TimeInFloors: "split-direct" "split-indirect" "packed-direct" "packed-indirect": 1.4 one Untested, 1.6 in batches Untested;
     TimeInVirtioDrivers: "split-direct" "split-indirect": 0.4 one Untested, 0.4 in batches Untested;
     TimeInFastest: "split-direct" "split-indirect" "packed-direct" "packed-indirect" "block": 0.667 one Untested, 0.667 in batches Untested;
