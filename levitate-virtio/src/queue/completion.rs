@@ -106,12 +106,17 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     fn poll_any<F: FromBytes + IntoBytes>(
         &mut self,
     ) -> Result<Option<Completed<F, B, C>>, DeviceFault> {
+        let mut collected = Ok(0);
         if self.done.first().is_none() {
-            self.process()?;
+            collected = self.process();
         }
+        // What was done before a fault comes before the fault.
         let taken = self.next_done().and_then(|token| self.take(token));
         self.is_plain = self.is_plain();
-        Ok(taken)
+        match taken {
+            Some(taken) => Ok(Some(taken)),
+            None => collected.map(|_| None),
+        }
     }
 
     /// Says whether what is next in the ring is next for whoever asks, and the device need not be told of any wish.

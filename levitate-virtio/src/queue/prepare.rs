@@ -176,13 +176,17 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
                 return Err(error.into());
             }
         };
-        for (number, slot) in (0_u16..).zip(slots.iter_mut()) {
+        for slot in slots.iter_mut() {
             // An earlier, leaked queue may have left data here that a device still has: its owner never drops it.
             // A token from an earlier life names nothing in this one.
             let generation = slot.record.generation.wrapping_add(1);
             *slot = Slot::new();
             slot.record.generation = generation;
-            slot.record.offset = memory.offset(number);
+        }
+        for number in 0..cut.slots {
+            if let Some(slot) = slots.get_mut(usize::from(number)) {
+                slot.record.offset = memory.offset(number);
+            }
         }
 
         let enabled = Identity::fresh();

@@ -6,7 +6,7 @@ use levitate_virtio::{
     Device, QueueIndex, Wanted, features::NoFeatures, transport::EnableQueueError,
 };
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, ring_features, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, echo, ring_features, slots};
 
 /// Runs three requests, the first of which is answered with `fault`; returns what the queue says.
 fn lie(plug: Plug, fault: Fault) -> Result<u16, DeviceFault> {
@@ -56,6 +56,43 @@ fn lie_with(plug: Plug, features: Features, fault: Fault) -> Result<u16, DeviceF
     drop(back);
     rig.pool.assert_no_leaks();
     outcome
+}
+
+#[test]
+fn what_was_done_before_a_fault_comes_before_it() {
+    for plug in Plug::ALL {
+        for features in ring_features(plug) {
+            for is_notified in [false, true] {
+                let rig = Rig::new(plug);
+                let mut slots = slots::<4>();
+                let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+                rig.device
+                    .behave(|behaviour| behaviour.completion = Completion::Held);
+                for number in 0..3 {
+                    echo(&mut queue, number);
+                }
+                queue.notify();
+                queue.set_used_notifications(is_notified);
+                rig.device.release_one();
+                rig.device.inject(Fault::UsedIdOutOfRange);
+                rig.device.release_one();
+                let first = queue.poll::<[u8; 4]>().unwrap().unwrap();
+                assert_eq!(first.context, 0, "{plug:?} with {features:?}");
+                for _ in 0..2 {
+                    let outcome = queue.poll::<[u8; 4]>();
+                    assert!(
+                        matches!(outcome, Err(DeviceFault::UnknownId { .. })),
+                        "{plug:?} with {features:?}: {outcome:?}"
+                    );
+                }
+                let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+                let mut left = 0;
+                queue.release(&quiesced, |_, _| left += 1).unwrap();
+                assert_eq!(left, 2);
+                rig.pool.assert_no_leaks();
+            }
+        }
+    }
 }
 
 #[test]
