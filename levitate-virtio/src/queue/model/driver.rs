@@ -106,6 +106,7 @@ impl<'s> Driver<'s> {
             fault: None,
             is_plain: !agreed.is_in_order,
             identity: Identity::fresh(),
+            enabled: Identity::fresh(),
             counts: QueueCounts::default(),
         };
         Self {
