@@ -146,6 +146,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// them is done, and from then on of each. It notifies no later than when all requests in flight are done.
     ///
     /// Call [`process`](Self::process) afterwards. Without the feature, the device notifies of each all the same.
+    ///
+    /// A packed ring whose chains take several descriptors cannot say that, and notifies of the next one.
     pub const fn await_together(&mut self, count: u16) {
         self.awaited = self.done_count().wrapping_add(count as u32);
     }

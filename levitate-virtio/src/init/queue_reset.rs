@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{Device, Identity, stage};
 use crate::features::Features;
-use crate::queue::QueueIndex;
+use crate::queue::{Format, QueueIndex};
 use crate::transport::{QueueReset, Transport};
 
 /// Proof that one virtqueue of a device was reset, and that the device said so.
@@ -67,7 +67,7 @@ pub enum QueueResetError {
     },
 }
 
-impl<T: Transport> Device<T, stage::Live> {
+impl<T: Transport, R: Format> Device<T, stage::Live<R>> {
     /// Resets one virtqueue and waits for it; the others, and the device, go on.
     ///
     /// No request of the queue should be in flight: not every device stops those, see [`QueueQuiesced`].

@@ -56,6 +56,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Takes back the request that has been done for longest, if there is one; collects what the device is done with only as far
     /// as that takes.
     ///
+    /// Where notifications are wanted and the driver is about to wait for one, it is called until there is nothing.
+    ///
     /// # Errors
     ///
     /// [`DeviceFault`], once all that was done properly is taken; the queue is of no use until the device is reset.
@@ -218,7 +220,11 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     fn settle(&mut self) -> bool {
         let done = self.done_count();
         if self.wants_notifications {
-            let awaited = u16::try_from(self.awaited.wrapping_sub(done)).unwrap_or(0);
+            let awaited = u16::try_from(self.awaited.wrapping_sub(done)).unwrap_or_else(|_| {
+                // It is past; left behind, it would come round.
+                self.awaited = done;
+                0
+            });
             let after = awaited.min(self.in_flight).max(1);
             return self.ring.request_used_notification(after);
         }

@@ -62,25 +62,27 @@ impl<D: Dma> PackedRing<D> {
         self.memory.store(at.wrapping_add(layout::ID), word.to_le());
     }
 
+    /// Reads two fields of 16 bits at once.
+    #[inline]
+    fn load_both(&self, offset: usize) -> (u16, u16) {
+        // An integer: bytes would be read one by one.
+        let word = u32::from_le(self.memory.load(offset));
+        let [a, b, c, d] = word.to_le_bytes();
+        (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+    }
+
     /// Reads the id and the flags of a descriptor as one.
     #[inline]
     fn read_flags(&self, index: u16) -> (u16, PackedFlags) {
         let at = PackedBlock::descriptor(index);
-        let [a, b, c, d] = self.memory.load::<[u8; 4]>(at.wrapping_add(layout::ID));
-        let flags = u16::from_le_bytes([c, d]);
-        (
-            u16::from_le_bytes([a, b]),
-            PackedFlags::from_bits_retain(flags),
-        )
+        let (id, flags) = self.load_both(at.wrapping_add(layout::ID));
+        (id, PackedFlags::from_bits_retain(flags))
     }
 
     /// Reads what the device asks for: a position, and whether it is to be notified.
     fn read_device_event(&self) -> (u16, Events) {
-        let [a, b, c, d] = self.memory.load::<[u8; 4]>(self.block.device_event);
-        (
-            u16::from_le_bytes([a, b]),
-            Events::new(u16::from_le_bytes([c, d])),
-        )
+        let (off_wrap, flags) = self.load_both(self.block.device_event);
+        (off_wrap, Events::new(flags))
     }
 
     /// Tells the device what the driver wishes, if that changes anything; says whether it did.
@@ -236,8 +238,13 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
                 let back = position.distance_from(off_wrap)?;
                 Some(back >= u32::from(position.size().get()))
             }
-            // Zeroes: it has never asked.
-            (0, Events::Each) if self.has_event_index => Some(false),
+            // Zeroes, and it has used nothing: it has done nothing at all yet.
+            (0, Events::Each)
+                if self.has_event_index
+                    && self.next_used == Position::start(self.next_used.size()) =>
+            {
+                Some(false)
+            }
             _ => None,
         }
     }

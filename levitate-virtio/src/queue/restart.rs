@@ -77,7 +77,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         outcome?;
         self.notifier = device.transport().notifier(queue);
         self.fault = None;
-        self.is_plain = !self.shape.is_in_order;
+        self.is_plain = self.is_plain();
         Ok(())
     }
 

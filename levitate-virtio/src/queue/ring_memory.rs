@@ -37,7 +37,7 @@ impl<D: Dma> RingMemory<D> {
         ManuallyDrop::into_inner(self.region)
     }
 
-    /// Reads the field at `offset`, which is one of the plan's.
+    /// Reads the field at `offset`, which is one of the plan's; an integer is read at once.
     #[inline]
     pub(super) fn load<T: FromBytes + IntoBytes>(&self, offset: usize) -> T {
         // SAFETY: the place is inside the region (`place`) and aligned for `T`: 16-byte base, aligned parts, whole entries;

@@ -163,7 +163,7 @@ impl Record {
     }
 }
 
-// A queue of 256 has its private state in 12 KiB, beside what requests carry and what the driver remembers of them.
+// 12 KiB for a queue of 256, beside what requests carry and what the driver remembers of them.
 const_assert!(size_of::<Record>() <= 48);
 
 /// What the chains of a slot have in common from one request to the next, so that they need not be laid out anew.

@@ -35,8 +35,8 @@ pub struct SplitRing<D: Dma> {
     stride_log2: u32,
     /// Where the next entry of the available ring goes; the device's copy is in the ring.
     available_index: u16,
-    /// `available_index` when it was last decided whether to notify.
-    decided_index: u16,
+    /// How many chains were made available since it was last decided whether to notify.
+    undecided: u32,
     /// Where the next entry of the used ring is expected.
     used_index: u16,
     /// How far the device had come with the used ring when all before was taken; no further than what it had.
@@ -77,6 +77,7 @@ impl<D: Dma> SplitRing<D> {
         self.memory.store(at, head.to_le());
         self.barriers.before_publish();
         self.available_index = self.available_index.wrapping_add(1);
+        self.undecided = self.undecided.saturating_add(1);
         let index = self.available(layout::AVAILABLE_IDX);
         self.memory.store(index, self.available_index.to_le());
     }
@@ -148,7 +149,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
             mask: config.size.mask(),
             stride_log2: descriptors_per_slot.next_power_of_two().ilog2(),
             available_index: 0,
-            decided_index: 0,
+            undecided: 0,
             used_index: 0,
             seen_index: 0,
             has_event_index: config.features.contains(Features::EVENT_IDX),
@@ -217,16 +218,18 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
 
     #[inline]
     fn needs_notification(&mut self) -> bool {
-        let old = self.decided_index;
-        let new = self.available_index;
-        if old == new {
+        let added = core::mem::take(&mut self.undecided);
+        if added == 0 {
             return false;
         }
-        self.decided_index = new;
         // The device stores its event index, or its flag, and then looks at `idx`; the driver stores `idx` and then looks there.
         self.barriers.before_suppression_read();
         if self.has_event_index {
-            is_crossed(self.read_avail_event(), old, new)
+            let new = self.available_index;
+            // All indices there are were passed: among them is the one that the device asks for.
+            u16::try_from(added).ok().is_none_or(|added| {
+                is_crossed(self.read_avail_event(), new.wrapping_sub(added), new)
+            })
         } else {
             let flags = u16::from_le(self.memory.load(self.used(layout::USED_FLAGS)));
             flags & NO_NOTIFICATION == 0

@@ -74,6 +74,13 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
         assert_eq!(ring.memory.load::<u16>(76), 5_u16.to_le(), "the fifth");
         ring.memory.store(used + 36, 4_u16.to_le());
         assert!(ring.needs_notification());
+        // What is asked for is the next index, not one of the last; after a whole round it is among them.
+        for (added, is_due) in [(5, false), (65_535, false), (65_536, true), (65_541, true)] {
+            ring.memory.store(used + 36, 5_u16.to_le());
+            ring.undecided = added;
+            assert_eq!(ring.needs_notification(), is_due, "{added}");
+        }
+        assert!(!ring.needs_notification(), "decided");
         drop(ring.into_memory());
     }
 }
