@@ -44,7 +44,7 @@ pub use submission::Rejected;
 
 use crate::init::{Identity, Quiesced};
 use crate::transport::{Interface, Notify};
-use ring::{Ring as _, RingConfig};
+use ring::{Progress, Ring as _, RingConfig};
 use slot::{List, Stack, State};
 use slot_memory::SlotMemory;
 
@@ -64,21 +64,24 @@ pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     memory: SlotMemory<D>,
     shape: Shape,
     idle: Stack,
-    in_flight: u16,
+    progress: Progress,
     index: QueueIndex,
     interface: Interface,
     notifier: N,
-    counts: QueueCounts,
+    notifications: u64,
+    /// With one, there is no idle slot.
     fault: Option<DeviceFault>,
     /// What `is_plain()` said last; each change to the contrary is noted at once.
     is_plain: bool,
     wants_notifications: bool,
     /// How many requests are to be done, of all there ever were, before the device notifies.
-    awaited: u32,
+    awaited: u64,
     /// How many requests were done when the device was last told that it shall not notify.
-    settled: u32,
+    settled: u64,
     /// What is done and was not taken.
     done: List,
+    /// How much that is.
+    done_len: u16,
     /// With VIRTIO_F_IN_ORDER what is in flight, the oldest first; else nothing.
     flight: List,
     identity: Identity,
@@ -117,10 +120,14 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Notifies the device of what was submitted since the last call, if it wants to be; says whether it did.
     #[inline]
     pub fn notify(&mut self) -> bool {
-        let needed = self.ring.needs_notification();
+        if self.progress.undecided() == 0 {
+            return false;
+        }
+        let needed = self.ring.needs_notification(self.progress);
+        self.progress.decided = self.progress.submitted;
         if needed {
-            self.notifier.notify(self.ring.position());
-            self.counts.notifications = self.counts.notifications.wrapping_add(1);
+            self.notifier.notify(self.ring.position(self.progress));
+            self.notifications = self.notifications.wrapping_add(1);
         }
         needed
     }
@@ -128,7 +135,10 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Returns what was counted.
     #[must_use]
     pub const fn counts(&self) -> QueueCounts {
-        self.counts
+        QueueCounts {
+            requests: self.progress.count(),
+            notifications: self.notifications,
+        }
     }
 
     /// Chooses whether the device shall notify the driver of used buffers; at first it shall not.
@@ -138,7 +148,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.wants_notifications = wanted;
         self.is_plain &= !wanted;
         if !wanted {
-            self.ring.suppress_used_notifications();
+            self.ring.suppress_used_notifications(self.progress);
         }
     }
 
@@ -149,22 +159,18 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     ///
     /// A packed ring whose chains take several descriptors cannot say that, and notifies of the next one.
     pub const fn await_together(&mut self, count: u16) {
-        self.awaited = self.done_count().wrapping_add(count as u32);
+        self.awaited = self.progress.done.wrapping_add(count as u64);
     }
 
     /// Returns the request that the device has had for longest.
     #[must_use]
     pub fn oldest_in_flight(&self) -> Option<Token> {
-        let now = self.sequence();
+        let now = self.progress.sequence();
         (0_u16..)
             .zip(self.slots.iter())
-            .filter(|(_, slot)| slot.record.state == State::InFlight)
+            .filter(|(_, slot)| slot.record.state() == State::InFlight)
             .max_by_key(|(_, slot)| now.wrapping_sub(slot.record.sequence))
-            .map(|(number, slot)| Token {
-                queue: self.index,
-                slot: number,
-                generation: slot.record.generation,
-            })
+            .map(|(number, slot)| Token::of(self.index, number, &slot.record))
     }
 
     /// Returns which of the device's queues this is.
@@ -176,13 +182,14 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Returns how many requests the device has.
     #[must_use]
     pub const fn in_flight(&self) -> u16 {
-        self.in_flight
+        self.progress.in_flight()
     }
 
     /// Returns how many more requests can be submitted now.
     #[must_use]
     pub const fn idle_slots(&self) -> u16 {
-        self.idle.len()
+        let busy = self.in_flight().wrapping_add(self.done_len);
+        self.shape.slots.saturating_sub(busy)
     }
 
     /// Returns how many segments a request's data may have.
@@ -202,19 +209,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     pub const fn fault(&self) -> Option<DeviceFault> {
         self.fault
     }
-
-    /// Returns how many requests were submitted before the next one, counted without end.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "what is in flight is told apart by far fewer bits"
-    )]
-    #[inline]
-    const fn sequence(&self) -> u32 {
-        self.counts.requests as u32
-    }
 }
 
-impl<'s, B, C, D: Dma, N, R: Format> Queue<'s, B, C, D, N, R> {
+impl<'s, B: Segments, C, D: Dma, N, R: Format> Queue<'s, B, C, D, N, R> {
     /// Takes the queue apart once its device is reset: frees its memory and hands `reclaim` what requests still carried.
     ///
     /// Returns the slots, to be used for another queue.
@@ -235,10 +232,30 @@ impl<'s, B, C, D: Dma, N, R: Format> Queue<'s, B, C, D, N, R> {
             return Err(self);
         }
         for slot in self.slots.iter_mut() {
-            slot.end(&mut reclaim);
+            // A later queue with these slots goes on from there.
+            slot.record.sequence = self.progress.last();
+            if let Some((mut data, context)) = slot.empty() {
+                data.sync_for_cpu();
+                reclaim(data, context);
+            }
         }
         drop(self.ring.into_memory());
         drop(self.memory.into_memory());
         Ok(self.slots)
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::heap::Heap;
+    use super::{Queue, Slot};
+
+    #[test]
+    fn a_queue_of_256_keeps_less_than_12_kib_to_itself() {
+        let slots = 256 * size_of::<Slot<(), ()>>();
+        // A notifier as long as any.
+        let queue = size_of::<Queue<'_, (), (), Heap, [usize; 4]>>();
+        assert!(slots + queue <= 12 << 10, "{slots} + {queue} bytes");
     }
 }

@@ -8,6 +8,9 @@ use super::layout::DescriptorFlags;
 use super::slot_memory::Place;
 use super::{Data, SubmitError};
 
+/// Most bytes of a chain, so that one more can be counted, too; 4 GiB may not be reached anyway (§2.7.5.2).
+pub(super) const MAX_CHAIN_BYTES: u32 = u32::MAX - 1;
+
 /// One descriptor to be: a buffer, and which side writes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
@@ -28,33 +31,45 @@ impl Part {
 }
 
 /// What the device is told of one request.
-pub trait Parts {
+pub trait Parts: Copy {
     /// Returns where the parts of the slot are.
     #[doc(hidden)]
-    fn place(&self) -> &Place;
+    fn place(&self) -> Place<'_>;
 
     /// Returns how many parts there are.
     #[doc(hidden)]
-    fn len(&self) -> u16;
+    fn len(self) -> u16;
+
+    /// Returns the length of the footer, zero if there is none.
+    #[doc(hidden)]
+    fn footer_bytes(self) -> u32;
 
     /// Returns the data and its position, if it is just one part.
     #[doc(hidden)]
-    fn single(&self) -> Option<(Part, u16)>;
+    fn single(self) -> Option<(Part, u16)>;
 
     /// Calls `visit` with each part, its position and whether it is the last; returns how many parts there are.
     #[doc(hidden)]
-    fn for_each(&self, visit: impl FnMut(Part, u16, bool)) -> u16;
+    fn for_each(self, visit: impl FnMut(Part, u16, bool)) -> u16;
 }
 
 /// A request whose data is one part: nearly all of them.
 #[derive(Debug)]
-pub(super) struct Simple<H, F> {
-    pub(super) place: Place,
+pub(super) struct Simple<'a, H, F> {
+    pub(super) place: Place<'a>,
     pub(super) data: Part,
     pub(super) fixed: PhantomData<(H, F)>,
 }
 
-impl<H, F> Simple<H, F> {
+impl<H, F> Copy for Simple<'_, H, F> {}
+
+impl<H, F> Clone for Simple<'_, H, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H, F> Simple<'_, H, F> {
     const HEADER_BYTES: u32 = bytes_of::<H>();
     const FOOTER_BYTES: u32 = bytes_of::<F>();
     const POSITION: u16 = (Self::HEADER_BYTES != 0) as u16;
@@ -69,24 +84,29 @@ pub(super) const fn bytes_of<T>() -> u32 {
     size_of::<T>() as u32
 }
 
-impl<H, F> Parts for Simple<H, F> {
+impl<H, F> Parts for Simple<'_, H, F> {
     #[inline]
-    fn place(&self) -> &Place {
-        &self.place
+    fn place(&self) -> Place<'_> {
+        self.place
     }
 
     #[inline]
-    fn len(&self) -> u16 {
+    fn len(self) -> u16 {
         const { 1 + Self::POSITION + (Self::FOOTER_BYTES != 0) as u16 }
     }
 
     #[inline]
-    fn single(&self) -> Option<(Part, u16)> {
+    fn footer_bytes(self) -> u32 {
+        Self::FOOTER_BYTES
+    }
+
+    #[inline]
+    fn single(self) -> Option<(Part, u16)> {
         Some((self.data, Self::POSITION))
     }
 
     #[inline]
-    fn for_each(&self, mut visit: impl FnMut(Part, u16, bool)) -> u16 {
+    fn for_each(self, mut visit: impl FnMut(Part, u16, bool)) -> u16 {
         if Self::HEADER_BYTES != 0 {
             visit(self.place.header(Self::HEADER_BYTES), 0, false);
         }
@@ -102,7 +122,7 @@ impl<H, F> Parts for Simple<H, F> {
 /// Any request; its data was measured by [`Survey::of`].
 #[derive(Debug)]
 pub(super) struct Chain<'a, B> {
-    pub(super) place: Place,
+    pub(super) place: Place<'a>,
     /// Zero if there is none.
     pub(super) header_bytes: u32,
     pub(super) data: &'a Data<B>,
@@ -112,21 +132,33 @@ pub(super) struct Chain<'a, B> {
     pub(super) max_segment_bytes: u32,
 }
 
+impl<B> Copy for Chain<'_, B> {}
+
+impl<B> Clone for Chain<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
 impl<B: Segments> Parts for Chain<'_, B> {
-    fn place(&self) -> &Place {
-        &self.place
+    fn place(&self) -> Place<'_> {
+        self.place
     }
 
-    fn len(&self) -> u16 {
+    fn len(self) -> u16 {
         let fixed = u16::from(self.header_bytes != 0).wrapping_add((self.footer_bytes != 0).into());
         self.survey.pieces.saturating_add(fixed)
     }
 
-    fn single(&self) -> Option<(Part, u16)> {
+    fn footer_bytes(self) -> u32 {
+        self.footer_bytes
+    }
+
+    fn single(self) -> Option<(Part, u16)> {
         Some((self.survey.single?, (self.header_bytes != 0).into()))
     }
 
-    fn for_each(&self, mut visit: impl FnMut(Part, u16, bool)) -> u16 {
+    fn for_each(self, mut visit: impl FnMut(Part, u16, bool)) -> u16 {
         let count = self.len();
         let last = count.wrapping_sub(1);
         let mut position = 0_u16;
@@ -157,11 +189,6 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Says whether there is at most one piece, whose descriptor is always at the same place.
-    pub(super) const fn is_simple(&self) -> bool {
-        self.pieces <= 1
-    }
-
     /// Counts what the data needs, before anything is written.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use levitate_hal::{Dma, Segments};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::ring::{Format, Ring, Used};
-use super::slot::{Record, Slot, Stack, State};
+use super::ring::{Format, Ring as _, Used};
+use super::slot::{Record, Stack, State, Written};
 use super::slot_memory::SlotMemory;
 use super::{Data, DeviceFault, Queue, Token};
 use crate::transport::{Interface, Notify};
@@ -20,10 +20,39 @@ pub struct Completed<F, B, C> {
     pub footer_bytes: usize,
     /// How many bytes of writable data the device says it wrote (all of them on a legacy device).
     pub data_bytes: usize,
+    /// Whether that is all that it might write: all writable data, and the footer.
+    pub is_whole: bool,
     /// The data.
     pub data: Data<B>,
     /// The driver's context.
     pub context: C,
+}
+
+impl<F, B: Segments, C> Completed<F, B, C> {
+    #[inline]
+    fn new(
+        token: Token,
+        footer: F,
+        record: &Record,
+        written: Written,
+        mut data: Data<B>,
+        context: C,
+    ) -> Self {
+        data.sync_for_cpu();
+        // Data comes before the footer.
+        let capacity_bytes = written.capacity_bytes.wrapping_sub(record.footer_bytes);
+        let data_bytes = written.len_bytes.min(capacity_bytes);
+        let footer_bytes = written.len_bytes.wrapping_sub(data_bytes);
+        Self {
+            token,
+            footer,
+            footer_bytes: (footer_bytes as usize).min(size_of::<F>()),
+            data_bytes: data_bytes as usize,
+            is_whole: written.len_bytes == written.capacity_bytes,
+            data,
+            context,
+        }
+    }
 }
 
 impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
@@ -65,58 +94,42 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     pub fn poll<F: FromBytes + IntoBytes>(
         &mut self,
     ) -> Result<Option<Completed<F, B, C>>, DeviceFault> {
-        if !self.is_plain {
-            return self.poll_any();
+        // Whatever is out of the ordinary is looked at again by `poll_any`.
+        if self.is_plain
+            && let Some((number, slot, written)) = self.ring.take_used(self.progress, self.slots)
+        {
+            self.progress.done = self.progress.done.wrapping_add(1);
+            let token = Token::of(self.index, number, &slot.record);
+            // SAFETY: the device has the request, which is not known to be done.
+            let (data, context) = unsafe { slot.take_in_flight() };
+            self.idle.put(&mut slot.record, token.slot);
+            let footer = read_footer(&self.memory, &slot.record);
+            return Ok(Some(Completed::new(
+                token,
+                footer,
+                &slot.record,
+                written,
+                data,
+                context,
+            )));
         }
-        let used = match self.ring.next_used(self.in_flight) {
-            Ok(Some(used)) => used,
-            Ok(None) => return self.poll_idle(),
-            Err(fault) => return Err(self.broken(fault)),
-        };
-        let (number, slot, written_bytes) =
-            match used_slot(self.slots, &mut self.ring, self.interface, used) {
-                Ok(found) => found,
-                Err(fault) => return Err(self.broken(fault)),
-            };
-        self.in_flight = self.in_flight.wrapping_sub(1);
-        let token = Token {
-            queue: self.index,
-            slot: number,
-            generation: slot.record.generation,
-        };
-        Ok(empty(
-            token,
-            slot,
-            written_bytes,
-            &self.memory,
-            &mut self.idle,
-        ))
-    }
-
-    /// As [`poll`](Self::poll), where the device was done with nothing more just now.
-    fn poll_idle<F: FromBytes + IntoBytes>(
-        &mut self,
-    ) -> Result<Option<Completed<F, B, C>>, DeviceFault> {
-        match self.settle() {
-            true => self.poll_any(),
-            false => Ok(None),
+        match self.poll_any()? {
+            Some(token) => Ok(self.take_done(token)),
+            None => Ok(None),
         }
     }
 
-    /// As [`poll`](Self::poll), where something was collected before, or is collected in batches.
+    /// As [`poll`](Self::poll), where something was collected before, or is collected in batches, or there is nothing; returns which
+    /// request is done.
     #[cold]
-    fn poll_any<F: FromBytes + IntoBytes>(
-        &mut self,
-    ) -> Result<Option<Completed<F, B, C>>, DeviceFault> {
+    fn poll_any(&mut self) -> Result<Option<Token>, DeviceFault> {
         let mut collected = Ok(0);
         if self.done.first().is_none() {
             collected = self.process();
         }
         // What was done before a fault comes before the fault.
-        let taken = self.next_done().and_then(|token| self.take(token));
-        self.is_plain = self.is_plain();
-        match taken {
-            Some(taken) => Ok(Some(taken)),
+        match self.next_done() {
+            Some(token) => Ok(Some(token)),
             None => collected.map(|_| None),
         }
     }
@@ -134,48 +147,71 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// `F` may be shorter than the footer that was submitted; of a longer one, the rest is zero.
     #[inline]
     pub fn take<F: FromBytes + IntoBytes>(&mut self, token: Token) -> Option<Completed<F, B, C>> {
-        if !self.is_done(token) {
-            return None;
+        match self.is_done(token) {
+            true => self.take_done(token),
+            false => None,
         }
-        self.done.remove(self.slots, token.slot);
+    }
+
+    /// Takes a request back that is in the list of what is done.
+    #[inline(always)]
+    fn take_done<F: FromBytes + IntoBytes>(&mut self, token: Token) -> Option<Completed<F, B, C>> {
+        self.unlist(token.slot);
         let slot = self.slots.get_mut(usize::from(token.slot))?;
-        let written_bytes = slot.record.written_bytes;
-        empty(token, slot, written_bytes, &self.memory, &mut self.idle)
+        let (written, data, context) = slot.empty_done()?;
+        if self.fault.is_none() {
+            self.idle.put(&mut slot.record, token.slot);
+        }
+        let footer = read_footer(&self.memory, &slot.record);
+        Some(Completed::new(
+            token,
+            footer,
+            &slot.record,
+            written,
+            data,
+            context,
+        ))
+    }
+
+    /// Takes a slot out of the list of what is done.
+    fn unlist(&mut self, number: u16) {
+        self.done.remove(self.slots, number);
+        self.done_len = self.done_len.wrapping_sub(1);
+        self.is_plain = self.is_plain();
     }
 
     /// Looks for one request that the device is done with; returns how many that are, all of them in the list.
     fn collect_one(&mut self) -> Result<u16, DeviceFault> {
-        let Some(used) = self.ring.next_used(self.in_flight)? else {
+        let Some(used) = self.ring.next_used(self.progress)? else {
             return Ok(0);
         };
-        let (number, _, written_bytes) =
-            used_slot(self.slots, &mut self.ring, self.interface, used)?;
-        self.in_flight = self.in_flight.wrapping_sub(1);
-        self.keep(number, written_bytes);
+        let record = self.record(used)?;
+        let written_bytes = written_bytes(self.interface, &record, used)?;
+        self.ring.pass_used(record.descriptors);
+        self.keep(used.number(), written_bytes);
         Ok(1)
     }
 
     /// With VIRTIO_F_IN_ORDER: what the device says of one request is true of all it got before (§2.7.9, §2.8.8); returns how many
     /// are done with that, all of them in the list.
     fn collect_batch(&mut self) -> Result<u16, DeviceFault> {
-        let Some(used) = self.ring.next_used(self.in_flight)? else {
+        let Some(used) = self.ring.next_used(self.progress)? else {
             return Ok(0);
         };
-        let id = used.id;
-        let last = self.slots.get(used.slot as usize);
-        let last = last.ok_or(DeviceFault::UnknownId { id })?.record;
-        if last.state != State::InFlight {
-            return Err(DeviceFault::NotInFlight { id });
-        }
+        let last = self.record(used)?;
         let last_written_bytes = written_bytes(self.interface, &last, used)?;
-        let oldest = self.flight.first().and_then(|number| self.record(number));
-        let before = oldest.map_or(0, |oldest| last.sequence.wrapping_sub(oldest.sequence));
+        let oldest = self
+            .flight
+            .first()
+            .and_then(|number| self.slots.get(usize::from(number)));
+        let before = oldest.map_or(0, |oldest| {
+            last.sequence.wrapping_sub(oldest.record.sequence)
+        });
         // There are no more of them in flight than a queue has descriptors.
         let count = u16::try_from(before).unwrap_or(u16::MAX).saturating_add(1);
-        if !self.ring.covers(count) {
-            return Err(DeviceFault::OutOfOrder { id });
+        if !self.ring.covers(self.progress, count) {
+            return Err(DeviceFault::OutOfOrder { id: used.id });
         }
-        let mut descriptors = 0_u16;
         for turn in 1..=count {
             let Some(number) = self.flight.first() else {
                 break;
@@ -187,126 +223,82 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             // Of those before the last one the device says nothing more: they were used completely.
             let written_bytes = match turn == count {
                 true => last_written_bytes,
-                false => slot.record.writable_bytes(),
+                false => slot.record.capacity_bytes(),
             };
-            slot.data.sync_for_cpu();
-            descriptors = descriptors.wrapping_add(slot.record.descriptors);
+            self.ring.pass_used(slot.record.descriptors);
             self.keep(number, written_bytes);
         }
-        self.in_flight = self.in_flight.wrapping_sub(count);
-        self.ring.pass_used(count, descriptors);
         Ok(count)
     }
 
-    /// Puts a slot into the list of what is done.
+    /// Returns the record of a request that the device says it is done with, if it had it.
+    fn record(&self, used: Used) -> Result<Record, DeviceFault> {
+        let id = used.id;
+        match self.slots.get(used.slot as usize) {
+            Some(slot) if slot.record.state() == State::InFlight => Ok(slot.record),
+            Some(_) => Err(DeviceFault::NotInFlight { id }),
+            None => Err(DeviceFault::UnknownId { id }),
+        }
+    }
+
+    /// Puts a slot that the device is done with, and which was passed in the ring, into the list of what is done.
     fn keep(&mut self, number: u16, written_bytes: u32) {
         if let Some(slot) = self.slots.get_mut(usize::from(number)) {
-            slot.record.state = State::Done;
-            slot.record.written_bytes = written_bytes;
+            slot.record.note_done(written_bytes);
         }
+        self.progress.done = self.progress.done.wrapping_add(1);
         self.done.push(self.slots, number);
+        self.done_len = self.done_len.wrapping_add(1);
         self.is_plain = false;
     }
 
     #[cold]
     fn broken(&mut self, fault: DeviceFault) -> DeviceFault {
-        self.fault = Some(fault);
-        self.is_plain = false;
+        self.set_fault(fault);
         fault
+    }
+
+    /// Has the queue out of use: nothing is submitted, and no slot is idle for anything new.
+    pub(super) const fn set_fault(&mut self, fault: DeviceFault) {
+        self.fault = Some(fault);
+        self.idle = Stack::EMPTY;
+        self.is_plain = false;
     }
 
     /// Tells the device, which is done with nothing more, of what it shall notify next; says whether it may be done with something
     /// after all.
     fn settle(&mut self) -> bool {
-        let done = self.done_count();
+        let done = self.progress.done;
         if self.wants_notifications {
             let awaited = u16::try_from(self.awaited.wrapping_sub(done)).unwrap_or_else(|_| {
                 // It is past; left behind, it would come round.
                 self.awaited = done;
                 0
             });
-            let after = awaited.min(self.in_flight).max(1);
-            return self.ring.request_used_notification(after);
+            let after = awaited.min(self.in_flight()).max(1);
+            return self.ring.request_used_notification(self.progress, after);
         }
         if done != self.settled {
             self.settled = done;
-            self.ring.suppress_used_notifications();
+            self.ring.suppress_used_notifications(self.progress);
         }
         false
     }
-
-    /// Returns how many requests the device was done with, counted without end.
-    #[inline]
-    pub(super) const fn done_count(&self) -> u32 {
-        self.sequence().wrapping_sub(self.in_flight as u32)
-    }
-
-    #[inline]
-    fn record(&self, number: u16) -> Option<&Record> {
-        Some(&self.slots.get(usize::from(number))?.record)
-    }
 }
 
-/// Finds the slot that the device is done with, if it had it, and passes it in the ring; returns its number, itself, and how many
-/// bytes the device wrote.
+/// Reads the footer of the request that a slot had last.
 #[inline]
-fn used_slot<'a, B: Segments, C, D: Dma>(
-    slots: &'a mut [Slot<B, C>],
-    ring: &mut impl Ring<D>,
-    interface: Interface,
-    used: Used,
-) -> Result<(u16, &'a mut Slot<B, C>, u32), DeviceFault> {
-    let id = used.id;
-    let Some(slot) = slots.get_mut(used.slot as usize) else {
-        return Err(DeviceFault::UnknownId { id });
-    };
-    if slot.record.state != State::InFlight {
-        return Err(DeviceFault::NotInFlight { id });
-    }
-    let written_bytes = written_bytes(interface, &slot.record, used)?;
-    slot.data.sync_for_cpu();
-    ring.pass_used(1, slot.record.descriptors);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "there is such a slot, and they are numbered in 16 bits"
-    )]
-    let number = used.slot as u16;
-    Ok((number, slot, written_bytes))
-}
-
-/// Empties a slot whose request is done, and which is in no list.
-#[inline]
-fn empty<F: FromBytes + IntoBytes, B, C, D: Dma>(
-    token: Token,
-    slot: &mut Slot<B, C>,
-    written_bytes: u32,
-    memory: &SlotMemory<D>,
-    idle: &mut Stack,
-) -> Option<Completed<F, B, C>> {
-    let record = &mut slot.record;
+fn read_footer<F: FromBytes + IntoBytes, D: Dma>(memory: &SlotMemory<D>, record: &Record) -> F {
     // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
     let place = unsafe { memory.place(record.offset) };
-    let footer = memory.read_footer(&place, record.footer_bytes);
-    record.state = State::Idle;
-    record.generation = record.generation.wrapping_add(1);
-    idle.put(record, token.slot);
-    let data_bytes = written_bytes.min(record.data_writable_bytes);
-    let footer_bytes = written_bytes.wrapping_sub(data_bytes);
-    let context = slot.context.take()?;
-    Some(Completed {
-        token,
-        footer,
-        footer_bytes: (footer_bytes as usize).min(size_of::<F>()),
-        data_bytes: data_bytes as usize,
-        data: slot.take_data(),
-        context,
-    })
+    // SAFETY: a footer as long as the record says was laid out in this slot.
+    unsafe { place.read_footer(record.footer_bytes) }
 }
 
 /// Returns how many bytes the device wrote, as it says; a legacy device's word means nothing (§2.7.8.1).
 #[inline]
 fn written_bytes(interface: Interface, record: &Record, used: Used) -> Result<u32, DeviceFault> {
-    let capacity_bytes = record.writable_bytes();
+    let capacity_bytes = record.capacity_bytes();
     match interface {
         Interface::Legacy => Ok(capacity_bytes),
         Interface::Modern if used.len_bytes <= capacity_bytes => Ok(used.len_bytes),
@@ -322,14 +314,13 @@ fn written_bytes(interface: Interface, record: &Record, used: Used) -> Result<u3
 #[cfg(not(loom))]
 mod tests {
     use super::*;
+    use crate::queue::Slot;
 
     #[test]
     fn a_length_without_a_meaning_counts_only_if_it_fits() {
-        let record = Record {
-            data_writable_bytes: 512,
-            footer_bytes: 1,
-            ..Record::IDLE
-        };
+        let mut slot = Slot::<(), ()>::new();
+        slot.fill(0, 513, Data::None, ());
+        let record = slot.record;
         let written = |len_bytes, is_len_meant| {
             let used = Used {
                 id: 0,

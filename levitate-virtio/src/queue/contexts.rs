@@ -3,7 +3,7 @@
 use levitate_hal::Dma;
 
 use super::ring::Format;
-use super::slot::{NONE, Slot, State};
+use super::slot::{Slot, State};
 use super::{Queue, Token};
 
 impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
@@ -18,21 +18,21 @@ impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
     pub fn done_after(&self, token: Token) -> Option<Token> {
         let slot = self
             .slot(token)
-            .filter(|slot| slot.record.state == State::Done && slot.record.next != NONE)?;
-        self.done_token(slot.record.next)
+            .filter(|slot| slot.record.state() == State::Done)?;
+        self.done_token(slot.record.next()?)
     }
 
     /// Says whether the request is done, as of the last [`process`](Self::process).
     #[must_use]
     pub fn is_done(&self, token: Token) -> bool {
         self.slot(token)
-            .is_some_and(|slot| slot.record.state == State::Done)
+            .is_some_and(|slot| slot.record.state() == State::Done)
     }
 
     /// Returns what the driver remembers of a request that has not been taken back.
     #[must_use]
     pub fn context(&self, token: Token) -> Option<&C> {
-        self.slot(token)?.context.as_ref()
+        self.slot(token)?.context()
     }
 
     /// Returns what the driver remembers of a request that has not been taken back, to change it.
@@ -40,7 +40,7 @@ impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
     pub fn context_mut(&mut self, token: Token) -> Option<&mut C> {
         self.slot(token)?;
         let slot = self.slots.get_mut(usize::from(token.slot))?;
-        slot.context.as_mut()
+        slot.context_mut()
     }
 
     /// Returns what the driver remembers of each request that has not been taken back, to change it.
@@ -49,27 +49,19 @@ impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
         (0_u16..)
             .zip(self.slots.iter_mut())
             .filter_map(move |(number, slot)| {
-                let token = Token {
-                    queue,
-                    slot: number,
-                    generation: slot.record.generation,
-                };
-                Some((token, slot.context.as_mut()?))
+                let token = Token::of(queue, number, &slot.record);
+                Some((token, slot.context_mut()?))
             })
     }
 
     pub(super) fn slot(&self, token: Token) -> Option<&Slot<B, C>> {
         let slot = self.slots.get(usize::from(token.slot))?;
-        let is_its = token.queue == self.index && slot.record.generation == token.generation;
-        (is_its && slot.record.state != State::Idle).then_some(slot)
+        let is_its = token.queue == self.index && slot.record.sequence == token.sequence;
+        (is_its && slot.record.state() != State::Idle).then_some(slot)
     }
 
-    fn done_token(&self, slot: u16) -> Option<Token> {
-        let generation = self.slots.get(usize::from(slot))?.record.generation;
-        Some(Token {
-            queue: self.index,
-            slot,
-            generation,
-        })
+    fn done_token(&self, number: u16) -> Option<Token> {
+        let slot = self.slots.get(usize::from(number))?;
+        Some(Token::of(self.index, number, &slot.record))
     }
 }

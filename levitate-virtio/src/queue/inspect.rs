@@ -25,7 +25,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         };
         // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
         let place = unsafe { self.memory.place(slot.record.offset) };
-        let footer: F = self.memory.read_footer(&place, slot.record.footer_bytes);
+        // SAFETY: a footer as long as the record says was laid out in this slot.
+        let footer: F = unsafe { place.read_footer(slot.record.footer_bytes) };
         footer.as_bytes() != initial.as_bytes()
     }
 

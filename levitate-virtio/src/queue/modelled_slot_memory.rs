@@ -10,15 +10,17 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::chain::Part;
 use super::memory::Cells;
 
-/// Where in a slot its parts begin; header and footer are a word each.
+/// Where in a slot the footer begins, and behind it the table; header and footer are a word each.
 const FOOTER: u64 = 16;
-const TABLE: u64 = 32;
+const TABLE: u64 = 16;
 const WORD_BYTES: usize = 8;
 const ENTRY_BYTES: u64 = 16;
+/// What an entry of a table consists of: address, length, and the rest.
+const FIELDS: [usize; 3] = [0, 8, 12];
 
 /// Cells in place of memory; the region only lends its address.
 #[derive(Debug)]
-pub struct SlotMemory<D: Dma> {
+pub(super) struct SlotMemory<D: Dma> {
     region: DmaRegion<D>,
     pub(super) cells: Arc<Cells>,
     stride: u64,
@@ -33,11 +35,12 @@ impl<D: Dma> SlotMemory<D> {
         table_entries: u16,
     ) -> Result<Self, DmaError> {
         assert!(header_bytes <= WORD_BYTES && footer_bytes <= WORD_BYTES);
-        let stride = TABLE + ENTRY_BYTES * u64::from(table_entries);
+        let stride = FOOTER + TABLE + ENTRY_BYTES * u64::from(table_entries);
         let len_bytes = stride as usize * usize::from(slots);
         let region = DmaRegion::new(dma, len_bytes, ENTRY_BYTES as usize)?;
-        let words = (0..len_bytes).step_by(WORD_BYTES);
-        let cells = Cells::new(region.device_addr(), words);
+        let entries = (0..len_bytes).step_by(ENTRY_BYTES as usize);
+        let fields = entries.flat_map(|at| FIELDS.map(|field| at + field));
+        let cells = Cells::new(region.device_addr(), fields);
         Ok(Self {
             region,
             cells,
@@ -50,55 +53,39 @@ impl<D: Dma> SlotMemory<D> {
     }
 
     pub(super) fn offset(&self, slot: u16) -> SlotOffset {
-        SlotOffset(self.stride * u64::from(slot))
+        SlotOffset((self.stride * u64::from(slot) + FOOTER) as u32)
     }
 
     /// # Safety
     ///
     /// None: this is one of the functions that ask for something where the memory is real.
-    pub(super) unsafe fn place(&self, SlotOffset(offset): SlotOffset) -> Place {
-        Place(self.region.device_addr().get() + offset)
-    }
-
-    /// # Safety
-    ///
-    /// None, as for [`place`](Self::place).
-    pub(super) unsafe fn write_ends<H, F>(&self, place: &Place, header: &H, footer: &F)
-    where
-        H: IntoBytes + Immutable,
-        F: IntoBytes + Immutable,
-    {
-        self.cells.store(place.0, header);
-        self.cells.store(place.0 + FOOTER, footer);
-    }
-
-    pub(super) fn read_footer<T: FromBytes + IntoBytes>(&self, place: &Place, len_bytes: u32) -> T {
-        assert_eq!(size_of::<T>(), len_bytes as usize);
-        self.cells.load(place.0 + FOOTER)
-    }
-
-    pub(super) fn write_table_entry(&self, place: &Place, index: u16, entry: [u64; 2]) {
-        let at = place.0 + TABLE + ENTRY_BYTES * u64::from(index);
-        self.cells.store(at, &entry);
+    pub(super) unsafe fn place(&self, SlotOffset(offset): SlotOffset) -> Place<'_> {
+        Place {
+            cells: &self.cells,
+            footer: self.region.device_addr().get() + u64::from(offset),
+        }
     }
 }
 
 /// Where a slot is in the memory of its queue.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SlotOffset(u64);
+pub(super) struct SlotOffset(u32);
 
 impl SlotOffset {
     pub(super) const FIRST: Self = Self(0);
 }
 
-/// Where the device finds one slot.
+/// Where the device finds one slot's footer.
 #[derive(Clone, Copy, Debug)]
-pub struct Place(u64);
+pub struct Place<'a> {
+    cells: &'a Cells,
+    footer: u64,
+}
 
-impl Place {
+impl Place<'_> {
     pub(super) const fn header(&self, len_bytes: u32) -> Part {
         Part {
-            addr: DmaAddr::new(self.0),
+            addr: DmaAddr::new(self.footer - FOOTER),
             len_bytes,
             is_writable: false,
         }
@@ -106,13 +93,53 @@ impl Place {
 
     pub(super) const fn footer(&self, len_bytes: u32) -> Part {
         Part {
-            addr: DmaAddr::new(self.0 + FOOTER),
+            addr: DmaAddr::new(self.footer),
             len_bytes,
             is_writable: true,
         }
     }
 
-    pub(super) const fn table_addr(&self) -> DmaAddr {
-        DmaAddr::new(self.0 + TABLE)
+    pub(super) const fn table_addr(&self, _footer_bytes: u32) -> DmaAddr {
+        DmaAddr::new(self.footer + TABLE)
+    }
+
+    /// # Safety
+    ///
+    /// None, as for [`SlotMemory::place`].
+    pub(super) unsafe fn write_ends<H, F>(&self, header: &H, footer: &F)
+    where
+        H: IntoBytes + Immutable,
+        F: IntoBytes + Immutable,
+    {
+        self.cells.store(self.footer - FOOTER, header);
+        self.cells.store(self.footer, footer);
+    }
+
+    /// # Safety
+    ///
+    /// None, as for [`SlotMemory::place`].
+    pub(super) unsafe fn read_footer<T: FromBytes + IntoBytes>(&self, len_bytes: u32) -> T {
+        assert_eq!(size_of::<T>(), len_bytes as usize);
+        self.cells.load(self.footer)
+    }
+
+    /// # Safety
+    ///
+    /// None, as for [`SlotMemory::place`].
+    pub(super) unsafe fn write_table_entry(&self, _: u32, index: u16, entry: [u64; 2]) {
+        self.cells.store(self.entry(index), &entry);
+    }
+
+    /// # Safety
+    ///
+    /// None, as for [`SlotMemory::place`].
+    pub(super) unsafe fn change_table_entry(&self, _: u32, index: u16, part: &Part) {
+        let [addr, len, _] = FIELDS.map(|field| self.entry(index) + field as u64);
+        self.cells.store(addr, &part.addr.get().to_le());
+        self.cells.store(len, &part.len_bytes.to_le());
+    }
+
+    fn entry(&self, index: u16) -> u64 {
+        self.footer + TABLE + ENTRY_BYTES * u64::from(index)
     }
 }

@@ -5,10 +5,10 @@ use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 use super::DeviceFault;
 use super::chain::{Part, Parts};
 use super::layout::DescriptorFlags;
-use super::memory::RingMemory;
-use super::ring::{Ring, RingConfig, Used, words};
+use super::memory::{RingMemory, RingPart};
+use super::ring::{Progress, Ring, RingConfig, Used, words};
+use super::size::QueueSize;
 use super::slot::Record;
-use super::slot_memory::SlotMemory;
 use crate::features::Features;
 use crate::transport::QueueAreas;
 
@@ -27,13 +27,18 @@ use position::Position;
 #[derive(Debug)]
 pub struct PackedRing<D: Dma> {
     pub(super) memory: RingMemory<D>,
+    /// All of it.
+    ring: RingPart,
     block: PackedBlock,
+    size: QueueSize,
     /// Where the next descriptor is made available.
     next_available: Position,
     /// Where the next used descriptor is expected.
     next_used: Position,
-    /// How many descriptors were made available since it was last decided whether to notify.
-    undecided: u32,
+    /// Where the next descriptor was made available when it was last decided whether to notify.
+    decided: Position,
+    /// How many chains there can be without the ring being full.
+    chains_per_lap: u64,
     /// Whether every chain has just one descriptor in the ring.
     is_one_each: bool,
     /// Whether VIRTIO_F_EVENT_IDX was negotiated.
@@ -44,44 +49,41 @@ pub struct PackedRing<D: Dma> {
 }
 
 impl<D: Dma> PackedRing<D> {
-    /// Writes a descriptor but for its last word, which makes it available.
+    /// Writes the descriptor at `at` but for its last word, which makes it available.
     #[inline]
-    fn write_descriptor(&self, index: u16, part: &Part) {
-        let at = PackedBlock::descriptor(index);
-        self.memory.store(at, part.addr.get().to_le());
-        self.memory
+    fn write_descriptor(&self, at: usize, part: &Part) {
+        self.ring.store(at, part.addr.get().to_le());
+        self.ring
             .store(at.wrapping_add(layout::LEN), part.len_bytes.to_le());
     }
 
-    /// Writes the id and the flags of a descriptor as one, the flags being those of `position`.
+    /// Writes the last word of the descriptor at `at`: its id, and its flags with those of its lap.
     #[inline]
-    fn write_flags(&self, position: Position, id: u16, flags: u16) {
-        let flags = flags | position.available_flags();
-        let word = u32::from(id) | u32::from(flags) << 16;
-        let at = PackedBlock::descriptor(position.index());
-        self.memory.store(at.wrapping_add(layout::ID), word.to_le());
+    fn write_last_word(&self, at: usize, id: u16, flags: DescriptorFlags, lap_flags: u32) {
+        let word = u32::from(id) | u32::from(flags.bits()) << 16 | lap_flags;
+        self.ring.store(at.wrapping_add(layout::ID), word.to_le());
     }
 
-    /// Reads two fields of 16 bits at once.
+    /// Reads the flags of the descriptor that is used next, and nothing beside them: where they were written a moment ago, the CPU
+    /// need not wait for them to be in memory.
     #[inline]
-    fn load_both(&self, offset: usize) -> (u16, u16) {
-        // An integer: bytes would be read one by one.
-        let word = u32::from_le(self.memory.load(offset));
-        let [a, b, c, d] = word.to_le_bytes();
-        (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+    fn read_flags(&self) -> PackedFlags {
+        let at = self.next_used.offset().wrapping_add(layout::FLAGS);
+        PackedFlags::from_bits_retain(u16::from_le(self.ring.load(at)))
     }
 
-    /// Reads the id and the flags of a descriptor as one.
+    /// Reads whether the device is to be notified.
     #[inline]
-    fn read_flags(&self, index: u16) -> (u16, PackedFlags) {
-        let at = PackedBlock::descriptor(index);
-        let (id, flags) = self.load_both(at.wrapping_add(layout::ID));
-        (id, PackedFlags::from_bits_retain(flags))
+    fn read_device_events(&self) -> Events {
+        Events::new(u16::from_le(self.ring.load(self.block.device_events())))
     }
 
     /// Reads what the device asks for: a position, and whether it is to be notified.
     fn read_device_event(&self) -> (u16, Events) {
-        let (off_wrap, flags) = self.load_both(self.block.device_event);
+        // An integer, for that is read at once.
+        let word = u32::from_le(self.ring.load(self.block.device_event));
+        let [a, b, c, d] = word.to_le_bytes();
+        let (off_wrap, flags) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
         (off_wrap, Events::new(flags))
     }
 
@@ -93,43 +95,102 @@ impl<D: Dma> PackedRing<D> {
         }
         self.wish = (off_wrap, events);
         let word = u32::from(off_wrap) | u32::from(events.number()) << 16;
-        self.memory.store(self.block.driver_event, word.to_le());
+        self.ring.store(self.block.driver_event, word.to_le());
         true
     }
 
-    /// Makes a chain available whose descriptors are in the ring.
+    /// Makes a chain available; `place` says where in the ring a descriptor is, and what the flags of its lap are.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Ring::add`].
     #[inline]
-    fn add_direct<P: Parts>(&mut self, slot: u16, chain: &P) -> u16 {
-        let first = self.next_available;
-        let mut first_flags = 0;
-        let mut position = first;
-        let count = chain.for_each(|part, number, is_last| {
+    unsafe fn add_at<P: Parts>(
+        &mut self,
+        place: impl Fn(u16) -> (usize, u32),
+        record: &mut Record,
+        slot: u16,
+        chain: P,
+    ) {
+        let (first, lap_flags) = place(0);
+        record.head = self.next_available.index();
+        if record.is_direct {
+            self.next_available.advance(chain.len());
+            let flags = self.write_chain(slot, chain, place);
+            self.publish(first, slot, flags, lap_flags);
+            return;
+        }
+        self.next_available.advance(1);
+        let (slot_place, footer_bytes) = (chain.place(), chain.footer_bytes());
+        if let Some((part, position)) = chain.single() {
+            // SAFETY: the caller vouches for it.
+            unsafe { slot_place.change_table_entry(footer_bytes, position, &part) };
+        }
+        let table = Part {
+            addr: slot_place.table_addr(footer_bytes),
+            len_bytes: u32::from(chain.len()).wrapping_mul(super::layout::DESCRIPTOR_BYTES),
+            is_writable: false,
+        };
+        self.write_descriptor(first, &table);
+        self.publish(first, slot, DescriptorFlags::INDIRECT, lap_flags);
+    }
+
+    /// Writes the last word of a chain's first descriptor; with that the device may take all of the chain (§2.8.6).
+    #[inline]
+    fn publish(&self, first: usize, slot: u16, flags: DescriptorFlags, lap_flags: u32) {
+        self.barriers.before_publish();
+        self.write_last_word(first, slot, flags, lap_flags);
+    }
+
+    /// Writes a chain but for what makes its first descriptor available; returns the flags of that one.
+    #[inline]
+    fn write_chain<P: Parts>(
+        &self,
+        slot: u16,
+        chain: P,
+        place: impl Fn(u16) -> (usize, u32),
+    ) -> DescriptorFlags {
+        let mut first_flags = DescriptorFlags::empty();
+        chain.for_each(|part, number, is_last| {
             let link = match is_last {
                 true => DescriptorFlags::empty(),
                 false => DescriptorFlags::NEXT,
             };
-            let flags = (part.flags() | link).bits();
-            self.write_descriptor(position.index(), &part);
-            if number == 0 {
-                first_flags = flags;
-            } else {
-                self.write_flags(position, slot, flags);
+            let flags = part.flags() | link;
+            let (at, lap_flags) = place(number);
+            self.write_descriptor(at, &part);
+            match number {
+                0 => first_flags = flags,
+                _ => self.write_last_word(at, slot, flags, lap_flags),
             }
-            position.advance(1);
         });
-        // The device takes the whole chain once it sees the first descriptor (§2.8.6).
-        self.barriers.before_publish();
-        self.write_flags(first, slot, first_flags);
-        self.next_available = position;
-        self.undecided = self.undecided.saturating_add(u32::from(count));
-        count
+        first_flags
+    }
+
+    /// Decides with VIRTIO_F_EVENT_IDX whether the device must be notified of so many chains.
+    ///
+    /// By itself, for it takes more of the CPU's registers than all else of a notification.
+    #[inline(never)]
+    fn is_event_passed(&mut self, chains: u64) -> bool {
+        let old = core::mem::replace(&mut self.decided, self.next_available);
+        match self.read_device_event() {
+            (_, Events::None) => false,
+            // More than a lap may be past everything.
+            (off_wrap, Events::At) if chains <= self.chains_per_lap => {
+                let new = &self.next_available;
+                let added = new.distance_from(old.off_wrap());
+                // A position that does not exist is no reason to keep silent.
+                let back = new.distance_from(off_wrap);
+                back.is_none_or(|back| back != 0 && added.is_none_or(|added| back <= added))
+            }
+            _ => true,
+        }
     }
 
     /// Says whether the descriptor at the position of the next used one is used.
     #[inline]
     fn is_used(&self) -> bool {
-        let (_, flags) = self.read_flags(self.next_used.index());
-        self.next_used.is_used(flags)
+        self.next_used.is_used(self.read_flags())
     }
 }
 
@@ -139,24 +200,29 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         let memory = RingMemory::new(dma, &block, layout::DESCRIPTOR_RING_ALIGN)?;
         let start = Position::start(config.size);
         let mut ring = Self {
+            ring: memory.part(0),
             memory,
             block,
+            size: config.size,
             next_available: start,
             next_used: start,
-            undecided: 0,
+            decided: start,
+            chains_per_lap: u64::from(config.size.get())
+                .checked_div(config.descriptors_per_slot.into())
+                .unwrap_or(1),
             is_one_each: config.descriptors_per_slot <= 1,
             has_event_index: config.features.contains(Features::EVENT_IDX),
             // What zeroes say.
             wish: (0, Events::Each),
             barriers: config.barriers,
         };
-        ring.suppress_used_notifications();
+        ring.tell(0, Events::None);
         Ok(ring)
     }
 
     fn areas(&self) -> QueueAreas {
         QueueAreas {
-            size: self.next_used.size(),
+            size: self.size,
             descriptor: self.memory.device_addr_at(0),
             driver: self.memory.device_addr_at(self.block.driver_event),
             device: self.memory.device_addr_at(self.block.device_event),
@@ -167,81 +233,91 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         self.memory.into_region()
     }
 
-    fn lay_out<P: Parts>(
-        &mut self,
-        _slot: u16,
-        chain: &P,
-        is_direct: bool,
-        memory: &SlotMemory<D>,
-    ) {
-        // What is in the ring is somewhere else each time.
-        if !is_direct {
-            chain.for_each(|part, position, _| {
-                memory.write_table_entry(chain.place(), position, table_entry(part));
-            });
-        }
-    }
-
-    #[inline]
-    fn add<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: &P, memory: &SlotMemory<D>) {
-        record.position = self.position();
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, _slot: u16, chain: P) {
         if record.is_direct {
-            record.descriptors = self.add_direct(slot, chain);
+            // What is in the ring is somewhere else each time.
+            record.descriptors = chain.len();
             return;
         }
         record.descriptors = 1;
-        if let Some((part, position)) = chain.single() {
-            memory.write_table_entry(chain.place(), position, table_entry(part));
-        }
-        let table = Part {
-            addr: chain.place().table_addr(),
-            len_bytes: u32::from(chain.len()).wrapping_mul(super::layout::DESCRIPTOR_BYTES),
-            is_writable: false,
-        };
-        let position = self.next_available;
-        self.write_descriptor(position.index(), &table);
-        self.barriers.before_publish();
-        self.write_flags(position, slot, DescriptorFlags::INDIRECT.bits());
-        self.next_available.advance(1);
-        self.undecided = self.undecided.saturating_add(1);
+        let (place, footer_bytes) = (chain.place(), chain.footer_bytes());
+        chain.for_each(|part, position, _| {
+            // SAFETY: the caller vouches for it.
+            unsafe { place.write_table_entry(footer_bytes, position, table_entry(part)) };
+        });
     }
 
     #[inline]
-    fn position(&self) -> u16 {
+    unsafe fn add<P: Parts>(
+        &mut self,
+        record: &mut Record,
+        slot: u16,
+        _progress: Progress,
+        chain: P,
+    ) {
+        let first = self.next_available;
+        let place = |number| {
+            let position = first.ahead(number);
+            (position.offset(), position.available_flags())
+        };
+        // SAFETY: the caller vouches for the same.
+        unsafe { self.add_at(place, record, slot, chain) };
+    }
+
+    #[inline]
+    unsafe fn add_again<P: Parts>(
+        &mut self,
+        record: &mut Record,
+        slot: u16,
+        _progress: Progress,
+        chain: P,
+    ) -> bool {
+        // A chain that goes round the end of the ring is a bit of work.
+        if record.is_direct && !self.next_available.has_in_lap(chain.len()) {
+            return false;
+        }
+        let (first, lap_flags) = (
+            self.next_available.offset(),
+            self.next_available.available_flags(),
+        );
+        let place = |number: u16| {
+            (
+                first.wrapping_add(PackedBlock::descriptor(number.into())),
+                lap_flags,
+            )
+        };
+        // SAFETY: the caller vouches for the same.
+        unsafe { self.add_at(place, record, slot, chain) };
+        true
+    }
+
+    #[inline]
+    fn position(&self, _progress: Progress) -> u16 {
         self.next_available.off_wrap()
     }
 
     #[inline]
-    fn needs_notification(&mut self) -> bool {
-        let added = core::mem::take(&mut self.undecided);
-        if added == 0 {
-            return false;
-        }
+    fn needs_notification(&mut self, progress: Progress) -> bool {
         // The device stores its event area and then looks at the descriptor; the driver stores that and then looks there.
         self.barriers.before_suppression_read();
-        match self.read_device_event() {
-            (_, Events::None) => false,
-            (off_wrap, Events::At) if self.has_event_index => {
-                // A position that does not exist is no reason to keep silent.
-                let back = self.next_available.distance_from(off_wrap);
-                back.is_none_or(|back| back != 0 && back <= added)
-            }
-            _ => true,
+        if !self.has_event_index {
+            // Nor is it to ask for a position.
+            return self.read_device_events() != Events::None;
         }
+        self.is_event_passed(progress.undecided())
     }
 
     fn is_fetched(&self, record: &Record) -> Option<bool> {
-        let position = Position::at(self.next_used.size(), record.position);
+        let position = self.next_available.back_to(record.head);
         match self.read_device_event() {
             // It asks for the next descriptor it has not fetched, so all before that one are.
             (off_wrap, Events::At) if self.has_event_index => {
                 let back = position.distance_from(off_wrap)?;
-                Some(back >= u32::from(position.size().get()))
+                Some(back >= u32::from(self.size.get()))
             }
             // Zeroes, and it has used nothing: it has done nothing at all yet.
             (0, Events::Each)
-                if self.has_event_index
-                    && self.next_used == Position::start(self.next_used.size()) =>
+                if self.has_event_index && self.next_used == Position::start(self.size) =>
             {
                 Some(false)
             }
@@ -250,15 +326,15 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
     }
 
     #[inline]
-    fn next_used(&mut self, _in_flight: u16) -> Result<Option<Used>, DeviceFault> {
-        if !self.is_used() {
+    fn next_used(&mut self, _progress: Progress) -> Result<Option<Used>, DeviceFault> {
+        let flags = self.read_flags();
+        if !self.next_used.is_used(flags) {
             return Ok(None);
         }
         self.barriers.after_used_index_read();
-        let index = self.next_used.index();
-        let at = PackedBlock::descriptor(index).wrapping_add(layout::LEN);
-        let len_bytes = u32::from_le(self.memory.load(at));
-        let (id, flags) = self.read_flags(index);
+        let at = self.next_used.offset();
+        let len_bytes = u32::from_le(self.ring.load(at.wrapping_add(layout::LEN)));
+        let id = u16::from_le(self.ring.load(at.wrapping_add(layout::ID)));
         Ok(Some(Used {
             id: id.into(),
             slot: id.into(),
@@ -269,21 +345,26 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
     }
 
     #[inline]
-    fn covers(&self, _chains: u16) -> bool {
+    fn covers(&self, _progress: Progress, _chains: u16) -> bool {
         true
     }
 
     #[inline]
-    fn pass_used(&mut self, _chains: u16, descriptors: u16) {
-        self.next_used.advance(descriptors);
+    fn pass_used(&mut self, descriptors: u16) {
+        if self.is_one_each {
+            // Where the next one is does not depend on what is known of this one.
+            self.next_used.advance(1);
+        } else {
+            self.next_used.advance(descriptors);
+        }
     }
 
     #[inline]
-    fn suppress_used_notifications(&mut self) {
+    fn suppress_used_notifications(&mut self, _progress: Progress) {
         self.tell(0, Events::None);
     }
 
-    fn request_used_notification(&mut self, count: u16) -> bool {
+    fn request_used_notification(&mut self, _progress: Progress, count: u16) -> bool {
         let is_told = if self.has_event_index {
             let mut event = self.next_used;
             // How many descriptors the next chains have is known only where they have one each.
@@ -305,7 +386,6 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
 }
 
 /// Returns the two words of an entry of an indirect table (§2.8.7).
-#[inline]
 fn table_entry(part: Part) -> [u64; 2] {
     // Entries follow one another; their ids mean nothing, and of the flags only WRITE may be set.
     words(part.addr.get(), part.len_bytes, 0, part.flags().bits())

@@ -2,10 +2,11 @@
 
 use levitate_hal::{Barriers, Dma, Segments};
 
-use super::ring::{Format, Ring as _, RingConfig, SplitOrPacked};
+use super::chain::MAX_CHAIN_BYTES;
+use super::ring::{Format, Progress, Ring as _, RingConfig, SplitOrPacked};
 use super::slot::{List, Slot, Stack};
 use super::slot_memory::SlotMemory;
-use super::{Queue, QueueCounts, QueueError, QueueIndex, QueueSize, Shape};
+use super::{Queue, QueueError, QueueIndex, QueueSize, Shape};
 use crate::features::Features;
 use crate::init::{Device, Identity, stage};
 use crate::transport::{Interface, Transport};
@@ -45,6 +46,7 @@ pub struct PreparedQueue<'s, B, C, D: Dma, R: Format = SplitOrPacked> {
     memory: SlotMemory<D>,
     slots: &'s mut [Slot<B, C>],
     shape: Shape,
+    progress: Progress,
     interface: Interface,
     identity: Identity,
     enabled: Identity,
@@ -168,6 +170,7 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
                 true => Barriers::Platform,
                 false => Barriers::Cpu,
             },
+            interface: transport.interface(),
         };
         let ring = match R::Ring::new(dma, &ring_config) {
             Ok(ring) => ring,
@@ -176,12 +179,14 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
                 return Err(error.into());
             }
         };
+        // A token of an earlier queue with these slots names nothing in this one.
+        let sequences = slots.iter().map(|slot| slot.record.sequence);
+        let progress = Progress::behind(sequences.max().unwrap_or(0).into());
         for slot in slots.iter_mut() {
             // An earlier, leaked queue may have left data here that a device still has: its owner never drops it.
-            // A token from an earlier life names nothing in this one.
-            let generation = slot.record.generation.wrapping_add(1);
             *slot = Slot::new();
-            slot.record.generation = generation;
+            // It counts for a later queue, too, if this one never uses the slot.
+            slot.record.sequence = progress.last();
         }
         for number in 0..cut.slots {
             if let Some(slot) = slots.get_mut(usize::from(number)) {
@@ -216,6 +221,7 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
             memory,
             slots,
             shape,
+            progress,
             interface: transport.interface(),
             identity,
             enabled,
@@ -243,25 +249,26 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
             slots: self.slots,
             done: List::EMPTY,
             flight: List::EMPTY,
-            in_flight: 0,
+            done_len: 0,
+            progress: self.progress,
             shape: self.shape,
             interface: self.interface,
             notifier: device.transport().notifier(self.index),
             wants_notifications: false,
-            awaited: 0,
-            settled: 0,
+            awaited: self.progress.done,
+            settled: self.progress.done,
             fault: None,
             is_plain: !self.shape.is_in_order,
             identity: self.identity,
             enabled: self.enabled,
-            counts: QueueCounts::default(),
+            notifications: 0,
         })
     }
 }
 
-/// Returns how long one descriptor of data may be, so that a chain of it, a header and a footer is no longer than 4 GiB (§2.7.5.2).
+/// Returns how long one descriptor of data may be, so that a chain of it, a header and a footer is no longer than one may be.
 fn longest_segment(config: &QueueConfig) -> u32 {
     let fixed_bytes = config.header_bytes.saturating_add(config.footer_bytes);
-    let left_bytes = u32::MAX.saturating_sub(u32::try_from(fixed_bytes).unwrap_or(u32::MAX));
+    let left_bytes = MAX_CHAIN_BYTES.saturating_sub(u32::try_from(fixed_bytes).unwrap_or(u32::MAX));
     config.max_segment_bytes.min(left_bytes).max(1)
 }

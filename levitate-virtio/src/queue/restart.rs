@@ -3,9 +3,9 @@
 use levitate_hal::{Barriers, Dma, DmaError, Segments};
 use thiserror::Error;
 
-use super::ring::{Format, Ring as _};
-use super::slot::{Form, List, Slot, Stack, State};
-use super::{Data, DeviceFault, Queue, QueueCounts, QueueIndex};
+use super::ring::{Format, Progress, Ring as _};
+use super::slot::{Form, List, Stack};
+use super::{Data, DeviceFault, Queue, QueueIndex};
 use crate::init::queue_reset::QueueQuiesced;
 use crate::init::{Device, Identity, stage};
 use crate::transport::{EnableQueueError, Notify, Transport};
@@ -53,8 +53,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if device.identity() != self.identity || !proof.covers(self.identity, queue, self.enabled) {
             return Err(RestartError::NotReset { queue });
         }
-        self.fault = Some(DeviceFault::NotEnabled);
-        self.is_plain = false;
+        self.set_fault(DeviceFault::NotEnabled);
         let ring = R::Ring::new(dma, &self.ring_config)?;
         let enabled = Identity::fresh();
         // A live device may look at the rings as soon as it is told of them.
@@ -85,25 +84,18 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     fn begin_anew(&mut self, reclaim: &mut impl FnMut(Data<B>, C)) {
         for slot in self.slots.iter_mut() {
             slot.record.form = Form::NONE;
-            slot.end(reclaim);
+            if let Some((mut data, context)) = slot.empty() {
+                data.sync_for_cpu();
+                reclaim(data, context);
+            }
         }
         self.idle = Stack::of(self.slots, self.shape.slots);
         self.done = List::EMPTY;
+        self.done_len = 0;
         self.flight = List::EMPTY;
-        self.in_flight = 0;
-        self.counts = QueueCounts::default();
-        self.awaited = 0;
-        self.settled = 0;
-    }
-}
-
-impl<B, C> Slot<B, C> {
-    /// Hands `reclaim` what a request carries that is not taken, if there is one, and which the device does not have any more.
-    pub(super) fn end(&mut self, reclaim: &mut impl FnMut(Data<B>, C)) {
-        if let Some(context) = self.context.take() {
-            self.record.state = State::Idle;
-            self.record.generation = self.record.generation.wrapping_add(1);
-            reclaim(self.take_data(), context);
-        }
+        self.progress = Progress::behind(self.progress.submitted);
+        self.notifications = 0;
+        self.awaited = self.progress.done;
+        self.settled = self.progress.done;
     }
 }

@@ -7,17 +7,18 @@ use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 use super::DeviceFault;
 use super::chain::Parts;
 use super::size::QueueSize;
-use super::slot::Record;
-use super::slot_memory::SlotMemory;
+use super::slot::{Record, Slot, Written};
 use crate::features::Features;
-use crate::transport::{Placement, QueueAreas};
+use crate::transport::{Interface, Placement, QueueAreas};
 
 mod either;
 mod format;
+mod progress;
 
 #[cfg(all(test, loom))]
 pub(super) use either::EitherRing;
 pub use format::{Format, Split, SplitOrPacked};
+pub(super) use progress::Progress;
 
 /// What a ring is made for.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,7 @@ pub struct RingConfig {
     pub(super) placement: Placement,
     pub(super) features: Features,
     pub(super) barriers: Barriers,
+    pub(super) interface: Interface,
 }
 
 /// A chain that the device is done with, as it says.
@@ -38,15 +40,24 @@ pub struct Used {
     pub(super) id: u32,
     /// Whose chain that is, if there is such a slot.
     pub(super) slot: u32,
-    /// How many bytes it wrote.
+    /// How many bytes it wrote; as many as there can be, if it is a legacy device, whose word means nothing (§2.7.8.1).
     pub(super) len_bytes: u32,
     /// Whether it says that the length has a meaning; if not, one that cannot be true has none.
     pub(super) is_len_meant: bool,
 }
 
+impl Used {
+    /// Returns the number of the slot, which there is: slots are numbered in 16 bits.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
+    pub(super) const fn number(self) -> u16 {
+        self.slot as u16
+    }
+}
+
 /// One virtqueue's ring, as the driver sees it.
 ///
-/// What the driver needs to know again is kept in private memory; the ring is only written, but for the fields
+/// How many requests were submitted and done is counted by the queue, and told to the ring. What the driver needs to know again is kept in private memory; the ring is only written, but for the fields
 /// that belong to the device, and those are read once each time.
 ///
 /// Dropped otherwise than by `into_memory`, it leaks its memory, for the device may still use it.
@@ -63,49 +74,92 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     #[doc(hidden)]
     fn into_memory(self) -> DmaRegion<D>;
 
-    /// Lays out a chain in the descriptors of its slot, as far as they stay where they are from one request to the next; its
-    /// table goes to `memory`, unless it is to be in the ring.
+    /// Lays out a chain in the descriptors of its slot, or in a table, as far as they stay where they are from one request to the
+    /// next.
+    ///
+    /// # Safety
+    ///
+    /// The chain's place has room for its footer and, unless the chain is direct, for a table of all its parts behind that.
     #[doc(hidden)]
-    fn lay_out<P: Parts>(&mut self, slot: u16, chain: &P, is_direct: bool, memory: &SlotMemory<D>);
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: P);
 
     /// Makes a chain available that is laid out as `record` says, but for its data, if that is just one part; notes there what
     /// is to be known of it later.
+    ///
+    /// # Safety
+    ///
+    /// As for [`lay_out`](Self::lay_out).
     #[doc(hidden)]
-    fn add<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: &P, memory: &SlotMemory<D>);
+    unsafe fn add<P: Parts>(
+        &mut self,
+        record: &mut Record,
+        slot: u16,
+        progress: Progress,
+        chain: P,
+    );
+
+    /// As [`add`](Self::add), but does nothing where that takes more than a few steps, and says so.
+    ///
+    /// # Safety
+    ///
+    /// As for [`lay_out`](Self::lay_out).
+    #[doc(hidden)]
+    unsafe fn add_again<P: Parts>(
+        &mut self,
+        record: &mut Record,
+        slot: u16,
+        progress: Progress,
+        chain: P,
+    ) -> bool;
 
     /// Returns where the next chain will be made available: what goes into a notification with data (§2.9).
     #[doc(hidden)]
-    fn position(&self) -> u16;
+    fn position(&self, progress: Progress) -> u16;
 
-    /// Decides whether the device must be notified of what was made available since the last decision.
+    /// Decides whether the device must be notified of what was made available since the last decision, and something was.
     #[doc(hidden)]
-    fn needs_notification(&mut self) -> bool;
+    fn needs_notification(&mut self, progress: Progress) -> bool;
 
     /// Reads whether the device has fetched the chain that `record` is about; `None` if it does not say.
     #[doc(hidden)]
     fn is_fetched(&self, record: &Record) -> Option<bool>;
 
-    /// Reads the next chain that the device is done with; it is next until it is [passed](Self::pass_used).
+    /// Reads the next chain that the device is done with, after those that were [passed](Self::pass_used).
     #[doc(hidden)]
-    fn next_used(&mut self, in_flight: u16) -> Result<Option<Used>, DeviceFault>;
+    fn next_used(&mut self, progress: Progress) -> Result<Option<Used>, DeviceFault>;
 
     /// Says whether the device's last word covers `chains` chains, the next used one included.
     #[doc(hidden)]
-    fn covers(&self, chains: u16) -> bool;
+    fn covers(&self, progress: Progress, chains: u16) -> bool;
 
-    /// Goes on to the used chain after so many, which had so many descriptors in the ring.
+    /// Goes past chains which had so many descriptors in the ring; they count as done from now on.
     #[doc(hidden)]
-    fn pass_used(&mut self, chains: u16, descriptors: u16);
+    fn pass_used(&mut self, descriptors: u16);
+
+    /// Goes past the next chain that the device is done with, if it had it; nothing happens where anything is out of the ordinary.
+    #[doc(hidden)]
+    #[inline]
+    fn take_used<'a, B, C>(
+        &mut self,
+        progress: Progress,
+        slots: &'a mut [Slot<B, C>],
+    ) -> Option<(u16, &'a mut Slot<B, C>, Written)> {
+        let used = self.next_used(progress).ok()??;
+        let slot = slots.get_mut(used.slot as usize)?;
+        let written = slot.record.written(used.len_bytes)?;
+        self.pass_used(slot.record.descriptors);
+        Some((used.number(), slot, written))
+    }
 
     /// Asks the device for no used buffer notifications (§2.7.7, §2.8.10); it may send some all the same.
     #[doc(hidden)]
-    fn suppress_used_notifications(&mut self);
+    fn suppress_used_notifications(&mut self, progress: Progress);
 
     /// Asks the device for a notification of a used buffer, and says whether one may have come already (§2.7.14).
     ///
     /// With VIRTIO_F_EVENT_IDX that is the chain `count` from now, which is at least 1, where the ring can say so.
     #[doc(hidden)]
-    fn request_used_notification(&mut self, count: u16) -> bool;
+    fn request_used_notification(&mut self, progress: Progress, count: u16) -> bool;
 }
 
 /// Where the fields of a ring lie in its memory.

@@ -1,4 +1,4 @@
-//! The memory of a ring, accessed as memory is that a device reads and writes at any time: [`RingMemory`].
+//! The memory of a ring, accessed as memory is that a device reads and writes at any time: [`RingMemory`], [`RingPart`].
 
 use core::mem::{ManuallyDrop, size_of};
 use core::ptr::NonNull;
@@ -37,6 +37,34 @@ impl<D: Dma> RingMemory<D> {
         ManuallyDrop::into_inner(self.region)
     }
 
+    /// Returns the part that begins at `offset`, which is inside the ring; it is good for as long as the ring's memory.
+    pub(super) fn part(&self, offset: usize) -> RingPart {
+        debug_assert!(offset < self.region.len_bytes());
+        // SAFETY: the ring computes it from its plan, so that it is inside the region.
+        let start = unsafe { self.region.as_ptr().add(offset) };
+        RingPart {
+            start,
+            #[cfg(debug_assertions)]
+            len_bytes: self.region.len_bytes().saturating_sub(offset),
+        }
+    }
+}
+
+/// A part of a ring's memory, as the ring that owns the memory sees it.
+///
+/// INVARIANT: `start` is inside a [`RingMemory`], at the beginning of a part of its plan, and the ring that has both is not used once it
+/// has given the memory back.
+#[derive(Debug)]
+pub(super) struct RingPart {
+    start: NonNull<u8>,
+    #[cfg(debug_assertions)]
+    len_bytes: usize,
+}
+
+// SAFETY: it is a pointer into memory that its ring owns, and goes along with it.
+unsafe impl Send for RingPart {}
+
+impl RingPart {
     /// Reads the field at `offset`, which is one of the plan's; an integer is read at once.
     #[inline]
     pub(super) fn load<T: FromBytes + IntoBytes>(&self, offset: usize) -> T {
@@ -56,8 +84,9 @@ impl<D: Dma> RingMemory<D> {
     /// Returns where the CPU finds the `T` at `offset`; the ring computes it from its plan, so that it is inside.
     #[inline]
     fn place<T>(&self, offset: usize) -> NonNull<T> {
-        debug_assert!(offset.saturating_add(size_of::<T>()) <= self.region.len_bytes());
+        #[cfg(debug_assertions)]
+        debug_assert!(offset.saturating_add(size_of::<T>()) <= self.len_bytes);
         // SAFETY: `offset` is that of a ring entry or field, below the plan's length, so inside the region's allocation.
-        unsafe { self.region.as_ptr().add(offset) }.cast()
+        unsafe { self.start.add(offset) }.cast()
     }
 }

@@ -1,33 +1,33 @@
 //! The shared memory of the request slots: a header, a footer and an indirect table each ([`SlotMemory`]).
 
+use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, size_of};
 use core::ptr::NonNull;
 
 use levitate_hal::{Dma, DmaAddr, DmaError, DmaRegion};
+use static_assertions::const_assert_eq;
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
 use super::chain::Part;
-use super::layout::{DESCRIPTOR_TABLE_ALIGN, Descriptor};
+use super::layout::{DESCRIPTOR_BYTES, DESCRIPTOR_TABLE_ALIGN, Descriptor};
 
 /// One piece of DMA memory, divided among the slots.
 ///
+/// In a slot, the header ends where the footer begins, and the table begins where the footer ends, each rounded up to 16 bytes; so
+/// a chain's parts are where the lengths of its own header and footer say, counted from the footer.
+///
 /// It is given back only by [`SlotMemory::into_memory`]; dropped otherwise, it is leaked, for the device may still use it.
 ///
-/// INVARIANT: `memory` is 16-aligned and has `stride` bytes for each slot up to `last_slot`; `header_bytes`, `footer_bytes` and
-/// `table_entries` fit one behind the other into a stride, at offsets and with a stride that are multiples of 16.
+/// INVARIANT: `memory` is 16-aligned and has `stride` bytes for each slot up to `last_slot`, a multiple of 16; of these, `footer` are
+/// for the header, rounded up, and what follows is long enough for the longest footer, rounded up, and the longest table.
 #[derive(Debug)]
-pub struct SlotMemory<D: Dma> {
+pub(super) struct SlotMemory<D: Dma> {
     memory: ManuallyDrop<DmaRegion<D>>,
     last_slot: u16,
     /// Bytes from one slot to the next.
-    stride: usize,
-    header_bytes: usize,
+    stride: u32,
     /// Where in a slot the footer begins.
-    footer: usize,
-    footer_bytes: usize,
-    /// Where in a slot the indirect table begins.
-    table: usize,
-    table_entries: u16,
+    footer: u32,
 }
 
 /// What is copied at a time.
@@ -49,25 +49,27 @@ impl<D: Dma> SlotMemory<D> {
             let table_bytes = usize::from(table_entries).checked_mul(size_of::<Descriptor>())?;
             let stride = table.checked_add(table_bytes)?;
             let size_bytes = stride.checked_mul(usize::from(slots))?;
-            // Requests that are nothing but data have no memory here, and a region of no bytes there is not.
-            Some((footer, table, stride, size_bytes.max(align_bytes)))
+            // Where a slot is, is kept in 32 bits.
+            u32::try_from(size_bytes).ok()?;
+            Some((
+                u32::try_from(footer).ok()?,
+                u32::try_from(stride).ok()?,
+                size_bytes,
+            ))
         };
         let invalid = DmaError::InvalidLayout {
             size_bytes: usize::MAX,
             align_bytes,
         };
-        let (footer, table, stride, size_bytes) = layout().ok_or(invalid)?;
+        let (footer, stride, size_bytes) = layout().ok_or(invalid)?;
         let last_slot = slots.checked_sub(1).ok_or(invalid)?;
-        let memory = ManuallyDrop::new(DmaRegion::new(dma, size_bytes, align_bytes)?);
+        // Requests that are nothing but data have no memory here, and a region of no bytes there is not.
+        let memory = DmaRegion::new(dma, size_bytes.max(align_bytes), align_bytes)?;
         Ok(Self {
-            memory,
+            memory: ManuallyDrop::new(memory),
             last_slot,
             stride,
-            header_bytes,
             footer,
-            footer_bytes,
-            table,
-            table_entries,
         })
     }
 
@@ -78,7 +80,9 @@ impl<D: Dma> SlotMemory<D> {
 
     /// Returns where in this memory a slot is; where the last one is, for a slot that there is not.
     pub(super) fn offset(&self, slot: u16) -> SlotOffset {
-        SlotOffset(usize::from(slot.min(self.last_slot)).wrapping_mul(self.stride))
+        // All of the memory is no longer than a `u32`.
+        let start = u32::from(slot.min(self.last_slot)).wrapping_mul(self.stride);
+        SlotOffset(start.wrapping_add(self.footer))
     }
 
     /// Returns where the parts of a slot are.
@@ -87,123 +91,161 @@ impl<D: Dma> SlotMemory<D> {
     ///
     /// The offset is of this memory.
     #[inline]
-    pub(super) unsafe fn place(&self, SlotOffset(offset): SlotOffset) -> Place {
+    pub(super) unsafe fn place(&self, SlotOffset(footer): SlotOffset) -> Place<'_> {
         Place {
-            // SAFETY: by the invariant, a slot up to the last one has its stride of bytes in the region, and the offset is one's, as
-            // the caller vouches for.
-            cpu: unsafe { self.memory.as_ptr().add(offset) },
+            // SAFETY: by the invariant, the footers of slots up to the last one are inside the region, or at its end, and the offset
+            // is one's, as the caller vouches for.
+            cpu: unsafe { self.memory.as_ptr().add(footer as usize) },
             // The memory does not wrap round the address space.
-            device: self.memory.device_addr().get().wrapping_add(offset as u64),
-            footer: self.footer,
-            table: self.table,
-        }
-    }
-
-    /// Writes header and footer of a slot.
-    ///
-    /// # Safety
-    ///
-    /// There is room for both.
-    #[inline]
-    pub(super) unsafe fn write_ends<H, F>(&self, place: &Place, header: &H, footer: &F)
-    where
-        H: IntoBytes + Immutable,
-        F: IntoBytes + Immutable,
-    {
-        debug_assert!(size_of::<H>() <= self.header_bytes && size_of::<F>() <= self.footer_bytes);
-        // SAFETY: the place is that of a slot, by the invariant its first `header_bytes` are the header's, 16-aligned, and it is no
-        // longer, as the caller vouches for.
-        unsafe { write(place.cpu, header.as_bytes()) };
-        // SAFETY: by the invariant the footer is inside the slot.
-        let start = unsafe { place.cpu.add(place.footer) };
-        // SAFETY: `footer_bytes` from there on are the footer's, 16-aligned, and it is no longer, as the caller vouches for.
-        unsafe { write(start, footer.as_bytes()) };
-    }
-
-    /// Returns the first `len_bytes` of the footer, or as many as a `T` has; the rest of the `T` is zero.
-    #[inline]
-    pub(super) fn read_footer<T: FromBytes + IntoBytes>(&self, place: &Place, len_bytes: u32) -> T {
-        let mut value = T::new_zeroed();
-        // SAFETY: by the invariant the footer is inside the slot.
-        let start = unsafe { place.cpu.add(place.footer) };
-        let all = value.as_mut_bytes();
-        // That is what nearly everybody asks for, and the compiler knows how long it is.
-        if all.len() <= self.footer_bytes && all.len() <= len_bytes as usize {
-            // SAFETY: `footer_bytes` from there on are the footer's, 16-aligned, and `all` are no more.
-            unsafe { read(start, all) };
-            return value;
-        }
-        let len = (len_bytes as usize).min(self.footer_bytes);
-        let some = all.get_mut(..len).unwrap_or_default();
-        // SAFETY: as above; `some` are no more either.
-        unsafe { read(start, some) };
-        value
-    }
-
-    /// Writes the two words of an entry of a slot's indirect table; one past its end is not there.
-    #[inline]
-    pub(super) fn write_table_entry(&self, place: &Place, index: u16, entry: [u64; 2]) {
-        if index < self.table_entries {
-            let offset = usize::from(index).wrapping_mul(size_of::<Descriptor>());
-            // SAFETY: the entry is inside the slot's table, by the check above and the invariant.
-            let target = unsafe { place.cpu.add(self.table.wrapping_add(offset)) }.cast::<u64>();
-            let [addr, rest] = entry;
-            // SAFETY: as above, and 16-aligned as all entries; volatile, for the device reads it.
-            unsafe { target.write_volatile(addr) };
-            // SAFETY: this is the second word of the entry.
-            let second = unsafe { target.add(1) };
-            // SAFETY: as for the first word.
-            unsafe { second.write_volatile(rest) };
+            device: self.memory.device_addr().get().wrapping_add(footer.into()),
+            memory: PhantomData,
         }
     }
 }
 
-/// Where a slot is in the memory of its queue, in bytes from its beginning.
+/// Where a slot is in the memory of its queue: its footer, in bytes from the beginning.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SlotOffset(usize);
+pub(super) struct SlotOffset(u32);
 
 impl SlotOffset {
-    /// That of the first slot, which every memory has.
+    /// That of no slot in particular, until there is a memory.
     pub(super) const FIRST: Self = Self(0);
 }
 
-/// Where the parts of one slot are.
+/// Where the footer of one slot is, and beside it the other parts.
 ///
-/// INVARIANT: it comes from [`SlotMemory::place`].
+/// INVARIANT: it comes from [`SlotMemory::place`], whose memory it borrows: what is before it is the slot's for a header as long as the
+/// memory was made for, and what is behind it for such a footer and such a table.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Place<'a> {
     cpu: NonNull<u8>,
     device: u64,
-    footer: usize,
-    table: usize,
+    memory: PhantomData<&'a NonNull<u8>>,
 }
 
-impl Place {
-    /// Returns the header, of which so many bytes are used.
+impl Place<'_> {
+    /// Returns the header, so long.
     #[inline]
     pub(super) const fn header(&self, len_bytes: u32) -> Part {
         Part {
-            addr: DmaAddr::new(self.device),
+            addr: DmaAddr::new(self.device.wrapping_sub(room_for(len_bytes) as u64)),
             len_bytes,
             is_writable: false,
         }
     }
 
-    /// Returns the footer, of which so many bytes are used.
+    /// Returns the footer, so long.
     #[inline]
     pub(super) const fn footer(&self, len_bytes: u32) -> Part {
         Part {
-            addr: DmaAddr::new(self.device.wrapping_add(self.footer as u64)),
+            addr: DmaAddr::new(self.device),
             len_bytes,
             is_writable: true,
         }
     }
 
-    /// Returns where the device finds the indirect table.
+    /// Returns where the device finds the indirect table, behind a footer so long.
     #[inline]
-    pub(super) const fn table_addr(&self) -> DmaAddr {
-        DmaAddr::new(self.device.wrapping_add(self.table as u64))
+    pub(super) const fn table_addr(&self, footer_bytes: u32) -> DmaAddr {
+        DmaAddr::new(self.device.wrapping_add(room_for(footer_bytes) as u64))
     }
+
+    /// Writes header and footer of the slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot has room for both.
+    #[inline]
+    pub(super) unsafe fn write_ends<H, F>(&self, header: &H, footer: &F)
+    where
+        H: IntoBytes + Immutable,
+        F: IntoBytes + Immutable,
+    {
+        let before = const { size_of::<H>().next_multiple_of(DESCRIPTOR_TABLE_ALIGN) };
+        // SAFETY: there is room for a header before the footer (invariant), as long as this one, as the caller vouches for.
+        let start = unsafe { self.cpu.sub(before) };
+        // SAFETY: the header is no longer than that, and 16-aligned as the footer and the room for it.
+        unsafe { write(start, header.as_bytes()) };
+        // SAFETY: there is room for a footer (invariant), as long as this one, as the caller vouches for; it is 16-aligned.
+        unsafe { write(self.cpu, footer.as_bytes()) };
+    }
+
+    /// Returns the first `len_bytes` of the footer, or as many as a `T` has; the rest of the `T` is zero.
+    ///
+    /// # Safety
+    ///
+    /// The slot has room for a footer of `len_bytes`.
+    #[inline]
+    pub(super) unsafe fn read_footer<T: FromBytes + IntoBytes>(&self, len_bytes: u32) -> T {
+        let mut value = T::new_zeroed();
+        let all = value.as_mut_bytes();
+        // That is what nearly everybody asks for, and the compiler knows how long it is.
+        if all.len() <= len_bytes as usize {
+            // SAFETY: `len_bytes` from there on are the footer's, as the caller vouches for, 16-aligned, and `all` are no more.
+            unsafe { read(self.cpu, all) };
+            return value;
+        }
+        let some = all.get_mut(..len_bytes as usize).unwrap_or_default();
+        // SAFETY: as above; `some` are no more either.
+        unsafe { read(self.cpu, some) };
+        value
+    }
+
+    /// Writes an entry of the slot's indirect table: its two words.
+    ///
+    /// # Safety
+    ///
+    /// The slot has room for such a footer and a table with such an entry.
+    #[inline]
+    pub(super) unsafe fn write_table_entry(&self, footer_bytes: u32, index: u16, entry: [u64; 2]) {
+        let [addr, rest] = entry;
+        // SAFETY: the caller vouches for it.
+        let target = unsafe { self.table_entry(footer_bytes, index) };
+        // SAFETY: an entry is two words and 16-aligned; volatile, for the device reads it.
+        unsafe { target.write_volatile(addr) };
+        // SAFETY: this is the second word of the entry.
+        let second = unsafe { target.add(1) };
+        // SAFETY: as for the first word.
+        unsafe { second.write_volatile(rest) };
+    }
+
+    /// Changes address and length in an entry of the slot's indirect table.
+    ///
+    /// # Safety
+    ///
+    /// As for [`write_table_entry`](Self::write_table_entry).
+    #[inline]
+    pub(super) unsafe fn change_table_entry(&self, footer_bytes: u32, index: u16, part: &Part) {
+        // SAFETY: the caller vouches for it.
+        let target = unsafe { self.table_entry(footer_bytes, index) };
+        // SAFETY: an entry is two words and 16-aligned; volatile, for the device reads it.
+        unsafe { target.write_volatile(part.addr.get().to_le()) };
+        // SAFETY: this is the second word of the entry.
+        let second = unsafe { target.add(1) }.cast::<u32>();
+        // SAFETY: as above; the length is the first half of that word.
+        unsafe { second.write_volatile(part.len_bytes.to_le()) };
+    }
+
+    /// Returns where the CPU finds an entry of the slot's indirect table.
+    ///
+    /// # Safety
+    ///
+    /// As for [`write_table_entry`](Self::write_table_entry).
+    #[inline]
+    unsafe fn table_entry(&self, footer_bytes: u32, index: u16) -> NonNull<u64> {
+        let offset = usize::from(index).wrapping_mul(size_of::<Descriptor>());
+        let offset = offset.wrapping_add(room_for(footer_bytes) as usize);
+        // SAFETY: there is room for a footer and a table behind it (invariant) as the caller says.
+        unsafe { self.cpu.add(offset) }.cast()
+    }
+}
+
+/// Returns how many bytes a header or a footer takes up that is so long.
+#[inline]
+const fn room_for(len_bytes: u32) -> u32 {
+    const MASK: u32 = DESCRIPTOR_BYTES - 1;
+    const_assert_eq!(DESCRIPTOR_BYTES as usize, DESCRIPTOR_TABLE_ALIGN);
+    len_bytes.wrapping_add(MASK) & !MASK
 }
 
 /// Copies `bytes` to `start`, volatile, for a device may look at any time.

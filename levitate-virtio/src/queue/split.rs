@@ -7,13 +7,12 @@ use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 use super::DeviceFault;
 use super::chain::{Part, Parts};
 use super::layout::{self, Block, Descriptor, DescriptorFlags, NO_NOTIFICATION};
-use super::memory::RingMemory;
-use super::ring::{Plan, Ring, RingConfig, Used, words};
+use super::memory::{RingMemory, RingPart};
+use super::ring::{Plan, Progress, Ring, RingConfig, Used, words};
 use super::size::QueueSize;
 use super::slot::Record;
-use super::slot_memory::SlotMemory;
 use crate::features::Features;
-use crate::transport::{Placement, QueueAreas};
+use crate::transport::{Interface, Placement, QueueAreas};
 
 #[cfg(test)]
 #[cfg(not(loom))]
@@ -27,24 +26,23 @@ mod tests;
 #[derive(Debug)]
 pub struct SplitRing<D: Dma> {
     pub(super) memory: RingMemory<D>,
+    descriptors: RingPart,
+    available: RingPart,
+    used: RingPart,
     block: Block,
     size: QueueSize,
     /// What is left of an index that counts without end: which entry of a ring it falls on.
-    mask: u16,
+    mask: usize,
     /// Descriptors of one slot, as a power of two.
     stride_log2: u32,
-    /// Where the next entry of the available ring goes; the device's copy is in the ring.
-    available_index: u16,
-    /// How many chains were made available since it was last decided whether to notify.
-    undecided: u32,
-    /// Where the next entry of the used ring is expected.
-    used_index: u16,
     /// How far the device had come with the used ring when all before was taken; no further than what it had.
     seen_index: u16,
     /// Whether VIRTIO_F_EVENT_IDX was negotiated.
     has_event_index: bool,
     wish: Wish,
     barriers: Barriers,
+    /// All ones for a legacy device, else nothing.
+    meaningless_len_bits: u32,
 }
 
 /// What the driver last asked of the device about used buffer notifications.
@@ -65,27 +63,36 @@ impl<D: Dma> SplitRing<D> {
     fn write_descriptor(&self, index: u16, descriptor: [u64; 2]) {
         let offset = self.entry(index).wrapping_mul(size_of::<Descriptor>());
         let [addr, rest] = descriptor;
-        self.memory.store(offset, addr);
-        self.memory.store(offset.wrapping_add(8), rest);
+        self.descriptors.store(offset, addr);
+        self.descriptors.store(offset.wrapping_add(8), rest);
+    }
+
+    /// Changes address and length in a descriptor of a chain that is laid out.
+    #[inline]
+    fn change_descriptor(&self, head: u16, position: u16, part: &Part) {
+        // A slot's descriptors are inside the table, one behind the other.
+        let index = usize::from(head).wrapping_add(position.into());
+        let offset = index.wrapping_mul(size_of::<Descriptor>());
+        self.descriptors.store(offset, part.addr.get().to_le());
+        let len = offset.wrapping_add(8);
+        self.descriptors.store(len, part.len_bytes.to_le());
     }
 
     /// Makes the chain that begins at descriptor `head` available (§2.7.13).
     #[inline]
-    fn make_available(&mut self, head: u16) {
-        let entry = self.entry(self.available_index).wrapping_mul(2);
-        let at = self.available(layout::AVAILABLE_RING).wrapping_add(entry);
-        self.memory.store(at, head.to_le());
+    fn make_available(&self, available_index: u16, head: u16) {
+        let entry = self.entry(available_index).wrapping_mul(2);
+        let at = layout::AVAILABLE_RING.wrapping_add(entry);
+        self.available.store(at, head.to_le());
         self.barriers.before_publish();
-        self.available_index = self.available_index.wrapping_add(1);
-        self.undecided = self.undecided.saturating_add(1);
-        let index = self.available(layout::AVAILABLE_IDX);
-        self.memory.store(index, self.available_index.to_le());
+        let next = available_index.wrapping_add(1);
+        self.available.store(layout::AVAILABLE_IDX, next.to_le());
     }
 
     /// Returns which entry of a ring an index falls on that counts without end.
     #[inline]
     const fn entry(&self, index: u16) -> usize {
-        (index & self.mask) as usize
+        index as usize & self.mask
     }
 
     /// Returns the first descriptor of a slot.
@@ -103,33 +110,22 @@ impl<D: Dma> SplitRing<D> {
 
     /// Reads how far the device has come with the available ring, as it last asked to be notified.
     fn read_avail_event(&self) -> u16 {
-        u16::from_le(self.memory.load(self.used(self.size.avail_event_offset())))
+        u16::from_le(self.used.load(self.size.avail_event_offset()))
     }
 
     /// Reads how far the device has come with the used ring; it may claim anything.
     #[inline]
     fn read_used_index(&self) -> u16 {
-        u16::from_le(self.memory.load(self.used(layout::USED_IDX)))
+        u16::from_le(self.used.load(layout::USED_IDX))
     }
 
     fn write_used_event(&self, event: u16) {
-        let at = self.available(self.size.used_event_offset());
-        self.memory.store(at, event.to_le());
+        let at = self.size.used_event_offset();
+        self.available.store(at, event.to_le());
     }
 
     fn write_available_flags(&self, flags: u16) {
-        let at = self.available(layout::AVAILABLE_FLAGS);
-        self.memory.store(at, flags.to_le());
-    }
-
-    #[inline]
-    const fn available(&self, offset: usize) -> usize {
-        self.block.available_ring.wrapping_add(offset)
-    }
-
-    #[inline]
-    const fn used(&self, offset: usize) -> usize {
-        self.block.used_ring.wrapping_add(offset)
+        self.available.store(layout::AVAILABLE_FLAGS, flags.to_le());
     }
 }
 
@@ -143,18 +139,22 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
         let memory = RingMemory::new(dma, &block, align_bytes)?;
         let descriptors_per_slot = config.descriptors_per_slot.max(1);
         let ring = Self {
+            descriptors: memory.part(block.descriptor_table),
+            available: memory.part(block.available_ring),
+            used: memory.part(block.used_ring),
             memory,
             block,
             size: config.size,
-            mask: config.size.mask(),
+            mask: config.size.mask().into(),
             stride_log2: descriptors_per_slot.next_power_of_two().ilog2(),
-            available_index: 0,
-            undecided: 0,
-            used_index: 0,
             seen_index: 0,
             has_event_index: config.features.contains(Features::EVENT_IDX),
             wish: Wish::None { since: 0 },
             barriers: config.barriers,
+            meaningless_len_bits: match config.interface {
+                Interface::Legacy => u32::MAX,
+                Interface::Modern => 0,
+            },
         };
         match ring.has_event_index {
             true => ring.write_used_event(u16::MAX),
@@ -176,62 +176,87 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
         self.memory.into_region()
     }
 
-    fn lay_out<P: Parts>(&mut self, slot: u16, chain: &P, is_direct: bool, memory: &SlotMemory<D>) {
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: P) {
         let head = self.head_of(slot);
-        if is_direct {
+        record.head = head;
+        if record.is_direct {
             chain.for_each(|part, position, is_last| {
                 let index = head.wrapping_add(position);
                 self.write_descriptor(index, descriptor(part, index, is_last));
             });
             return;
         }
+        let footer_bytes = chain.footer_bytes();
         let entries = chain.for_each(|part, position, is_last| {
             let entry = descriptor(part, position, is_last);
-            memory.write_table_entry(chain.place(), position, entry);
+            // SAFETY: the caller vouches for it.
+            unsafe {
+                chain
+                    .place()
+                    .write_table_entry(footer_bytes, position, entry)
+            };
         });
         let len_bytes = u32::from(entries).wrapping_mul(layout::DESCRIPTOR_BYTES);
         let flags = DescriptorFlags::INDIRECT.bits();
-        let table = words(chain.place().table_addr().get(), len_bytes, flags, 0);
-        self.write_descriptor(head, table);
+        let table = chain.place().table_addr(footer_bytes).get();
+        self.write_descriptor(head, words(table, len_bytes, flags, 0));
     }
 
     #[inline]
-    fn add<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: &P, memory: &SlotMemory<D>) {
-        let head = self.head_of(slot);
-        if let Some((part, position)) = chain.single() {
-            let is_last = position.wrapping_add(1) == chain.len();
-            if record.is_direct {
-                let index = head.wrapping_add(position);
-                self.write_descriptor(index, descriptor(part, index, is_last));
-            } else {
-                let entry = descriptor(part, position, is_last);
-                memory.write_table_entry(chain.place(), position, entry);
+    unsafe fn add<P: Parts>(
+        &mut self,
+        record: &mut Record,
+        _slot: u16,
+        progress: Progress,
+        chain: P,
+    ) {
+        let head = record.head;
+        match chain.single() {
+            None => {}
+            Some((part, position)) if record.is_direct => {
+                self.change_descriptor(head, position, &part);
+            }
+            Some((part, position)) => {
+                let (place, footer_bytes) = (chain.place(), chain.footer_bytes());
+                // SAFETY: the caller vouches for it.
+                unsafe { place.change_table_entry(footer_bytes, position, &part) };
             }
         }
-        self.make_available(head);
+        self.make_available(progress.available_index(), head);
     }
 
     #[inline]
-    fn position(&self) -> u16 {
-        self.available_index
+    unsafe fn add_again<P: Parts>(
+        &mut self,
+        record: &mut Record,
+        slot: u16,
+        progress: Progress,
+        chain: P,
+    ) -> bool {
+        // SAFETY: the caller vouches for the same.
+        unsafe { self.add(record, slot, progress, chain) };
+        true
     }
 
     #[inline]
-    fn needs_notification(&mut self) -> bool {
-        let added = core::mem::take(&mut self.undecided);
-        if added == 0 {
-            return false;
-        }
+    fn position(&self, progress: Progress) -> u16 {
+        progress.available_index()
+    }
+
+    #[inline]
+    fn needs_notification(&mut self, progress: Progress) -> bool {
         // The device stores its event index, or its flag, and then looks at `idx`; the driver stores `idx` and then looks there.
         self.barriers.before_suppression_read();
         if self.has_event_index {
-            let new = self.available_index;
+            let new = progress.available_index();
             // All indices there are were passed: among them is the one that the device asks for.
-            u16::try_from(added).ok().is_none_or(|added| {
-                is_crossed(self.read_avail_event(), new.wrapping_sub(added), new)
-            })
+            u16::try_from(progress.undecided())
+                .ok()
+                .is_none_or(|added| {
+                    is_crossed(self.read_avail_event(), new.wrapping_sub(added), new)
+                })
         } else {
-            let flags = u16::from_le(self.memory.load(self.used(layout::USED_FLAGS)));
+            let flags = u16::from_le(self.used.load(layout::USED_FLAGS));
             flags & NO_NOTIFICATION == 0
         }
     }
@@ -250,43 +275,44 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
     }
 
     #[inline]
-    fn next_used(&mut self, in_flight: u16) -> Result<Option<Used>, DeviceFault> {
-        if self.seen_index == self.used_index {
+    fn next_used(&mut self, progress: Progress) -> Result<Option<Used>, DeviceFault> {
+        let used_index = progress.used_index();
+        if self.seen_index == used_index {
             let index = self.read_used_index();
-            let claimed = index.wrapping_sub(self.used_index);
+            let claimed = index.wrapping_sub(used_index);
             if claimed == 0 {
                 return Ok(None);
             }
+            let in_flight = progress.in_flight();
             if claimed > in_flight {
                 return Err(DeviceFault::UsedIndexJumped { claimed, in_flight });
             }
             self.barriers.after_used_index_read();
             self.seen_index = index;
         }
-        let entry = self.entry(self.used_index).wrapping_mul(8);
-        let at = self.used(layout::USED_RING).wrapping_add(entry);
-        let id = u32::from_le(self.memory.load(at));
+        let entry = self.entry(used_index).wrapping_mul(8);
+        let at = layout::USED_RING.wrapping_add(entry);
+        let id = u32::from_le(self.used.load(at));
+        let len_bytes = u32::from_le(self.used.load(at.wrapping_add(4)));
         Ok(Some(Used {
             id,
             slot: self.slot_of(id),
-            len_bytes: u32::from_le(self.memory.load(at.wrapping_add(4))),
+            len_bytes: len_bytes | self.meaningless_len_bits,
             is_len_meant: true,
         }))
     }
 
     #[inline]
-    fn covers(&self, chains: u16) -> bool {
-        chains <= self.seen_index.wrapping_sub(self.used_index)
+    fn covers(&self, progress: Progress, chains: u16) -> bool {
+        chains <= self.seen_index.wrapping_sub(progress.used_index())
     }
 
     #[inline]
-    fn pass_used(&mut self, chains: u16, _descriptors: u16) {
-        self.used_index = self.used_index.wrapping_add(chains);
-    }
+    fn pass_used(&mut self, _descriptors: u16) {}
 
     #[inline]
-    fn suppress_used_notifications(&mut self) {
-        let used_index = self.used_index;
+    fn suppress_used_notifications(&mut self, progress: Progress) {
+        let used_index = progress.used_index();
         match self.wish {
             Wish::None { .. } if !self.has_event_index => return,
             Wish::None { since } if used_index.wrapping_sub(since) < FAR => return,
@@ -301,9 +327,10 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
         }
     }
 
-    fn request_used_notification(&mut self, count: u16) -> bool {
+    fn request_used_notification(&mut self, progress: Progress, count: u16) -> bool {
+        let used_index = progress.used_index();
         let event = match self.has_event_index {
-            true => self.used_index.wrapping_add(count.saturating_sub(1)),
+            true => used_index.wrapping_add(count.saturating_sub(1)),
             false => 0,
         };
         // What was used since it was asked for is notified, or seen by now.
@@ -318,7 +345,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
         }
         // The device stores its index and then looks at the wish; the driver stores the wish and then looks at the index.
         self.barriers.before_suppression_read();
-        self.read_used_index() != self.used_index
+        self.read_used_index() != used_index
     }
 }
 
@@ -330,7 +357,8 @@ impl Plan for Block {
     #[cfg(all(test, loom))]
     fn fields(&self) -> std::vec::Vec<usize> {
         let size = self.available_ring / 16;
-        let descriptors = (0..2 * size).map(|half| 8 * half);
+        // Address, length, and flags with the link.
+        let descriptors = (0..size).flat_map(|index| [0, 8, 12].map(|field| 16 * index + field));
         // Flags, index, the entries, used_event: all of two bytes.
         let available = (0..3 + size).map(|field| self.available_ring + 2 * field);
         let used = [0, 2].map(|field| self.used_ring + field);

@@ -1,15 +1,13 @@
 //! Making a request available to the device (§2.7.13, §2.8.21).
 
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
 
 use levitate_hal::{Dma, OutOfRange, Segments};
 use zerocopy::{Immutable, IntoBytes};
 
-use super::chain::{Chain, Part, Parts, Simple, Survey, bytes_of};
+use super::chain::{Chain, MAX_CHAIN_BYTES, Parts, Simple, Survey, bytes_of};
 use super::ring::{Format, Ring as _};
-use super::slot::{Form, State};
-use super::slot_memory::Place;
+use super::slot::Form;
 use super::{Data, Queue, SubmitError, Token};
 use crate::transport::Notify;
 
@@ -44,53 +42,46 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         H: IntoBytes + Immutable,
         F: IntoBytes + Immutable,
     {
-        let Some((number, place, part)) = self.admit_again::<H, F>(&data) else {
-            return self.submit_any(header, data, footer, context);
-        };
-        data.sync_for_device();
-        // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
-        unsafe { self.memory.write_ends(&place, header, footer) };
-        let parts = Simple {
-            place,
-            data: part,
-            fixed: PhantomData::<(H, F)>,
-        };
-        let token = self.add(number, &parts, part.len_bytes, part.is_writable);
-        self.fill(number, data, context);
-        Ok(token)
-    }
-
-    /// Finds a slot that has a chain of such a form laid out already, and the only part of the data, if there is nothing against
-    /// the request; what it is allowed was found out when that was laid out.
-    #[inline]
-    fn admit_again<H, F>(&self, data: &Data<B>) -> Option<(u16, Place, Part)> {
-        if self.fault.is_some() {
-            return None;
-        }
-        let number = self.idle.top()?;
-        let is_writable = data.is_writable();
-        let form = Form::of::<H, F>(1, is_writable);
-        let record = &self.slots.get(usize::from(number))?.record;
-        if form == Form::NONE || form != record.form {
-            return None;
-        }
-        let segment = data.segment(0)?;
-        let len_bytes = u32::try_from(segment.len_bytes).ok()?;
-        // With header and footer, that is no more than a chain may have.
-        if len_bytes > self.shape.max_segment_bytes
-            || data.segment(1).is_some()
-            || data.check_direction().is_err()
+        // With a fault, or where there is no idle slot, that is none's.
+        let top = self.idle.top_or_none();
+        #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
+        let number = top as u16;
+        if let Some(slot) = self.slots.get_mut(top as usize)
+            && slot.record.form.is(Form::of::<H, F>(data.is_writable()))
+            && let Some(part) = data.only_part(self.shape.max_segment_bytes)
         {
-            return None;
+            data.sync_for_device();
+            // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
+            let place = unsafe { self.memory.place(slot.record.offset) };
+            // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
+            unsafe { place.write_ends(header, footer) };
+            let parts = Simple {
+                place,
+                data: part,
+                fixed: PhantomData::<(H, F)>,
+            };
+            let record = &mut slot.record;
+            // SAFETY: as above, and that chain was just as long.
+            if unsafe { self.ring.add_again(record, number, self.progress, parts) } {
+                let writable_bytes =
+                    writable_bytes(part.len_bytes, part.is_writable, bytes_of::<F>());
+                self.idle.pop(record);
+                slot.fill(self.progress.sequence(), writable_bytes, data, context);
+                let token = Token::of(self.index, number, &slot.record);
+                self.note_submitted(number);
+                return Ok(token);
+            }
         }
-        let part = Part {
-            addr: segment.addr,
-            len_bytes,
-            is_writable,
+        #[expect(
+            clippy::needless_match,
+            reason = "put together anew, it need not be in memory from the beginning"
+        )]
+        let data = match data {
+            Data::None => Data::None,
+            Data::Readable(buffer) => Data::Readable(buffer),
+            Data::Writable(buffer) => Data::Writable(buffer),
         };
-        // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
-        let place = unsafe { self.memory.place(record.offset) };
-        Some((number, place, part))
+        self.submit_any(header, data, footer, context)
     }
 
     /// Submits a request of any form.
@@ -117,11 +108,10 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             }
         };
         data.sync_for_device();
-        let offset = self.memory.offset(number);
         // SAFETY: the offset was made by this memory.
-        let place = unsafe { self.memory.place(offset) };
+        let place = unsafe { self.memory.place(self.memory.offset(number)) };
         // SAFETY: `admit` has found room for them.
-        unsafe { self.memory.write_ends(&place, header, footer) };
+        unsafe { place.write_ends(header, footer) };
         let parts = Chain {
             place,
             header_bytes: bytes_of::<H>(),
@@ -132,17 +122,31 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         };
         if let Some(slot) = self.slots.get_mut(usize::from(number)) {
             let record = &mut slot.record;
-            record.form = match survey.is_simple() {
-                true => Form::of::<H, F>(survey.pieces, data.is_writable()),
-                false => Form::NONE,
+            record.form = match survey.pieces {
+                1 => Form::of::<H, F>(data.is_writable()),
+                _ => Form::NONE,
             };
             record.is_direct = parts.len() <= self.shape.direct_descriptors;
             record.footer_bytes = parts.footer_bytes;
-            self.ring
-                .lay_out(number, &parts, record.is_direct, &self.memory);
+            // SAFETY: `admit` has found room for the parts; what is longer than `direct_descriptors` and no longer than a chain may be
+            // has a table (`Cut`).
+            unsafe { self.ring.lay_out(record, number, parts) };
+            // SAFETY: as above.
+            unsafe { self.ring.add(record, number, self.progress, parts) };
         }
-        let token = self.add(number, &parts, survey.len_bytes, data.is_writable());
-        self.fill(number, data, context);
+        let mut token = Token {
+            queue: self.index,
+            slot: number,
+            sequence: 0,
+        };
+        let writable_bytes = writable_bytes(survey.len_bytes, data.is_writable(), bytes_of::<F>());
+        // The idle slots are some of those there are.
+        if let Some(slot) = self.slots.get_mut(usize::from(number)) {
+            slot.fill(self.progress.sequence(), writable_bytes, data, context);
+            self.idle.pop(&slot.record);
+            token = Token::of(self.index, number, &slot.record);
+        }
+        self.note_submitted(number);
         Ok(token)
     }
 
@@ -164,50 +168,32 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         u32::try_from(fixed_bytes)
             .ok()
             .and_then(|fixed_bytes| survey.len_bytes.checked_add(fixed_bytes))
+            .filter(|len_bytes| *len_bytes <= MAX_CHAIN_BYTES)
             .ok_or(SubmitError::TooLong)?;
         Ok((slot, survey))
     }
 
-    /// Gives the topmost idle slot, whose chain is laid out but for the only part of its data, to the device.
+    /// Counts a request, which got this slot.
     #[inline]
-    fn add(
-        &mut self,
-        number: u16,
-        parts: &impl Parts,
-        data_bytes: u32,
-        is_writable: bool,
-    ) -> Token {
-        let sequence = self.sequence();
-        let mut token = Token {
-            queue: self.index,
-            slot: number,
-            generation: 0,
-        };
-        // The idle slots are some of those there are.
-        if let Some(slot) = self.slots.get_mut(usize::from(number)) {
-            let record = &mut slot.record;
-            self.idle.pop(record);
-            record.state = State::InFlight;
-            record.sequence = sequence;
-            record.data_writable_bytes = if is_writable { data_bytes } else { 0 };
-            self.ring.add(record, number, parts, &self.memory);
-            token.generation = record.generation;
-        }
+    fn note_submitted(&mut self, slot: u16) {
+        self.progress.submitted = self.progress.submitted.wrapping_add(1);
         if self.shape.is_in_order {
-            self.flight.push(self.slots, number);
+            self.note_order(slot);
         }
-        self.in_flight = self.in_flight.wrapping_add(1);
-        self.counts.requests = self.counts.requests.wrapping_add(1);
-        token
     }
 
-    /// Keeps what a request carries while the device has it.
-    #[inline]
-    fn fill(&mut self, number: u16, data: Data<B>, context: C) {
-        if let Some(slot) = self.slots.get_mut(usize::from(number)) {
-            slot.data = ManuallyDrop::new(data);
-            slot.context = Some(context);
-        }
+    #[cold]
+    fn note_order(&mut self, slot: u16) {
+        self.flight.push(self.slots, slot);
+    }
+}
+
+/// Returns how many bytes the device may write of data so long and a footer so long; all of it is no more than a chain may have.
+#[inline]
+const fn writable_bytes(data_bytes: u32, is_writable: bool, footer_bytes: u32) -> u32 {
+    match is_writable {
+        true => data_bytes.wrapping_add(footer_bytes),
+        false => footer_bytes,
     }
 }
 

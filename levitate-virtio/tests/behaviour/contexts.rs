@@ -1,9 +1,9 @@
 //! What a driver remembers of its requests is there from submission until they are taken back.
 
 use levitate_host::{Completion, Version};
-use levitate_virtio::Data;
+use levitate_virtio::{Data, Features};
 
-use crate::rig::{CONFIG, Rig, out_of_order, slots};
+use crate::rig::{CONFIG, Rig, echo, out_of_order, slots};
 
 #[test]
 fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
@@ -51,6 +51,30 @@ fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
         contexts.sort_unstable();
         assert_eq!(contexts, [101, 102, 103, 104]);
         rig.device.release_all();
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn a_token_names_nothing_in_any_later_queue_with_the_same_slots() {
+    let rig = Rig::new(Version::Two);
+    rig.device
+        .behave(|behaviour| behaviour.completion = Completion::Held);
+    let mut slots = slots::<2>();
+    let mut earlier = Vec::new();
+    // Queues without a request, and with more and with fewer than the one before, come between.
+    for requests in [1, 0, 2, 0, 0, 1, 2] {
+        let (device, mut queue) = rig.start(&mut slots, Features::empty(), CONFIG);
+        let tokens: Vec<_> = (0..requests)
+            .map(|number| echo(&mut queue, number))
+            .collect();
+        for token in &earlier {
+            assert_eq!(queue.context(*token), None, "{earlier:?} {tokens:?}");
+        }
+        for (number, token) in (0..).zip(&tokens) {
+            assert_eq!(queue.context(*token), Some(&number));
+        }
+        earlier.extend(tokens);
         rig.stop(device, queue);
     }
 }

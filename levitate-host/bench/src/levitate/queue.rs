@@ -117,8 +117,7 @@ impl Contender for Queue {
             let Some(done) = self.queue.poll::<u8>().expect("an honest device") else {
                 break;
             };
-            let is_whole = done.data_bytes == DATA_BYTES as usize && done.footer_bytes == 1;
-            well += usize::from(is_whole && done.footer == STATUS_OK);
+            well += usize::from(done.is_whole && done.footer == STATUS_OK);
         }
         well
     }

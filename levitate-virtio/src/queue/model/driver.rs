@@ -16,10 +16,10 @@ use super::split_device::SplitSide;
 use crate::Data;
 use crate::features::Features;
 use crate::init::Identity;
-use crate::queue::ring::{EitherRing, Ring as _, RingConfig};
+use crate::queue::ring::{EitherRing, Progress, Ring as _, RingConfig};
 use crate::queue::slot::{List, Stack};
 use crate::queue::slot_memory::SlotMemory;
-use crate::queue::{Completed, Queue, QueueCounts, QueueIndex, QueueSize, Shape, Slot};
+use crate::queue::{Completed, Queue, QueueIndex, QueueSize, Shape, Slot};
 use crate::transport::{self, Interface, Placement};
 
 /// Slots of the queue.
@@ -67,6 +67,7 @@ impl<'s> Driver<'s> {
             placement: Placement::Separate,
             features,
             barriers: Barriers::Cpu,
+            interface: Interface::Modern,
         };
         let ring = EitherRing::new(&*POOL, &ring_config).unwrap();
         let answer_bytes = ANSWER_BYTES as usize;
@@ -79,6 +80,7 @@ impl<'s> Driver<'s> {
             EitherRing::Packed(ring) => &ring.memory.cells,
         };
         let shared = Shared::new(vec![Arc::clone(ring_cells), Arc::clone(&memory.cells)]);
+        let progress = Progress::behind(0);
         let queue = Queue {
             index: QueueIndex::new(0),
             idle: Stack::of(slots, SLOTS),
@@ -88,7 +90,8 @@ impl<'s> Driver<'s> {
             slots,
             done: List::EMPTY,
             flight: List::EMPTY,
-            in_flight: 0,
+            done_len: 0,
+            progress,
             shape: Shape {
                 slots: SLOTS,
                 max_segments: 1,
@@ -101,13 +104,13 @@ impl<'s> Driver<'s> {
             interface: Interface::Modern,
             notifier: Doorbell(Arc::clone(&shared.doorbell)),
             wants_notifications: false,
-            awaited: 0,
-            settled: 0,
+            awaited: progress.done,
+            settled: progress.done,
             fault: None,
             is_plain: !agreed.is_in_order,
             identity: Identity::fresh(),
             enabled: Identity::fresh(),
-            counts: QueueCounts::default(),
+            notifications: 0,
         };
         Self {
             queue,

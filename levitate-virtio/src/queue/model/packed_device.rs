@@ -99,11 +99,11 @@ impl PackedSide {
         let read = |addr| self.place.memory.read(addr);
         entries
             .map(|entry| table.addr + 16 * entry)
-            .map(|at| (read(at), read(at + LENGTH)))
-            .map(|(addr, rest)| Buffer {
+            .map(|at| [read(at), read(at + LENGTH), read(at + ID)])
+            .map(|[addr, len, rest]| Buffer {
                 addr,
-                len_bytes: rest as u32,
-                is_writable: (rest >> 48) as u16 & WRITE != 0,
+                len_bytes: len as u32,
+                is_writable: (rest >> 16) as u16 & WRITE != 0,
             })
             .collect()
     }

@@ -56,14 +56,14 @@ impl SplitSide {
     /// Reads a descriptor, its flags and its link.
     fn read_descriptor(&self, table: u64, index: u16) -> (Buffer, u64, u16) {
         let at = table + 16 * u64::from(index);
-        let (addr, rest) = (self.place.memory.read(at), self.place.memory.read(at + 8));
-        let flags = rest >> 32 & 0xffff;
+        let [addr, len, rest] = [0, 8, 12].map(|offset| self.place.memory.read(at + offset));
+        let flags = rest & 0xffff;
         let buffer = Buffer {
             addr,
-            len_bytes: rest as u32,
+            len_bytes: len as u32,
             is_writable: flags & WRITE != 0,
         };
-        (buffer, flags, (rest >> 48) as u16)
+        (buffer, flags, (rest >> 16) as u16)
     }
 
     fn entry(&self, index: u16, entry_bytes: u64) -> u64 {

@@ -54,7 +54,7 @@ const_assert_eq!(align_of::<PackedDescriptor>(), DESCRIPTOR_RING_ALIGN);
 const_assert_eq!(offset_of!(PackedDescriptor, addr), 0);
 const_assert_eq!(offset_of!(PackedDescriptor, len), LEN);
 const_assert_eq!(offset_of!(PackedDescriptor, id), ID);
-const_assert_eq!(offset_of!(PackedDescriptor, flags), ID + 2);
+const_assert_eq!(offset_of!(PackedDescriptor, flags), FLAGS);
 assert_impl_all!(PackedDescriptor: FromBytes, IntoBytes, Send, Sync);
 
 /// What one side wants to be notified of (§2.8.14).
@@ -120,8 +120,10 @@ pub const EVENT_SUPPRESSION_ALIGN: usize = 4;
 
 /// Offset of `len` in a descriptor.
 pub(super) const LEN: usize = 8;
-/// Offset of `id`, and behind it `flags`, in a descriptor.
+/// Offset of `id` in a descriptor.
 pub(super) const ID: usize = 12;
+/// Offset of `flags` in a descriptor.
+pub(super) const FLAGS: usize = 14;
 
 /// The areas of each side are on a cache line of its own: one is written while the other is read.
 const LINE_BYTES: usize = 64;
@@ -152,11 +154,18 @@ impl PackedBlock {
         }
     }
 
+    /// Returns the offset of the flags in the device event suppression area.
+    #[inline]
+    pub(super) const fn device_events(&self) -> usize {
+        self.device_event
+            .wrapping_add(offset_of!(EventSuppression, flags))
+    }
+
     /// Returns the offset of the descriptor at `index`.
     #[inline]
     #[must_use]
-    pub const fn descriptor(index: u16) -> usize {
-        (index as usize).wrapping_mul(size_of::<PackedDescriptor>())
+    pub const fn descriptor(index: usize) -> usize {
+        index.wrapping_mul(size_of::<PackedDescriptor>())
     }
 }
 

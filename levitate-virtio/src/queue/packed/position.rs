@@ -1,99 +1,125 @@
 //! A place in a packed ring, and which lap it is: [`Position`] (§2.8.1).
 
-use super::layout::PackedFlags;
+use super::layout::{PackedBlock, PackedFlags};
 use crate::queue::QueueSize;
 
 /// An index into the descriptor ring with its wrap counter, which begins at 1.
+///
+/// Where it is looked at for each request it is not copied: one load of several fields has to wait where one of them was written a
+/// moment ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
-    /// INVARIANT: below `size`.
-    index: u16,
-    wrap: bool,
-    size: QueueSize,
+    /// INVARIANT: below `len`.
+    index: u32,
+    /// The wrap counter, as the flags that make a descriptor here available, behind 16 bits for its id: AVAIL is the wrap counter and
+    /// USED is not.
+    available_flags: u32,
+    /// The wrap counter, as the flags that make a descriptor here used: both are the wrap counter.
+    used_flags: u16,
+    /// How many descriptors the ring has, at most 32768.
+    len: u32,
 }
+
+/// The flags of a lap, where `available_flags` has them.
+const AVAIL: u32 = (PackedFlags::AVAIL.bits() as u32) << 16;
+const USED: u32 = (PackedFlags::USED.bits() as u32) << 16;
+/// Both of them, where a descriptor has them.
+const BOTH: u16 = PackedFlags::AVAIL.union(PackedFlags::USED).bits();
 
 impl Position {
     pub(super) const fn start(size: QueueSize) -> Self {
-        Self {
-            index: 0,
-            wrap: true,
-            size,
-        }
+        Self::new(0, true, size.get() as u32)
     }
 
-    /// Takes apart what [`off_wrap`](Self::off_wrap) returned for a ring of this size.
-    pub(super) const fn at(size: QueueSize, off_wrap: u16) -> Self {
-        let index = off_wrap & !WRAP;
+    const fn new(index: u32, wrap: bool, len: u32) -> Self {
+        let (available_flags, used_flags) = if wrap { (AVAIL, BOTH) } else { (USED, 0) };
         Self {
-            // Another ring's would not be inside.
-            index: if index < size.get() { index } else { 0 },
-            wrap: off_wrap & WRAP != 0,
-            size,
+            index,
+            available_flags,
+            used_flags,
+            len,
         }
-    }
-
-    pub(super) const fn size(self) -> QueueSize {
-        self.size
     }
 
     #[inline]
-    pub(super) const fn index(self) -> u16 {
-        self.index
+    #[expect(clippy::cast_possible_truncation, reason = "it is below 32768")]
+    pub(super) const fn index(&self) -> u16 {
+        self.index as u16
+    }
+
+    /// Returns the flags that make a descriptor here available, as its last word has them.
+    #[inline]
+    pub(super) const fn available_flags(&self) -> u32 {
+        self.available_flags
+    }
+
+    const fn wrap(&self) -> bool {
+        self.used_flags == BOTH
     }
 
     /// Goes on by `descriptors`, at most as many as the ring has.
     #[inline]
     pub(super) const fn advance(&mut self, descriptors: u16) {
-        let next = self.index.wrapping_add(descriptors);
-        // Both are at most 32768, so that the sum is right.
-        if next < self.size.get() {
-            self.index = next;
-        } else {
-            self.index = next.wrapping_sub(self.size.get());
-            self.wrap = !self.wrap;
+        self.index = self.index.wrapping_add(descriptors as u32);
+        if self.index >= self.len {
+            self.index = self.index.wrapping_sub(self.len);
+            self.available_flags ^= AVAIL | USED;
+            self.used_flags ^= BOTH;
         }
+    }
+
+    /// Returns where in the ring the descriptor is.
+    #[inline]
+    pub(super) const fn offset(&self) -> usize {
+        PackedBlock::descriptor(self.index as usize)
+    }
+
+    /// Returns the position so many descriptors further on, at most as many as the ring has.
+    pub(super) const fn ahead(&self, descriptors: u16) -> Self {
+        let mut position = *self;
+        position.advance(descriptors);
+        position
+    }
+
+    /// Says whether there are so many descriptors from here to the end of the ring, at most as many as the ring has.
+    #[inline]
+    pub(super) const fn has_in_lap(&self, descriptors: u16) -> bool {
+        self.index.wrapping_add(descriptors as u32) <= self.len
+    }
+
+    /// Returns the position of a descriptor that is less than a lap before this one.
+    pub(super) const fn back_to(&self, index: u16) -> Self {
+        let index = index as u32;
+        let wrap = if index < self.index {
+            self.wrap()
+        } else {
+            !self.wrap()
+        };
+        Self::new(index, wrap, self.len)
     }
 
     /// Returns offset and wrap counter as the event suppression areas have them (§2.8.10).
     #[inline]
-    pub(super) const fn off_wrap(self) -> u16 {
-        match self.wrap {
-            true => self.index | WRAP,
-            false => self.index,
+    pub(super) const fn off_wrap(&self) -> u16 {
+        match self.wrap() {
+            true => self.index() | WRAP,
+            false => self.index(),
         }
     }
 
-    /// Returns the flags that make a descriptor here available: AVAIL is the wrap counter and USED is not.
+    /// Says whether a descriptor here with these flags is used.
     #[inline]
-    pub(super) const fn available_flags(self) -> u16 {
-        match self.wrap {
-            true => PackedFlags::AVAIL.bits(),
-            false => PackedFlags::USED.bits(),
-        }
-    }
-
-    /// Says whether a descriptor here with these flags is used: both are the wrap counter.
-    #[inline]
-    pub(super) const fn is_used(self, flags: PackedFlags) -> bool {
-        let both = PackedFlags::AVAIL.union(PackedFlags::USED);
-        let expected = match self.wrap {
-            true => both.bits(),
-            false => 0,
-        };
-        flags.bits() & both.bits() == expected
+    pub(super) const fn is_used(&self, flags: PackedFlags) -> bool {
+        flags.bits() & BOTH == self.used_flags
     }
 
     /// Returns how many descriptors this position is after `off_wrap`, within two laps; `None` if there is no such position.
-    pub(super) fn distance_from(self, off_wrap: u16) -> Option<u32> {
-        let other = Self {
-            index: off_wrap & !WRAP,
-            wrap: off_wrap & WRAP != 0,
-            size: self.size,
-        };
-        if other.index >= self.size.get() {
+    pub(super) fn distance_from(&self, off_wrap: u16) -> Option<u32> {
+        let other = Self::new((off_wrap & !WRAP).into(), off_wrap & WRAP != 0, self.len);
+        if other.index >= self.len {
             return None;
         }
-        let two_laps = u32::from(self.size.get()).wrapping_mul(2);
+        let two_laps = self.len.wrapping_mul(2);
         let distance = self
             .linear()
             .wrapping_add(two_laps)
@@ -105,12 +131,12 @@ impl Position {
     }
 
     /// Returns the position within two laps.
-    fn linear(self) -> u32 {
-        let lap = match self.wrap {
+    fn linear(&self) -> u32 {
+        let lap = match self.wrap() {
             true => 0,
-            false => u32::from(self.size.get()),
+            false => self.len,
         };
-        u32::from(self.index).wrapping_add(lap)
+        self.index.wrapping_add(lap)
     }
 }
 
@@ -162,12 +188,12 @@ mod tests {
         let size = QueueSize::new(1).unwrap();
         let mut position = Position::start(size);
         let flags = PackedFlags::from_bits_retain;
-        assert_eq!(position.available_flags(), 1 << 7);
+        assert_eq!(position.available_flags(), 1 << 23);
         assert!(!position.is_used(flags(0)));
         assert!(!position.is_used(flags(1 << 7)));
         assert!(position.is_used(flags(1 << 7 | 1 << 15)));
         position.advance(1);
-        assert_eq!(position.available_flags(), 1 << 15);
+        assert_eq!(position.available_flags(), 1 << 31);
         assert!(!position.is_used(flags(1 << 15)));
         assert!(position.is_used(flags(0)));
     }

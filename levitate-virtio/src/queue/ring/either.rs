@@ -2,13 +2,12 @@
 
 use levitate_hal::{Dma, DmaError, DmaRegion};
 
-use super::{Ring, RingConfig, Used};
+use super::{Progress, Ring, RingConfig, Used};
 use crate::features::Features;
 use crate::queue::DeviceFault;
 use crate::queue::chain::Parts;
 use crate::queue::packed::PackedRing;
-use crate::queue::slot::Record;
-use crate::queue::slot_memory::SlotMemory;
+use crate::queue::slot::{Record, Slot, Written};
 use crate::queue::split::SplitRing;
 use crate::transport::QueueAreas;
 
@@ -46,24 +45,42 @@ impl<D: Dma> Ring<D> for EitherRing<D> {
         in_either!(self, ring => ring.into_memory())
     }
 
-    #[inline]
-    fn lay_out<P: Parts>(&mut self, slot: u16, chain: &P, is_direct: bool, memory: &SlotMemory<D>) {
-        in_either!(self, ring => ring.lay_out(slot, chain, is_direct, memory));
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: P) {
+        // SAFETY: the caller vouches for the same.
+        in_either!(self, ring => unsafe { ring.lay_out(record, slot, chain) });
+    }
+
+    unsafe fn add<P: Parts>(
+        &mut self,
+        record: &mut Record,
+        slot: u16,
+        progress: Progress,
+        chain: P,
+    ) {
+        // SAFETY: the caller vouches for the same.
+        in_either!(self, ring => unsafe { ring.add(record, slot, progress, chain) });
     }
 
     #[inline]
-    fn add<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: &P, memory: &SlotMemory<D>) {
-        in_either!(self, ring => ring.add(record, slot, chain, memory));
+    unsafe fn add_again<P: Parts>(
+        &mut self,
+        record: &mut Record,
+        slot: u16,
+        progress: Progress,
+        chain: P,
+    ) -> bool {
+        // SAFETY: the caller vouches for the same.
+        in_either!(self, ring => unsafe { ring.add_again(record, slot, progress, chain) })
     }
 
     #[inline]
-    fn position(&self) -> u16 {
-        in_either!(self, ring => ring.position())
+    fn position(&self, progress: Progress) -> u16 {
+        in_either!(self, ring => ring.position(progress))
     }
 
     #[inline]
-    fn needs_notification(&mut self) -> bool {
-        in_either!(self, ring => ring.needs_notification())
+    fn needs_notification(&mut self, progress: Progress) -> bool {
+        in_either!(self, ring => ring.needs_notification(progress))
     }
 
     fn is_fetched(&self, record: &Record) -> Option<bool> {
@@ -71,27 +88,36 @@ impl<D: Dma> Ring<D> for EitherRing<D> {
     }
 
     #[inline]
-    fn next_used(&mut self, in_flight: u16) -> Result<Option<Used>, DeviceFault> {
-        in_either!(self, ring => ring.next_used(in_flight))
+    fn next_used(&mut self, progress: Progress) -> Result<Option<Used>, DeviceFault> {
+        in_either!(self, ring => ring.next_used(progress))
     }
 
     #[inline]
-    fn covers(&self, chains: u16) -> bool {
-        in_either!(self, ring => ring.covers(chains))
+    fn covers(&self, progress: Progress, chains: u16) -> bool {
+        in_either!(self, ring => ring.covers(progress, chains))
     }
 
     #[inline]
-    fn pass_used(&mut self, chains: u16, descriptors: u16) {
-        in_either!(self, ring => ring.pass_used(chains, descriptors));
+    fn pass_used(&mut self, descriptors: u16) {
+        in_either!(self, ring => ring.pass_used(descriptors));
     }
 
     #[inline]
-    fn suppress_used_notifications(&mut self) {
-        in_either!(self, ring => ring.suppress_used_notifications());
+    fn take_used<'a, B, C>(
+        &mut self,
+        progress: Progress,
+        slots: &'a mut [Slot<B, C>],
+    ) -> Option<(u16, &'a mut Slot<B, C>, Written)> {
+        in_either!(self, ring => ring.take_used(progress, slots))
     }
 
     #[inline]
-    fn request_used_notification(&mut self, count: u16) -> bool {
-        in_either!(self, ring => ring.request_used_notification(count))
+    fn suppress_used_notifications(&mut self, progress: Progress) {
+        in_either!(self, ring => ring.suppress_used_notifications(progress));
+    }
+
+    #[inline]
+    fn request_used_notification(&mut self, progress: Progress, count: u16) -> bool {
+        in_either!(self, ring => ring.request_used_notification(progress, count))
     }
 }

@@ -22,6 +22,7 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
             placement,
             features: Features::EVENT_IDX,
             barriers: Barriers::Cpu,
+            interface: Interface::Modern,
         };
         let mut ring = SplitRing::new(&Heap, &config).unwrap();
         let areas = ring.areas();
@@ -29,7 +30,11 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
         assert_eq!(areas.driver.get() - base, 64);
         assert_eq!(areas.device.get() - base, used);
         let used = usize::try_from(used).unwrap();
-        assert_eq!(ring.memory.load::<u16>(76), u16::MAX.to_le(), "suppressed");
+        assert_eq!(
+            ring.memory.part(0).load::<u16>(76),
+            u16::MAX.to_le(),
+            "suppressed"
+        );
 
         let part = Part {
             addr: DmaAddr::new(0x1122),
@@ -38,49 +43,60 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
         };
         ring.write_descriptor(5, descriptor(part, 5, true));
         assert_eq!(
-            ring.memory.load::<u64>(16).to_le_bytes(),
+            ring.memory.part(0).load::<u64>(16).to_le_bytes(),
             [0x22, 0x11, 0, 0, 0, 0, 0, 0]
         );
         assert_eq!(
-            ring.memory.load::<u64>(24).to_le_bytes(),
+            ring.memory.part(0).load::<u64>(24).to_le_bytes(),
             [3, 0, 0, 0, 2, 0, 0, 0]
         );
-        for head in [1_u16, 3, 0, 2, 1] {
-            ring.make_available(head);
+        for (index, head) in (0..).zip([1_u16, 3, 0, 2, 1]) {
+            ring.make_available(index, head);
         }
-        let entries = [64, 66, 68, 70, 72, 74].map(|at| u16::from_le(ring.memory.load(at)));
+        let entries = [64, 66, 68, 70, 72, 74].map(|at| u16::from_le(ring.memory.part(0).load(at)));
         assert_eq!(
             entries,
             [0, 5, 1, 3, 0, 2],
             "flags, index, and the first entry again"
         );
 
-        assert_eq!(ring.next_used(4), Ok(None));
-        ring.memory.store(used + 4, [1_u32.to_le(), 7_u32.to_le()]);
-        ring.memory.store(used + 2, 1_u16.to_le());
+        let none_done = Progress::of(4, 0);
+        assert_eq!(ring.next_used(none_done), Ok(None));
+        ring.memory
+            .part(0)
+            .store(used + 4, [1_u32.to_le(), 7_u32.to_le()]);
+        ring.memory.part(0).store(used + 2, 1_u16.to_le());
         let expected = Used {
             id: 1,
             slot: 1,
             len_bytes: 7,
             is_len_meant: true,
         };
-        assert_eq!(ring.next_used(4), Ok(Some(expected)));
-        assert!(ring.covers(1) && !ring.covers(2));
-        ring.pass_used(1, 1);
-        assert_eq!(ring.next_used(4), Ok(None));
-        assert!(!ring.request_used_notification(1));
-        assert_eq!(ring.memory.load::<u16>(76), 1_u16.to_le(), "requested");
-        assert!(!ring.request_used_notification(5));
-        assert_eq!(ring.memory.load::<u16>(76), 5_u16.to_le(), "the fifth");
-        ring.memory.store(used + 36, 4_u16.to_le());
-        assert!(ring.needs_notification());
+        assert_eq!(ring.next_used(none_done), Ok(Some(expected)));
+        assert!(ring.covers(none_done, 1) && !ring.covers(none_done, 2));
+        let one_done = Progress::of(5, 1);
+        assert_eq!(ring.next_used(one_done), Ok(None));
+        assert!(!ring.request_used_notification(one_done, 1));
+        assert_eq!(
+            ring.memory.part(0).load::<u16>(76),
+            1_u16.to_le(),
+            "requested"
+        );
+        assert!(!ring.request_used_notification(one_done, 5));
+        assert_eq!(
+            ring.memory.part(0).load::<u16>(76),
+            5_u16.to_le(),
+            "the fifth"
+        );
+        ring.memory.part(0).store(used + 36, 4_u16.to_le());
+        assert!(ring.needs_notification(one_done));
         // What is asked for is the next index, not one of the last; after a whole round it is among them.
         for (added, is_due) in [(5, false), (65_535, false), (65_536, true), (65_541, true)] {
-            ring.memory.store(used + 36, 5_u16.to_le());
-            ring.undecided = added;
-            assert_eq!(ring.needs_notification(), is_due, "{added}");
+            ring.memory.part(0).store(used + 36, 5_u16.to_le());
+            let mut progress = one_done;
+            progress.decided = progress.submitted.wrapping_sub(added);
+            assert_eq!(ring.needs_notification(progress), is_due, "{added}");
         }
-        assert!(!ring.needs_notification(), "decided");
         drop(ring.into_memory());
     }
 }

@@ -77,8 +77,8 @@ macro_rules! limits {
 
 /// All limits.
 const LIMITS: &[Limit] = limits! {
-    Instructions: "split-direct" "split-indirect": 140.0 one NotYet, 125.0 in batches NotYet;
-    Instructions: "packed-direct" "packed-indirect": 185.0 one NotYet, 155.0 in batches NotYet;
+    Instructions: "split-direct" "split-indirect": 140.0 one NotYet, 125.0 in batches Yes;
+    Instructions: "packed-direct" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
     InstructionsInFloors: "block": 2.0 one NotYet, 2.0 in batches NotYet;
     Allocations: "split-direct" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
     Allocations: "packed-direct" "packed-indirect": 0.0 one Yes, 0.0 in batches Yes;

@@ -1,0 +1,168 @@
+//! Lists of slots, linked through the slots' records: [`List`], [`Stack`].
+
+use super::{Record, Slot};
+
+/// No slot: the end of a list.
+pub(in super::super) const NONE: u16 = u16::MAX;
+
+/// A first-in, first-out list of slots, linked through them.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct List {
+    first: u16,
+    last: u16,
+}
+
+impl List {
+    pub(in super::super) const EMPTY: Self = Self {
+        first: NONE,
+        last: NONE,
+    };
+
+    pub(in super::super) const fn first(&self) -> Option<u16> {
+        if self.first == NONE {
+            None
+        } else {
+            Some(self.first)
+        }
+    }
+
+    pub(in super::super) fn push<B, C>(&mut self, slots: &mut [Slot<B, C>], index: u16) {
+        let last = self.last;
+        if let Some(slot) = slots.get_mut(usize::from(index)) {
+            slot.record.previous = last;
+            slot.record.next = NONE;
+        }
+        match slots.get_mut(usize::from(last)) {
+            Some(before) => before.record.next = index,
+            None => self.first = index,
+        }
+        self.last = index;
+    }
+
+    /// Unlinks `index`, which is in the list.
+    pub(in super::super) fn remove<B, C>(&mut self, slots: &mut [Slot<B, C>], index: u16) {
+        let Some(slot) = slots.get_mut(usize::from(index)) else {
+            return;
+        };
+        let (previous, next) = (slot.record.previous, slot.record.next);
+        slot.record.previous = NONE;
+        slot.record.next = NONE;
+        match slots.get_mut(usize::from(previous)) {
+            Some(before) => before.record.next = next,
+            None => self.first = next,
+        }
+        match slots.get_mut(usize::from(next)) {
+            Some(after) => after.record.previous = previous,
+            None => self.last = previous,
+        }
+    }
+}
+
+/// A last-in, first-out list of slots: the next request gets the one whose memory was used last.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Stack {
+    /// Or none; a `u32`, for as an index it is not as short as a `u16`.
+    top: u32,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`top` is a `u16`, made longer"
+)]
+impl Stack {
+    pub(in super::super) const EMPTY: Self = Self { top: NONE as u32 };
+
+    /// Returns a stack of the first `count` slots, the very first on top.
+    pub(in super::super) fn of<B, C>(slots: &mut [Slot<B, C>], count: u16) -> Self {
+        let mut stack = Self::EMPTY;
+        for number in (0..count).rev() {
+            stack.push(slots, number);
+        }
+        stack
+    }
+
+    /// Returns the topmost slot, or the number of none.
+    #[inline]
+    pub(in super::super) const fn top_or_none(&self) -> u32 {
+        self.top
+    }
+
+    pub(in super::super) const fn top(&self) -> Option<u16> {
+        match self.top as u16 {
+            NONE => None,
+            top => Some(top),
+        }
+    }
+
+    #[inline]
+    pub(in super::super) fn push<B, C>(&mut self, slots: &mut [Slot<B, C>], index: u16) {
+        if let Some(slot) = slots.get_mut(usize::from(index)) {
+            self.put(&mut slot.record, index);
+        }
+    }
+
+    /// As [`push`](Self::push), for whoever has the slot's record at hand.
+    #[inline]
+    pub(in super::super) const fn put(&mut self, record: &mut Record, index: u16) {
+        record.next = self.top as u16;
+        self.top = index as u32;
+    }
+
+    /// Takes the topmost slot out, whose record this is.
+    #[inline]
+    pub(in super::super) const fn pop(&mut self, record: &Record) {
+        self.top = record.next as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slot_that_was_used_last_is_used_next() {
+        let mut slots = [const { Slot::<(), ()>::new() }; 4];
+        let mut stack = Stack::of(&mut slots, 3);
+        for index in [0, 1] {
+            assert_eq!(stack.top(), Some(index));
+            stack.pop(&slots[usize::from(index)].record);
+        }
+        stack.push(&mut slots, 0);
+        for index in [0, 2] {
+            assert_eq!(stack.top(), Some(index));
+            stack.pop(&slots[usize::from(index)].record);
+        }
+        assert_eq!(stack.top(), None);
+    }
+
+    fn order(list: &List, slots: &[Slot<(), ()>]) -> std::vec::Vec<u16> {
+        let mut found = std::vec::Vec::new();
+        let mut next = list.first;
+        while next != NONE {
+            found.push(next);
+            next = slots[usize::from(next)].record.next;
+        }
+        found
+    }
+
+    #[test]
+    fn a_list_keeps_its_order_and_gives_up_any_member() {
+        let mut slots = [const { Slot::<(), ()>::new() }; 5];
+        let mut list = List::EMPTY;
+        for index in 0..5 {
+            list.push(&mut slots, index);
+        }
+        list.remove(&mut slots, 2);
+        assert_eq!(order(&list, &slots), [0, 1, 3, 4]);
+        list.remove(&mut slots, 0);
+        list.remove(&mut slots, 4);
+        assert_eq!(order(&list, &slots), [1, 3]);
+        list.push(&mut slots, 2);
+        assert_eq!(order(&list, &slots), [1, 3, 2]);
+        for index in [1, 3, 2] {
+            assert_eq!(list.first(), Some(index));
+            list.remove(&mut slots, index);
+        }
+        assert_eq!(list.first(), None);
+    }
+}

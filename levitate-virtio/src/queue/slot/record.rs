@@ -1,0 +1,195 @@
+//! What the queue itself knows of a request: [`Record`], [`Form`], [`State`].
+
+use static_assertions::const_assert;
+
+use super::NONE;
+use crate::queue::chain::bytes_of;
+use crate::queue::slot_memory::SlotOffset;
+
+/// Who has a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum State {
+    /// Nobody: the slot is idle.
+    Idle,
+    /// The device.
+    InFlight,
+    /// The driver again; it has not been taken yet.
+    Done,
+}
+
+/// Which [`Data`](super::Data) a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    None,
+    Readable,
+    Writable,
+}
+
+/// What the queue itself has to know of a slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// What the device finds laid out.
+    pub(in super::super) form: Form,
+    /// Which request it has or had last, counted from the first one that any queue submitted from this slot.
+    pub(in super::super) sequence: u32,
+    /// While the device has the request, the lowest number of bytes it cannot have written; else 0.
+    ///
+    /// So one comparison refuses a length that is too long and a request that the device does not have.
+    limit_bytes: u32,
+    /// Where the slot is in the memory of the slots.
+    pub(in super::super) offset: SlotOffset,
+    /// Device-writable bytes of the footer.
+    pub(in super::super) footer_bytes: u32,
+    /// What the device says it wrote; `None` if it is not known to be done.
+    done: Option<Written>,
+    /// The neighbours in the list that the slot is in.
+    pub(super) next: u16,
+    pub(super) previous: u16,
+    /// The index of the first descriptor of its chain: in a split ring the slot's own one, in a packed one where it was made available.
+    pub(in super::super) head: u16,
+    /// How many descriptors its chain has in a packed ring.
+    pub(in super::super) descriptors: u16,
+    /// Whether the chain is in the ring, and not in a table of its own.
+    pub(in super::super) is_direct: bool,
+    /// What the request carries, or the last one did.
+    pub(super) kind: Kind,
+}
+
+// With what the queue itself has, 12 KiB for 256 slots, beside what requests carry and what the driver remembers of them.
+const_assert!(size_of::<Record>() <= 44);
+
+/// How much a device wrote, as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// At most `capacity_bytes`.
+    pub(in super::super) len_bytes: u32,
+    /// All it might have.
+    pub(in super::super) capacity_bytes: u32,
+}
+
+impl Record {
+    pub(in super::super) const IDLE: Self = Self {
+        form: Form::NONE,
+        sequence: 0,
+        limit_bytes: 0,
+        offset: SlotOffset::FIRST,
+        footer_bytes: 0,
+        done: None,
+        next: NONE,
+        previous: NONE,
+        head: 0,
+        descriptors: 0,
+        is_direct: false,
+        kind: Kind::None,
+    };
+
+    /// Returns the slot behind this one in the list that it is in.
+    pub(in super::super) const fn next(&self) -> Option<u16> {
+        match self.next {
+            NONE => None,
+            next => Some(next),
+        }
+    }
+
+    #[inline]
+    pub(in super::super) const fn state(&self) -> State {
+        match (self.limit_bytes, self.done) {
+            (0, None) => State::Idle,
+            (0, Some(_)) => State::Done,
+            _ => State::InFlight,
+        }
+    }
+
+    /// Notes that the device gets an idle slot's request, of which it may write so many bytes.
+    #[inline]
+    pub(super) const fn begin(&mut self, sequence: u32, kind: Kind, writable_bytes: u32) {
+        self.sequence = sequence;
+        self.kind = kind;
+        // No chain is as long as a `u32` can say (`MAX_CHAIN_BYTES`).
+        self.limit_bytes = writable_bytes.wrapping_add(1);
+    }
+
+    /// Notes that the device is done with the request.
+    pub(in super::super) const fn note_done(&mut self, len_bytes: u32) {
+        self.done = Some(Written {
+            len_bytes,
+            capacity_bytes: self.capacity_bytes(),
+        });
+        self.limit_bytes = 0;
+    }
+
+    /// Returns what the device wrote, if the request is known to be done.
+    pub(super) const fn done(&self) -> Option<Written> {
+        self.done
+    }
+
+    /// Has the request no more known to be done.
+    pub(super) const fn forget_done(&mut self) {
+        self.done = None;
+    }
+
+    /// Notes that the device does not have the request any more.
+    #[inline]
+    pub(super) const fn end(&mut self) {
+        self.limit_bytes = 0;
+    }
+
+    /// Returns how much the device wrote, as it says, if it has the request and that is possible.
+    #[inline]
+    pub(in super::super) const fn written(&self, len_bytes: u32) -> Option<Written> {
+        if len_bytes < self.limit_bytes {
+            Some(Written {
+                len_bytes,
+                capacity_bytes: self.capacity_bytes(),
+            })
+        } else {
+            None
+        }
+    }
+
+    /// Returns how many bytes the device may write, which has the request.
+    #[inline]
+    pub(in super::super) const fn capacity_bytes(&self) -> u32 {
+        self.limit_bytes.wrapping_sub(1)
+    }
+}
+
+/// What the chains of a slot with one piece of data have in common from one request to the next, so that they need not be laid out
+/// anew.
+///
+/// A number, for it is compared for each request: lengths of header and footer, and whether the device writes the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Form(u32);
+
+impl Form {
+    /// That of no chain, and of none that is the same the next time.
+    pub(in super::super) const NONE: Self = Self(0);
+
+    /// Says whether it is this one, and one at all.
+    #[inline]
+    pub(in super::super) const fn is(self, other: Self) -> bool {
+        other.0 != 0 && self.0 == other.0
+    }
+
+    const LEN_BITS: u32 = 12;
+    const WRITABLE: u32 = 1 << (2 * Self::LEN_BITS);
+    const SOME: u32 = Self::WRITABLE << 1;
+
+    /// Returns the form of a chain; [`NONE`](Self::NONE) if it is too long to be told from others.
+    #[inline]
+    pub(in super::super) const fn of<H, F>(is_writable: bool) -> Self {
+        let (readable, writable) = const {
+            let (header, footer) = (bytes_of::<H>(), bytes_of::<F>());
+            if header < 1 << Self::LEN_BITS && footer < 1 << Self::LEN_BITS {
+                let fixed = Self::SOME | header | footer << Self::LEN_BITS;
+                (fixed, fixed | Self::WRITABLE)
+            } else {
+                (0, 0)
+            }
+        };
+        match is_writable {
+            true => Self(writable),
+            false => Self(readable),
+        }
+    }
+}
