@@ -42,9 +42,7 @@ fn one_request_at_a_time_costs_a_notification_an_interrupt_and_a_wake_up() {
             let blk = drive(bench, &mut storage, &signal);
             let mut buffer = blk.allocate_buffer(1024).unwrap();
             let allocated = bench.pool.allocated_so_far();
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             for round in 1..=20 {
                 let mut tasks = Tasks::new();
                 let sector = round as u64 * 3;
@@ -100,9 +98,7 @@ fn batch<const DEPTH: usize>(bench: &Bench) -> (usize, usize) {
     let signal = Signal::new();
     let mut storage = Storage::<DEPTH>::new();
     let blk = drive(bench, &mut storage, &signal);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let mut buffers: Vec<DmaBuffer<Pool>> = (0..blk.idle_slots())
         .map(|_| blk.allocate_buffer(512).unwrap())
         .collect();
@@ -178,9 +174,7 @@ fn requests_done_out_of_order_wake_their_own_tasks() {
             let signal = Signal::new();
             let mut storage = Storage::<8>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let mut tasks = Tasks::new();
             for sector in 0..8 {
                 let buffer = blk.allocate_buffer(512).unwrap();
@@ -221,9 +215,7 @@ fn every_kind_of_request_is_done_by_interrupts() {
             let mut storage = Storage::<4>::new();
             let blk = drive(bench, &mut storage, &signal);
             let delay = Duration::from_micros(50);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::After(delay));
+            bench.disk.set_completion(Completion::After(delay));
             let serve = || {
                 bench.clock.advance(delay);
                 deliver(&bench.disk, &blk, &signal);
@@ -298,9 +290,7 @@ fn what_does_not_find_room_waits_for_it() {
             let signal = Signal::new();
             let mut storage = Storage::<2>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let mut tasks = Tasks::new();
             // More than have a place to wait for room in.
             for sector in 0..30 {
@@ -331,9 +321,7 @@ fn the_drivers_own_buffer_is_for_one_at_a_time() {
     let signal = Signal::new();
     let mut storage = Storage::<8>::new();
     let blk = drive(&bench, &mut storage, &signal);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let mut ids = Tasks::new();
     for _ in 0..3 {
         ids.spawn(blk.id());

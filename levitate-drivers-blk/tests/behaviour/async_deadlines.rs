@@ -128,9 +128,7 @@ fn answers_that_nobody_takes_are_named_when_others_wait_for_their_room() {
     let mut storage = Storage::<2>::new();
     let blk = drive(&bench, &mut storage, &signal);
     let mut idle = Tasks::new();
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     idle.spawn(blk.id());
     assert!(idle.run().is_empty());
     let mut waits = Tasks::new();

@@ -54,9 +54,7 @@ fn what_a_dropped_future_left_is_freed_when_the_device_gives_it_back_and_not_bef
             let signal = Signal::new();
             let mut storage = Storage::<4>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let nothing = bench.pool.live();
             let mut tasks = Tasks::new();
             let dropped = tasks.spawn(blk.read(1, blk.allocate_buffer(512).unwrap()));
@@ -92,9 +90,7 @@ fn a_dropped_leader_leaves_the_lead_to_another() {
             let signal = Signal::new();
             let mut storage = Storage::<8>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             // The last that was polled leads; it is dropped before or after it is woken.
             for is_woken in [false, true] {
                 let mut tasks = Tasks::new();
@@ -128,9 +124,7 @@ fn a_task_that_is_dropped_with_its_answer_ready_gives_back_what_it_has() {
             let signal = Signal::new();
             let mut storage = Storage::<4>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let nothing = bench.pool.live();
             let mut tasks = Tasks::new();
             for sector in 0..4 {
@@ -166,9 +160,7 @@ fn who_waits_for_room_may_be_dropped_too() {
             let signal = Signal::new();
             let mut storage = Storage::<1>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let mut tasks = Tasks::new();
             for sector in 0..5 {
                 tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
@@ -199,9 +191,7 @@ fn the_drivers_own_buffer_comes_back_from_a_dropped_call() {
             let signal = Signal::new();
             let mut storage = Storage::<4>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let mut tasks = Tasks::new();
             let dropped = tasks.spawn(blk.id());
             let waits = tasks.spawn(blk.id());
@@ -226,9 +216,7 @@ fn the_drivers_own_buffer_comes_back_from_a_dropped_call() {
             tasks.cancel(dropped);
             drop(tasks);
             let mut blk = blk.into_inner();
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            bench.disk.set_completion(Completion::Inline);
             bench.disk.release_all();
             assert_eq!(blk.id().unwrap().as_str(), Ok("disk-7"));
         },
@@ -243,9 +231,7 @@ fn a_driver_that_goes_resets_the_device_before_it_frees_what_futures_left() {
             let signal = Signal::new();
             let mut storage = Storage::<4>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let mut tasks = Tasks::new();
             for sector in 0..6 {
                 tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));

@@ -21,9 +21,7 @@ fn an_answer_between_the_look_and_the_rest_is_seen() {
         let bench = Bench::with(plug, BlockModel::patterned(8), |_| {});
         let mut storage = Storage::<4>::new();
         let blk = drive(&bench, &mut storage, &SIGNAL);
-        bench
-            .disk
-            .behave(|behaviour| behaviour.completion = Completion::Held);
+        bench.disk.set_completion(Completion::Held);
         for sector in 0..4 {
             let mut tasks = Tasks::new();
             let request = blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
@@ -50,9 +48,7 @@ fn room_is_told_of_when_the_answer_is_taken_not_when_its_future_is_dropped() {
             let signal = Signal::new();
             let mut storage = Storage::<2>::new();
             let blk = drive(bench, &mut storage, &signal);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let read = |sector| blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
             let mut first = read(1).unwrap();
             let second = read(2).unwrap();
@@ -123,9 +119,7 @@ fn a_waker_may_poll_its_task_before_it_returns() {
     bench.pool.allow_leaks();
     let storage = Box::leak(Box::new(Storage::<3>::new()));
     let blk: &AsyncDriver<'_> = Box::leak(Box::new(drive(&bench, storage, &SIGNAL)));
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     // Some wait for room, and some are woken by others in the middle of those being woken.
     for sector in 0..9 {
         spawn_eager(async move {

@@ -55,9 +55,7 @@ fn every_task_hears_of_a_used_ring_that_lies() {
             let mut reclaimed = 0;
             blk.recover(|_| reclaimed += 1).unwrap();
             assert_eq!(reclaimed, kept, "{fault:?}: what the device has, all of it");
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            bench.disk.set_completion(Completion::Inline);
             let mut tasks = Tasks::new();
             tasks.spawn(blk.read(1, blk.allocate_buffer(512).unwrap()));
             let (_, outcome) = tasks.run().pop().unwrap();
@@ -102,9 +100,7 @@ fn a_device_that_gives_up_says_so_to_every_task_at_once() {
             drop(tasks);
 
             blk.recover(drop).unwrap();
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            bench.disk.set_completion(Completion::Inline);
             let mut tasks = Tasks::new();
             tasks.spawn(blk.flush());
             assert_eq!(tasks.run().len(), 1);
@@ -121,9 +117,7 @@ fn a_recovery_ends_what_is_in_flight_and_lets_in_what_waits() {
             let mut storage = Storage::<4>::new();
             let blk = drive(bench, &mut storage, &signal);
             let mut ids = Tasks::new();
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             ids.spawn(blk.id());
             assert!(ids.run().is_empty());
             let mut tasks = hold(bench, &blk, 3);
@@ -133,9 +127,7 @@ fn a_recovery_ends_what_is_in_flight_and_lets_in_what_waits() {
             assert!(bench.disk.release_at(1));
             deliver(&bench.disk, &blk, &signal);
             assert!(tasks.poll(waits).is_pending());
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            bench.disk.set_completion(Completion::Inline);
             let mut reclaimed = Vec::new();
             let counts = blk.counts();
             assert_eq!(counts.requests, 4);

@@ -14,9 +14,7 @@ fn requests_done_out_of_order_are_told_apart() {
         |bench| {
             let mut storage = Storage::<8>::new();
             let mut blk = bench.drive(&mut storage);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let tokens: Vec<_> = (0..8)
                 .map(|sector| {
                     let buffer = filled(&blk, 512, 0);
@@ -150,9 +148,7 @@ fn blocking_calls_leave_submitted_requests_alone() {
         |bench| {
             let mut storage = Storage::<4>::new();
             let mut blk = bench.drive(&mut storage);
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            bench.disk.set_completion(Completion::Held);
             let buffers = [filled(&blk, 512, 0), filled(&blk, 1024, 0)];
             let [first, second] = buffers;
             let first = blk.submit_read(10, first).unwrap();
@@ -160,9 +156,7 @@ fn blocking_calls_leave_submitted_requests_alone() {
             blk.notify();
             // The first is answered now; the blocking call finds it done and leaves it.
             bench.disk.release_one();
-            bench
-                .disk
-                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            bench.disk.set_completion(Completion::Inline);
             let mut data = [0; 512];
             blk.read(30, &mut data).unwrap();
             assert_eq!(data[..], patterned(30, 512));
@@ -186,9 +180,7 @@ fn one_of_many_can_be_waited_for() {
     let bench = Bench::new(BlockModel::patterned(8));
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let tokens: Vec<_> = (0..3)
         .map(|sector| {
             let buffer = filled(&blk, 512, 0);

@@ -87,9 +87,7 @@ fn an_index_that_jumps_may_call_a_read_done_that_is_not() {
     let bench = Bench::new(BlockModel::patterned(8));
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     for sector in 0..2 {
         let buffer = filled(&blk, 512, 0);
         blk.submit_read(sector, buffer).unwrap();
@@ -141,9 +139,7 @@ fn what_was_done_before_a_fault_is_still_collected() {
     let bench = Bench::new(BlockModel::patterned(8));
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let mut tokens = Vec::new();
     for sector in 0..3 {
         let buffer = filled(&blk, 512, 0);
@@ -179,9 +175,7 @@ fn a_fault_in_the_answer_to_another_request_does_not_take_the_answer_to_this_one
     let bench = Bench::new(BlockModel::patterned(8));
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let buffer = filled(&blk, 512, 0);
     blk.submit_read(0, buffer).unwrap();
     blk.notify();

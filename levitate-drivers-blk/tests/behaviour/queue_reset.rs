@@ -35,18 +35,6 @@ fn want_queue_reset(bench: &mut Bench) {
     bench.options.features |= Features::RING_RESET;
 }
 
-fn hold(bench: &Bench) {
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
-}
-
-fn answer_at_once(bench: &Bench) {
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
-}
-
 #[test]
 fn requests_of_one_queue_come_back_and_those_of_the_other_go_on() {
     on_each_ring(|bench| {
@@ -54,7 +42,7 @@ fn requests_of_one_queue_come_back_and_those_of_the_other_go_on() {
         let mut blk = bench.drive(&mut storage);
         let live = bench.pool.live();
         for round in 0..3 {
-            hold(bench);
+            bench.disk.set_completion(Completion::Held);
             let [done, stuck, other] = [(); 3].map(|()| filled(&blk, 512, 0x42));
             let [mut first, mut second] = blk.queues().collect::<Vec<_>>().try_into().unwrap();
             let done = first.submit_read(1, done).unwrap();
@@ -97,7 +85,7 @@ fn requests_of_one_queue_come_back_and_those_of_the_other_go_on() {
             assert_eq!(completion.result, Ok(()));
             assert_eq!(completion.buffer.unwrap().as_slice(), patterned(3, 512));
 
-            answer_at_once(bench);
+            bench.disk.set_completion(Completion::Inline);
             let mut data = [0; 512];
             blk.read(7, &mut data).unwrap();
             assert_eq!(data[..], patterned(7, 512));
@@ -134,7 +122,7 @@ fn without_memory_a_further_attempt_helps() {
     on_each_ring(|bench| {
         let mut storage = Storage::<4, 1>::new();
         let mut blk = bench.drive(&mut storage);
-        hold(bench);
+        bench.disk.set_completion(Completion::Held);
         let buffer = filled(&blk, 512, 0);
         blk.submit_read(1, buffer).unwrap();
         blk.notify();
@@ -146,7 +134,7 @@ fn without_memory_a_further_attempt_helps() {
             matches!(error, ResetQueueError::Restart(RestartError::Dma(_))),
             "{error}"
         );
-        answer_at_once(bench);
+        bench.disk.set_completion(Completion::Inline);
         assert!(blk.read(1, &mut [0; 512]).is_err());
         let mut reclaimed = 0;
         blk.reset_queue(FIRST, |_| reclaimed += 1).unwrap();
@@ -173,7 +161,7 @@ fn a_device_that_does_not_reset_its_queue_keeps_what_it_has() {
         want_queue_reset(&mut bench);
         let mut storage = Storage::<2>::new();
         let mut blk = bench.drive(&mut storage);
-        hold(&bench);
+        bench.disk.set_completion(Completion::Held);
         let buffer = filled(&blk, 512, 0);
         let token = blk.submit_read(1, buffer).unwrap();
         blk.notify();

@@ -325,9 +325,7 @@ fn a_late_answer_is_waited_for_by_the_next_call() {
     let bench = Bench::new(disk(8));
     let mut storage = Storage::<2>::new();
     let mut blk = bench.drive(&mut storage);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     assert!(matches!(
         blk.discard(0, 1),
         Err(Error::Timeout(Timeout { .. }))
@@ -336,9 +334,7 @@ fn a_late_answer_is_waited_for_by_the_next_call() {
         blk.write_zeroes(0, 1, Unmap::Allowed),
         Err(Error::Timeout(_))
     ));
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    bench.disk.set_completion(Completion::Inline);
     bench.disk.release_all();
     blk.write_zeroes(0, 1, Unmap::Allowed).unwrap();
     let kinds: Vec<_> = bench.take_requests().iter().map(|r| r.kind).collect();

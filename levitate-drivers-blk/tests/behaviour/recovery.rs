@@ -9,25 +9,13 @@ use levitate_drivers_blk::{
 use levitate_host::{AnyDevice, BlockModel, Completion, Plug};
 use levitate_virtio::{Status, Transport as _};
 
-fn hold(bench: &Bench) {
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
-}
-
-fn answer_at_once(bench: &Bench) {
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
-}
-
 #[test]
 fn recovery_ends_every_request_and_the_device_works_again() {
     for plug in Plug::ALL {
         let bench = Bench::with(plug, BlockModel::patterned(64), |_| {});
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
-        hold(&bench);
+        bench.disk.set_completion(Completion::Held);
         let buffer = filled(&blk, 512, 0);
         let done = blk.submit_read(1, buffer).unwrap();
         let buffer = filled(&blk, 1024, 0x42);
@@ -36,7 +24,7 @@ fn recovery_ends_every_request_and_the_device_works_again() {
         bench.disk.release_one();
         // A blocking call that times out meanwhile sees the first one done.
         assert!(matches!(blk.flush(), Err(Error::Timeout(_))));
-        answer_at_once(&bench);
+        bench.disk.set_completion(Completion::Inline);
 
         let mut reclaimed = Vec::new();
         blk.recover(|request| reclaimed.push(request)).unwrap();
@@ -72,7 +60,7 @@ fn tokens_of_an_earlier_life_name_nothing() {
     let bench = Bench::new(BlockModel::patterned(8));
     let mut storage = Storage::<1>::new();
     let mut blk = bench.drive(&mut storage);
-    hold(&bench);
+    bench.disk.set_completion(Completion::Held);
     let buffer = filled(&blk, 512, 0);
     let old = blk.submit_read(0, buffer).unwrap();
     blk.notify();
@@ -96,9 +84,9 @@ fn recovery_does_not_grow() {
     let mut blk = bench.drive(&mut storage);
     let live = bench.pool.live();
     for _ in 0..50 {
-        hold(&bench);
+        bench.disk.set_completion(Completion::Held);
         assert!(blk.read(0, &mut [0; 512]).is_err());
-        answer_at_once(&bench);
+        bench.disk.set_completion(Completion::Inline);
         blk.recover(|_| ()).unwrap();
         assert_eq!(bench.pool.live(), live);
         blk.read(0, &mut [0; 512]).unwrap();
@@ -125,7 +113,7 @@ fn reset_gives_the_transport_back_for_another_driver() {
     let bench = Bench::new(BlockModel::patterned(8));
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
-    hold(&bench);
+    bench.disk.set_completion(Completion::Held);
     let buffer = filled(&blk, 512, 0);
     blk.submit_read(0, buffer).unwrap();
     blk.notify();
@@ -136,7 +124,7 @@ fn reset_gives_the_transport_back_for_another_driver() {
     assert_eq!(bench.disk.status(), 0);
     bench.pool.assert_no_leaks();
 
-    answer_at_once(&bench);
+    bench.disk.set_completion(Completion::Inline);
     let platform = (bench.pool.clone(), bench.clock.clone());
     let mut blk = levitate_drivers_blk::Blk::new(transport, platform, &mut storage).unwrap();
     let mut data = [0; 512];
@@ -164,7 +152,7 @@ fn a_device_that_never_resets_keeps_what_it_has_and_nothing_else() {
     bench.pool.allow_leaks();
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
-    hold(&bench);
+    bench.disk.set_completion(Completion::Held);
     let buffer = filled(&blk, 512, 0);
     let token = blk.submit_read(0, buffer).unwrap();
     blk.notify();
@@ -211,7 +199,7 @@ fn dropped_while_the_device_does_not_reset_it_leaks_rather_than_frees() {
     bench.pool.allow_leaks();
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
-    hold(&bench);
+    bench.disk.set_completion(Completion::Held);
     assert!(blk.read(0, &mut [0; 512]).is_err());
     bench
         .disk

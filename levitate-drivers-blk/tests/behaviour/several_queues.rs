@@ -63,9 +63,7 @@ fn all_queues_are_polled_as_one() {
     let bench = Bench::new(disk(4));
     let mut storage = Storage::<2, 3>::new();
     let mut blk = bench.drive(&mut storage);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let buffers: Vec<_> = (0..4).map(|byte| filled(&blk, 512, byte)).collect();
     for (buffer, mut queue) in buffers.into_iter().zip(blk.queues()) {
         let sector = u64::from(queue.index().get());
@@ -150,15 +148,11 @@ fn blocking_calls_take_the_first_queue_and_leave_the_others_alone() {
     let mut storage = Storage::<1, 1>::new();
     let mut blk = bench.drive(&mut storage);
     let buffer = filled(&blk, 512, 0);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let mut second = blk.queue(1).unwrap();
     let token = second.submit_read(9, buffer).unwrap();
     second.notify();
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    bench.disk.set_completion(Completion::Inline);
     blk.write(1, &[7; 512]).unwrap();
     blk.flush().unwrap();
     assert_eq!(queues(&bench), [0, 0]);
@@ -175,13 +169,9 @@ fn a_late_request_of_the_driver_is_not_handed_out_by_its_queue() {
     let bench = Bench::new(disk(2));
     let mut storage = Storage::<2, 1>::new();
     let mut blk = bench.drive(&mut storage);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     assert!(matches!(blk.read(0, &mut [0; 512]), Err(Error::Timeout(_))));
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    bench.disk.set_completion(Completion::Inline);
     bench.disk.release_all();
     for mut queue in blk.queues() {
         assert!(queue.poll().unwrap().is_none());
@@ -198,9 +188,7 @@ fn a_missed_deadline_names_its_queue() {
     let mut storage = Storage::<2, 1>::new();
     let mut blk = bench.drive(&mut storage);
     let buffer = filled(&blk, 512, 0);
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Deaf);
+    bench.disk.set_completion(Completion::Deaf);
     let mut second = blk.queue(1).unwrap();
     let token = second.submit_read(0, buffer).unwrap();
     second.notify();
@@ -221,18 +209,14 @@ fn a_recovery_ends_the_requests_of_every_queue() {
         let bench = Bench::with(plug, disk(3), |_| {});
         let mut storage = Storage::<2, 2>::new();
         let mut blk = bench.drive(&mut storage);
-        bench
-            .disk
-            .behave(|behaviour| behaviour.completion = Completion::Never);
+        bench.disk.set_completion(Completion::Never);
         let buffers: Vec<_> = (0..3).map(|_| filled(&blk, 512, 0)).collect();
         let mut tokens = Vec::new();
         for (buffer, mut queue) in buffers.into_iter().zip(blk.queues()) {
             tokens.push(queue.submit_read(0, buffer).unwrap());
             queue.notify();
         }
-        bench
-            .disk
-            .behave(|behaviour| behaviour.completion = Completion::Inline);
+        bench.disk.set_completion(Completion::Inline);
         let mut reclaimed = 0;
         blk.recover(|request| {
             reclaimed += 1;
@@ -325,9 +309,7 @@ fn a_timeout_of_one_queue_is_not_that_of_another() {
     let mut storage = Storage::<2, 1>::new();
     let mut blk = bench.drive(&mut storage);
     let buffers = [filled(&blk, 512, 0), filled(&blk, 512, 0)];
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let tokens: Vec<_> = buffers
         .into_iter()
         .zip(blk.queues())

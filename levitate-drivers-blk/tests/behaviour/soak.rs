@@ -100,9 +100,7 @@ fn batch(bench: &Bench, blk: &mut Driver<'_>, random: &mut Random, kept: &mut us
         }
     }
     blk.notify();
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    bench.disk.set_completion(Completion::Inline);
     while !bench.disk.waiting().is_empty() {
         let position = random.below(bench.disk.waiting().len() as u64);
         bench.disk.release_at(position as usize);
@@ -159,9 +157,7 @@ fn a_device_that_lies_at_random_is_driven_and_recovered() {
             }
             let mut kept = 0;
             let is_lost = if random.below(3) == 0 {
-                bench.disk.behave(|behaviour| {
-                    behaviour.completion = Completion::Held;
-                });
+                bench.disk.set_completion(Completion::Held);
                 batch(&bench, &mut blk, &mut random, &mut kept)
             } else {
                 call(&bench, &mut blk, &mut random)

@@ -180,9 +180,7 @@ pub(crate) type Outcome = Result<DmaBuffer<Pool>, BufferError<Pool>>;
 
 /// Starts a read of each of the first sectors, which the device keeps.
 pub(crate) fn hold<'f>(bench: &Bench, blk: &'f AsyncDriver<'_>, count: u64) -> Tasks<'f, Outcome> {
-    bench
-        .disk
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    bench.disk.set_completion(Completion::Held);
     let mut tasks = Tasks::new();
     for sector in 0..count {
         tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));

@@ -192,9 +192,8 @@ fn blocking_calls_wait_for_the_thread() {
     let mut storage = Storage::new();
     let mut blk = rig.drive(&mut storage, Duration::from_secs(5));
     let mut data = [0; 1024];
-    rig.disk.behave(|behaviour| {
-        behaviour.completion = Completion::After(Duration::from_micros(200));
-    });
+    rig.disk
+        .set_completion(Completion::After(Duration::from_micros(200)));
     for sector in 0..50 {
         blk.read(sector, &mut data).unwrap();
         assert_eq!(data[..], patterned(sector, 1024));
@@ -299,8 +298,7 @@ fn a_thread_that_does_not_wake_up_is_a_missed_deadline() {
     let rig = Rig::new(Policy::Iommu, Version::Two, Features::empty());
     let mut storage = Storage::new();
     let mut blk = rig.drive(&mut storage, Duration::from_millis(20));
-    rig.disk
-        .behave(|behaviour| behaviour.completion = Completion::Deaf);
+    rig.disk.set_completion(Completion::Deaf);
     assert!(matches!(blk.flush(), Err(Error::Timeout(_))));
     assert_eq!(rig.disk.unseen(0), 1);
     drop(blk);

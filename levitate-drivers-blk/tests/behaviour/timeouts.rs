@@ -38,9 +38,7 @@ fn cause_of(bench: Bench, spoil: impl FnOnce(&Bench)) -> TimeoutCause {
 
 fn completion(completion: Completion) -> impl FnOnce(&Bench) {
     move |bench| {
-        bench
-            .disk
-            .behave(|behaviour| behaviour.completion = completion);
+        bench.disk.set_completion(completion);
     }
 }
 

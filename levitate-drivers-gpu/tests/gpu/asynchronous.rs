@@ -27,8 +27,7 @@ fn drive<'s>(
     let mut gpu = rig.gpu(storage);
     let mut picture = gpu.create_framebuffer(0, 64, 48, chunks).unwrap();
     gpu.present(&mut picture).unwrap();
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let _ = rig.notifications();
     (AsyncGpu::new(gpu, signal), picture)
 }
@@ -39,8 +38,7 @@ fn draw(picture: &mut Framebuffer<'_, Pool>, x: i32) {
 }
 
 fn answer_all(rig: &Rig) {
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     rig.device.release_all();
 }
 
@@ -194,7 +192,7 @@ fn a_picture_can_go_while_its_dropped_frame_is_in_flight() {
     drop(task);
     let device = rig.device.clone();
     rig.clock.after(Duration::from_millis(20), move || {
-        device.behave(|behaviour| behaviour.completion = Completion::Inline);
+        device.set_completion(Completion::Inline);
         device.release_all();
     });
     // It waits for the frame first: the memory is the device's until then.
@@ -321,8 +319,7 @@ fn a_screen_that_changes_is_asked_about_without_a_wait_of_the_cpu() {
         assert_eq!(event.wakes(), 1);
         event.end();
 
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Held);
+        rig.device.set_completion(Completion::Held);
         // A future that is dropped between two questions loses none of them.
         for answers in [0, 1, 2, 3] {
             let mut task = Task::new(gpu.process_events());
@@ -355,8 +352,7 @@ fn a_monitor_that_is_silent_costs_a_task_one_deadline() {
     let mut gpu = AsyncGpu::new(rig.gpu(&mut storage), &signal);
     rig.device
         .change_config(|gpu| gpu.set_mode(0, 1024, 600, true));
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let mut task = Task::new(gpu.process_events());
     assert!(task.poll().is_pending());
     rig.device.release_all();

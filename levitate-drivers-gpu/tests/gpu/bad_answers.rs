@@ -277,8 +277,7 @@ fn whatever_a_device_answers_nothing_worse_than_an_error_comes_of_it() {
                 }
             }
             // Honest again, it shows what was drawn all the while.
-            rig.device
-                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            rig.device.set_completion(Completion::Inline);
             while !rig.device.waiting().is_empty() {
                 rig.device.release_all();
             }

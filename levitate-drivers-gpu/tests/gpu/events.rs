@@ -44,8 +44,7 @@ fn frames_interrupt_only_if_that_is_wanted() {
         assert_eq!(rig.device.interrupts_raised(), 0);
 
         gpu.enable_interrupts().unwrap();
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Held);
+        rig.device.set_completion(Completion::Held);
         picture.mark_damage(&embedded_graphics::primitives::Rectangle::new(
             (3, 3).into(),
             (4, 4).into(),
@@ -59,8 +58,7 @@ fn frames_interrupt_only_if_that_is_wanted() {
         assert_eq!(interrupt.acknowledge(), InterruptStatus::USED_BUFFER);
         assert!(gpu.poll_present(&mut picture, frame).unwrap().is_some());
 
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Inline);
+        rig.device.set_completion(Completion::Inline);
         gpu.disable_interrupts().unwrap();
         let raised = rig.device.interrupts_raised();
         for _ in 0..3 {

@@ -30,8 +30,7 @@ fn a_frame_is_seen_with_its_flush_and_done_with_its_answer() {
         card(&mut picture).unwrap();
         card(&mut expected).unwrap();
 
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Held);
+        rig.device.set_completion(Completion::Held);
         let _ = rig.notifications();
         let frame = gpu.submit_present(&mut picture).unwrap();
         assert_eq!(rig.notifications(), 1);
@@ -57,8 +56,7 @@ fn a_frame_is_seen_with_its_flush_and_done_with_its_answer() {
         );
         assert_eq!(rig.notifications(), 0, "asking does not notify");
 
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Inline);
+        rig.device.set_completion(Completion::Inline);
         gpu.destroy_framebuffer(picture).unwrap();
         drop(gpu);
         rig.assert_tidy();
@@ -92,8 +90,7 @@ fn drawing_goes_on_while_a_frame_is_in_flight() {
     gpu.present(&mut picture).unwrap();
     let mut expected = Picture::black(64, 48);
 
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     picture.fill_solid(&spot(0), Rgb888::RED).unwrap();
     expected.fill_solid(&spot(0), Rgb888::RED).unwrap();
     let first = gpu.submit_present(&mut picture).unwrap();
@@ -116,8 +113,7 @@ fn drawing_goes_on_while_a_frame_is_in_flight() {
     assert_eq!(gpu.poll_present(&mut picture, second), Ok(None));
     assert!(rig.device.release_one());
     assert_eq!(gpu.wait_present(&mut picture, second).unwrap().pixels, 12);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     picture.mark_damage(&spot(40));
     gpu.present(&mut picture).unwrap();
     rig.visible().assert_same(&expected);
@@ -130,9 +126,8 @@ fn presenting_waits_for_a_slow_device_and_for_the_frame_before() {
         let rig = Rig::new(variant, 64, 48);
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
-        rig.device.behave(|behaviour| {
-            behaviour.completion = Completion::After(Duration::from_millis(900))
-        });
+        rig.device
+            .set_completion(Completion::After(Duration::from_millis(900)));
         let mut chunks = chunks(3);
         let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
         let mut expected = Picture::black(64, 48);
@@ -164,7 +159,7 @@ fn two_pictures_and_a_question_can_be_in_flight_together() {
     card(&mut expected_b).unwrap();
 
     rig.device
-        .behave(|behaviour| behaviour.completion = Completion::After(Duration::from_millis(40)));
+        .set_completion(Completion::After(Duration::from_millis(40)));
     let frame_a = gpu.submit_present(&mut a).unwrap();
     let frame_b = gpu.submit_present(&mut b).unwrap();
     assert_eq!(rig.device.waiting().len(), 4);
@@ -236,8 +231,7 @@ fn without_room_a_frame_is_refused_and_nothing_is_lost() {
     let mut a = gpu.create_framebuffer(0, 64, 48, &mut chunks_a).unwrap();
     let mut b = gpu.create_framebuffer(1, 32, 24, &mut chunks_b).unwrap();
     gpu.present(&mut a).unwrap();
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     for corner in [(0, 0), (60, 44)] {
         a.mark_damage(&Rectangle::new(corner.into(), Size::new(4, 4)));
     }
@@ -246,8 +240,7 @@ fn without_room_a_frame_is_refused_and_nothing_is_lost() {
     assert_eq!(gpu.submit_present(&mut b), Err(full));
     assert_eq!(rig.device.release_all(), 4);
     assert_eq!(gpu.wait_present(&mut a, frame).unwrap().commands, 4);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     assert_eq!(gpu.present(&mut b).unwrap().pixels, 32 * 24);
     gpu.destroy_framebuffer(a).unwrap();
     gpu.destroy_framebuffer(b).unwrap();
@@ -268,8 +261,7 @@ fn a_frame_that_failed_is_repeated_by_the_next_one() {
             let mut expected = Picture::black(64, 48);
             expected.fill_solid(&spot(0), Rgb888::RED).unwrap();
 
-            rig.device
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            rig.device.set_completion(Completion::Held);
             let frame = gpu.submit_present(&mut picture).unwrap();
             for _ in 0..honest_before {
                 rig.device.release_one();
@@ -285,8 +277,7 @@ fn a_frame_that_failed_is_repeated_by_the_next_one() {
             );
             assert_eq!(picture.damage().collect::<Vec<_>>(), [spot(0)]);
 
-            rig.device
-                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            rig.device.set_completion(Completion::Inline);
             let _ = rig.take_requests();
             assert_eq!(gpu.present(&mut picture).unwrap().pixels, 12);
             assert_eq!(rig.take_requests().len(), 2);
@@ -306,8 +297,7 @@ fn what_was_drawn_meanwhile_is_added_to_what_failed() {
     let mut chunks = chunks(3);
     let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
     gpu.present(&mut picture).unwrap();
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let mut expected = Picture::black(64, 48);
     for n in [0, 50] {
         picture.fill_solid(&spot(n), Rgb888::RED).unwrap();
@@ -318,8 +308,7 @@ fn what_was_drawn_meanwhile_is_added_to_what_failed() {
     }
     rig.device.inject(Fault::AnswerType(0x1100 - 1));
     rig.device.release_all();
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     // Nobody asked for the outcome of the first frame, so the second one is told.
     let fault = ResponseFault::UnexpectedType {
         found: 0x10ff,

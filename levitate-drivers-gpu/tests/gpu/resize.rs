@@ -144,8 +144,7 @@ fn a_resize_that_is_not_answered_is_undone_after_the_reset() {
             let mut chunks = chunks(3);
             let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
             gpu.present(&mut picture).unwrap();
-            rig.device
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            rig.device.set_completion(Completion::Held);
             for second in 0..answered {
                 let device = rig.device.clone();
                 let when = core::time::Duration::from_millis(500 * (second + 1));
@@ -157,8 +156,7 @@ fn a_resize_that_is_not_answered_is_undone_after_the_reset() {
             assert!(matches!(silent, Err(Error::Timeout(_))), "{silent:?}");
             assert_eq!(picture.size(), Size::new(64, 48));
             card(&mut picture).unwrap();
-            rig.device
-                .behave(|behaviour| behaviour.completion = Completion::Inline);
+            rig.device.set_completion(Completion::Inline);
             gpu.reset().unwrap();
             gpu.attach(&mut picture).unwrap();
             assert_eq!(picture.size(), Size::new(64, 48));

@@ -151,9 +151,8 @@ fn a_change_while_the_device_is_asked_is_not_lost() {
     let mut gpu = rig.gpu(&mut storage);
     rig.device
         .change_config(|gpu| gpu.set_mode(0, 1024, 600, true));
-    rig.device.behave(|behaviour| {
-        behaviour.completion = Completion::After(core::time::Duration::from_secs(1))
-    });
+    rig.device
+        .set_completion(Completion::After(core::time::Duration::from_secs(1)));
     let device = rig.device.clone();
     rig.clock
         .after(core::time::Duration::from_millis(1500), move || {
@@ -197,12 +196,10 @@ fn a_question_that_is_not_answered_is_asked_again_after_the_reset() {
             .change_config(|gpu| gpu.set_mode(0, 1024, 600, true));
         let interrupt = gpu.interrupt().unwrap();
         interrupt.acknowledge();
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Held);
+        rig.device.set_completion(Completion::Held);
         assert!(matches!(gpu.process_events(), Err(Error::Timeout(_))));
         assert_eq!(gpu.pending_events(), Ok(Events::empty()), "it is cleared");
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Inline);
+        rig.device.set_completion(Completion::Inline);
         gpu.reset().unwrap();
         let screens = gpu.process_events().unwrap().expect("it is remembered");
         assert_eq!(screens.as_slice()[0].display.width, 1024);

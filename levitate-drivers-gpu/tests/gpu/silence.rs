@@ -31,8 +31,7 @@ fn meddled<'s, const N: usize>(
 
 /// Has the device answer everything from now on but the questions that come with these notifications, counted from 0.
 fn keep_silent(rig: &Rig, meddler: &Meddler, about: Range<usize>) {
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let (mut notified, mut kept) = (0, 0);
     meddler.meddle(move |device, touch| {
         if touch == Touch::Notified {
@@ -51,8 +50,7 @@ fn keep_silent(rig: &Rig, meddler: &Meddler, about: Range<usize>) {
 fn speak_again(rig: &Rig, meddler: &Meddler) {
     meddler.stop();
     rig.device.release_all();
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
 }
 
 fn screens(count: usize) -> GpuModel {
@@ -174,7 +172,7 @@ fn a_monitor_that_answers_too_late_leaves_no_time_to_ask_the_next() {
         match touch {
             Touch::Notified if notified == 0 => notified += device.release_all(),
             Touch::Notified => {
-                device.behave(|behaviour| behaviour.completion = Completion::Deaf);
+                device.set_completion(Completion::Deaf);
             }
             Touch::StatusRead => {
                 device.release_all();
@@ -231,8 +229,7 @@ fn a_reset_ends_the_silence() {
     assert_eq!(rig.device.waiting().len(), 1);
     gpu.reset().unwrap();
     meddler.stop();
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     rig.take_commands();
     gpu.screens().unwrap();
     assert_eq!(edids_asked_for(&rig), [0]);
@@ -248,7 +245,7 @@ fn a_device_that_does_not_even_fetch_the_question_is_an_error() {
     // It falls silent as soon as it has answered the display info.
     meddler.meddle(|device, touch| {
         if touch == Touch::Notified {
-            device.behave(|behaviour| behaviour.completion = Completion::Deaf);
+            device.set_completion(Completion::Deaf);
         }
     });
     let silent = gpu.screens();

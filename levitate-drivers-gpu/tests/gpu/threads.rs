@@ -202,11 +202,9 @@ fn a_thread_that_does_not_wake_up_is_a_missed_deadline() {
     let mut gpu = rig.gpu(&mut storage, Duration::from_secs(1));
     let mut chunks = chunks(3);
     let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Deaf);
+    rig.device.set_completion(Completion::Deaf);
     picture.fill_solid(&spot(0), colour(0)).unwrap();
     assert!(matches!(gpu.present(&mut picture), Err(Error::Timeout(_))));
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     drop(gpu);
 }

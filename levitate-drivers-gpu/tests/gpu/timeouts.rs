@@ -14,8 +14,7 @@ use crate::rig::{Rig, chunks, display};
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
 
 fn set_completion(rig: &Rig, completion: Completion) {
-    rig.device
-        .behave(|behaviour| behaviour.completion = completion);
+    rig.device.set_completion(completion);
 }
 
 fn cause(error: Error) -> TimeoutCause {

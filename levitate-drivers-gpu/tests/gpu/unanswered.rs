@@ -20,8 +20,7 @@ fn meddled<'s>(rig: &Rig, storage: &'s mut GpuStorage<Pool>) -> (MeddledGpu<'s>,
 }
 
 fn set_completion(rig: &Rig, completion: Completion) {
-    rig.device
-        .behave(|behaviour| behaviour.completion = completion);
+    rig.device.set_completion(completion);
 }
 
 fn corner() -> Rectangle {

@@ -1,7 +1,9 @@
 //! What a test makes a device do, and what it learns of it: the same behind each transport.
 
 use super::AnyDevice;
-use crate::device::{Behaviour, Core, DeviceModel, Fault, Source, Violation, controls, refuse};
+use crate::device::{
+    Behaviour, Completion, Core, DeviceModel, Fault, Source, Violation, controls, refuse,
+};
 use crate::mmio::{AccessLog, Operation};
 use crate::queue::{Areas, RingError};
 

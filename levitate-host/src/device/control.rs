@@ -11,6 +11,11 @@ macro_rules! controls {
                 self.with_core(|core| change(&mut core.behaviour));
             }
 
+            /// Makes the device answer in this way from now on.
+            pub fn set_completion(&self, completion: Completion) {
+                self.behave(|behaviour| behaviour.completion = completion);
+            }
+
             /// Looks into the model, or changes it without the driver being told.
             ///
             /// The device is locked meanwhile: do not touch its registers or move the clock in `look`.

@@ -3,7 +3,9 @@
 use super::handle::MmioDevice;
 use super::recorder::AccessLog;
 use super::transport::Transport;
-use crate::device::{Behaviour, Core, DeviceModel, Fault, Source, Violation, controls, refuse};
+use crate::device::{
+    Behaviour, Completion, Core, DeviceModel, Fault, Source, Violation, controls, refuse,
+};
 use crate::queue::{Areas, RingError};
 
 controls!(MmioDevice);

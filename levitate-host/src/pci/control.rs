@@ -2,7 +2,9 @@
 
 use super::function::Function;
 use super::handle::PciDevice;
-use crate::device::{Behaviour, Core, DeviceModel, Fault, Source, Violation, controls, refuse};
+use crate::device::{
+    Behaviour, Completion, Core, DeviceModel, Fault, Source, Violation, controls, refuse,
+};
 use crate::queue::{Areas, RingError};
 
 controls!(PciDevice);

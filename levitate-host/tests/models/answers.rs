@@ -74,8 +74,7 @@ fn answers_come_when_they_are_due() {
     let mut rig = disk(0);
     let (buffer, at) = rig.buffer(&FLUSH);
     let delay = Duration::from_millis(3);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::After(delay));
+    rig.device.set_completion(Completion::After(delay));
     rig.send(0, &flush(at));
     rig.clock.advance(delay - Duration::from_nanos(1));
     assert_eq!((rig.rings[0].used_index(), buffer[16]), (0, 0x77));
@@ -88,8 +87,7 @@ fn answers_come_when_they_are_due() {
 fn held_answers_come_in_the_order_of_the_test() {
     let mut rig = disk(0);
     let buffers: Vec<_> = (0..3).map(|_| rig.buffer(&FLUSH)).collect();
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let heads: Vec<u16> = buffers
         .iter()
         .map(|(_, at)| rig.send(0, &flush(*at)))
@@ -110,8 +108,7 @@ fn a_device_may_never_answer_or_never_look() {
     for completion in [Completion::Never, Completion::Deaf] {
         let mut rig = disk(EVENT_IDX);
         let (buffer, at) = rig.buffer(&FLUSH);
-        rig.device
-            .behave(|behaviour| behaviour.completion = completion);
+        rig.device.set_completion(completion);
         rig.send(0, &flush(at));
         rig.clock.advance(Duration::from_secs(3600));
         assert_eq!((rig.rings[0].used_index(), buffer[16]), (0, 0x77));
@@ -143,8 +140,7 @@ fn a_reset_drops_what_waits() {
     let mut rig = disk(0);
     let (buffer, at) = rig.buffer(&FLUSH);
     let delay = Duration::from_millis(1);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::After(delay));
+    rig.device.set_completion(Completion::After(delay));
     rig.send(0, &flush(at));
     rig.bring_down();
     drop(buffer);

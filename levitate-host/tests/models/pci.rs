@@ -112,9 +112,8 @@ fn the_display_says_through_its_vector_that_it_changed() {
 #[test]
 fn answers_come_when_the_clock_says_so_and_with_a_message() {
     let mut rig = PciRig::disk(|builder| builder);
-    rig.device.behave(|behaviour| {
-        behaviour.completion = Completion::After(Duration::from_millis(5));
-    });
+    rig.device
+        .set_completion(Completion::After(Duration::from_millis(5)));
     let (_header, header_at) = rig.buffer(&[0; 16]);
     let (_data, data_at) = rig.buffer(&[0; 513]);
     rig.publish(0, &[(header_at, 16, false), (data_at, 513, true)]);

@@ -159,8 +159,7 @@ fn a_device_that_wants_no_notification_is_left_alone() {
     let (_data, data_at) = rig.buffer(&[0; 513]);
     rig.publish(0, &[(header_at, 16, false), (data_at, 513, true)]);
     assert_eq!(rig.device.unseen(0), 1);
-    rig.device
-        .behave(|behaviour| behaviour.completion = levitate_host::Completion::Held);
+    rig.device.set_completion(levitate_host::Completion::Held);
     rig.notify(0);
     assert_eq!(rig.ids(), ["SPLIT-21"]);
     assert_eq!(rig.device.unseen(0), 0);

@@ -206,8 +206,7 @@ fn an_index_that_goes_back_breaks_a_rule() {
 fn a_chain_in_flight_is_not_made_available_again() {
     let mut rig = disk(0);
     let (_buffer, at) = rig.buffer(&FLUSH);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let head = rig.send(0, &flush(at));
     rig.rings[0].publish(head);
     rig.notify(0);
@@ -237,8 +236,7 @@ fn a_buffer_out_of_reach_is_a_stray_access() {
 fn descriptors_in_flight_are_left_alone() {
     let mut rig = disk(0);
     let (_buffer, at) = rig.buffer(&FLUSH);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     rig.send(0, &flush(at));
     rig.send(0, &flush(at));
     rig.rings[0].write_descriptor(1, at, 1, WRITE, 0);
@@ -340,17 +338,14 @@ fn with_in_order_nothing_overtakes_what_is_held() {
     rig.go();
     let (_buffer, at) = rig.buffer(&FLUSH);
     rig.send(0, &flush(at));
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     rig.send(0, &flush(at));
     assert_eq!(rig.rings[0].used_index(), 0, "it waits for the other");
     assert!(rig.device.release_one());
     assert_eq!(rig.rings[0].used_index(), 2, "and goes with it");
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Never);
+    rig.device.set_completion(Completion::Never);
     rig.send(0, &flush(at));
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     rig.send(0, &flush(at));
     assert_eq!(rig.device.waiting(), []);
     assert_eq!(rig.rings[0].used_index(), 2, "neither is ever used");

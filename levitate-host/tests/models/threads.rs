@@ -154,8 +154,7 @@ fn requests_are_served_on_a_thread_that_ends_with_the_last_handle() {
 fn an_answer_that_takes_time_comes_by_itself() {
     let rig = live(false);
     let delay = Duration::from_millis(2);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::After(delay));
+    rig.device.set_completion(Completion::After(delay));
     let before = rig.clock.now();
     rig.device.write32(0x050, 0);
     rig.wait_for_answer();

@@ -9,8 +9,7 @@ use crate::rig::{CONFIG, Rig, echo, out_of_order, slots};
 fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
     for features in out_of_order(Version::Two) {
         let rig = Rig::new(Version::Two);
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Held);
+        rig.device.set_completion(Completion::Held);
         let mut slots = slots::<5>();
         let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
         let tokens: Vec<_> = (0..5)

@@ -26,8 +26,7 @@ fn lie_with(plug: Plug, features: Features, fault: Fault) -> Result<u16, DeviceF
     let rig = Rig::new(plug);
     let mut slots = slots::<4>();
     let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     for number in 0..3 {
         let data = Data::Writable(rig.buffer(&[0; 8]));
         queue.submit(&[1_u8; 4], data, &[0_u8; 4], number).unwrap();
@@ -66,8 +65,7 @@ fn what_was_done_before_a_fault_comes_before_it() {
                 let rig = Rig::new(plug);
                 let mut slots = slots::<4>();
                 let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-                rig.device
-                    .behave(|behaviour| behaviour.completion = Completion::Held);
+                rig.device.set_completion(Completion::Held);
                 for number in 0..3 {
                     echo(&mut queue, number);
                 }

@@ -148,8 +148,7 @@ fn a_driver_that_wants_interrupts_gets_one_for_each_used_buffer_it_waits_for() {
 #[test]
 fn what_was_used_before_interrupts_were_wanted_is_not_lost() {
     let rig = Rig::new(Version::Two);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let mut slots = slots::<4>();
     let (device, mut queue) = rig.start(&mut slots, Features::EVENT_IDX, CONFIG);
     echo(&mut queue, 0);
@@ -196,8 +195,7 @@ fn requests_that_are_awaited_together_interrupt_once() {
                 queue.take::<[u8; 4]>(token).unwrap();
             }
         };
-        rig.device
-            .behave(|behaviour| behaviour.completion = Completion::Held);
+        rig.device.set_completion(Completion::Held);
         queue.set_used_notifications(true);
         for number in 0..5 {
             echo(&mut queue, number);

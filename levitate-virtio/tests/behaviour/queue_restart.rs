@@ -50,8 +50,7 @@ fn what_was_in_flight_comes_back_once_and_the_queue_is_as_new() {
             // An odd number, so that nothing begins anew by chance.
             run(&rig, &mut queue, 7);
             for round in 0..3 {
-                rig.device
-                    .behave(|behaviour| behaviour.completion = Completion::Held);
+                rig.device.set_completion(Completion::Held);
                 let tokens = [0, 1, 2].map(|number| {
                     let data = Data::Writable(rig.buffer(&[number; 8]));
                     queue
@@ -81,8 +80,7 @@ fn what_was_in_flight_comes_back_once_and_the_queue_is_as_new() {
                 assert_eq!((queue.in_flight(), queue.idle_slots()), (0, 4));
                 assert_eq!(queue.process(), Ok(0));
 
-                rig.device
-                    .behave(|behaviour| behaviour.completion = Completion::Inline);
+                rig.device.set_completion(Completion::Inline);
                 run(&rig, &mut queue, 7);
             }
             rig.stop(device, queue);
@@ -159,8 +157,7 @@ fn without_memory_the_queue_is_out_of_use_until_it_is_restarted() {
     let rig = resettable(Plug::PciMsix);
     let mut slots = slots::<2>();
     let (mut device, mut queue) = rig.start(&mut slots, Features::RING_RESET, CONFIG);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     echo(&mut queue, 5);
     queue.notify();
     let proof = reset(&rig, &mut device);
@@ -185,8 +182,7 @@ fn without_memory_the_queue_is_out_of_use_until_it_is_restarted() {
         })
         .unwrap();
     assert_eq!(back, [5]);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Inline);
+    rig.device.set_completion(Completion::Inline);
     run(&rig, &mut queue, 2);
     rig.stop(device, queue);
 }
@@ -196,8 +192,7 @@ fn rings_that_a_device_was_told_of_and_did_not_take_are_its_own_until_the_next_r
     let rig = resettable(Plug::Mmio(Version::Two));
     let mut slots = slots::<2>();
     let (mut device, mut queue) = rig.start(&mut slots, Features::RING_RESET, CONFIG);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     echo(&mut queue, 5);
     queue.notify();
     let proof = reset(&rig, &mut device);

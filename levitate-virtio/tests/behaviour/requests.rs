@@ -95,8 +95,7 @@ fn requests_complete_in_any_order() {
     for plug in Plug::ALL {
         for features in out_of_order(plug) {
             let rig = Rig::new(plug);
-            rig.device
-                .behave(|behaviour| behaviour.completion = Completion::Held);
+            rig.device.set_completion(Completion::Held);
             let mut slots = slots::<8>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
             let tokens: Vec<_> = (0..8).map(|number| echo(&mut queue, number)).collect();
@@ -323,8 +322,7 @@ fn of_a_footer_only_what_was_submitted_is_read() {
 #[test]
 fn the_oldest_request_in_flight_is_known() {
     let rig = Rig::new(Version::Two);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let mut slots = slots::<4>();
     let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
     assert_eq!(queue.oldest_in_flight(), None);

@@ -185,8 +185,7 @@ fn diagnose(features: Features, change: impl FnOnce(&Rig, &mut EchoQueue<'_>)) -
     let rig = Rig::new(Version::Two);
     let mut slots = slots::<4>();
     let (mut device, mut queue): (Live, _) = rig.start(&mut slots, features, CONFIG);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let token = echo(&mut queue, 7);
     queue.notify();
     assert!(!rig.wait(&mut queue, token));
@@ -251,8 +250,7 @@ fn an_answer_after_a_timeout_still_has_its_memory() {
     let rig = Rig::new(Version::Two);
     let mut slots = slots::<2>();
     let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let data = Data::Writable(rig.buffer(&[0; 512]));
     let token = queue.submit(&[7_u8; 4], data, &[0_u8; 1], 0).unwrap();
     queue.notify();
@@ -274,7 +272,7 @@ fn a_wait_ends_by_the_clock_and_not_by_its_turns() {
         let mut slots = slots::<1>();
         let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
         rig.device
-            .behave(|behaviour| behaviour.completion = Completion::After(TIMEOUT * 9 / 10));
+            .set_completion(Completion::After(TIMEOUT * 9 / 10));
         rig.clock
             .set_step(std::time::Duration::from_micros(step_micros));
         let start = rig.clock.now();
