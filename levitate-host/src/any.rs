@@ -7,7 +7,7 @@ use std::fmt;
 
 use levitate_hal::MmioPart;
 use levitate_virtio::transport::pci::EcamAccess;
-use levitate_virtio::{AnyTransport, MmioTransport, PciTransport};
+use levitate_virtio::{AnyTransport, Interrupt, MmioTransport, PciTransport, Signal};
 
 use crate::clock::VirtualClock;
 use crate::device::{Behaviour, DeviceModel};
@@ -106,6 +106,26 @@ impl<M: DeviceModel> AnyDevice<M> {
 }
 
 impl<M: DeviceModel> AnyDevice<M> {
+    /// Does what the handler of its interrupts does, as often as there is one; returns how often that was.
+    ///
+    /// # Panics
+    ///
+    /// If one has no reason.
+    pub fn deliver(&self, signal: &Signal, handle: &impl Interrupt) -> usize {
+        let mut count = 0;
+        while self.is_interrupting() {
+            assert!(!signal.on_interrupt(handle).is_empty());
+            count += 1;
+        }
+        if let Self::Pci(device, true) = self {
+            for message in device.take_messages() {
+                assert!(!signal.on_vector(handle, message.vector).is_empty());
+                count += 1;
+            }
+        }
+        count
+    }
+
     /// Returns the device with its registers in memory, for a test that touches them itself.
     ///
     /// # Panics

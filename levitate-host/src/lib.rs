@@ -18,6 +18,7 @@ pub mod mmio;
 pub mod pci;
 pub mod queue;
 mod sync;
+pub mod task;
 #[cfg(target_os = "linux")]
 pub mod vhost_user;
 
@@ -29,3 +30,4 @@ pub use dma::{DeviceMemory, Policy, Pool, SharedMemory, StrayAccess};
 pub use gpu::GpuModel;
 pub use mmio::{MmioDevice, Version};
 pub use pci::PciDevice;
+pub use task::Task;

@@ -9,8 +9,8 @@ use levitate_host::block::EraseLimits;
 use levitate_host::{BlockModel, Completion, Pool};
 use levitate_virtio::Features;
 
-use crate::bench::{Bench, Storage, on_every_variant, on_variants_out_of_order, patterned};
-use crate::tasks::{Tasks, deliver, drive};
+use crate::bench::{Bench, Storage, every_variant, patterned, variants_out_of_order};
+use crate::tasks::{Tasks, deliver, drive, read};
 
 /// Sixteen sectors a request.
 const LIMITS: EraseLimits = EraseLimits {
@@ -34,63 +34,57 @@ fn finish<R>(run: impl Future<Output = R>, mut serve: impl FnMut()) -> R {
 
 #[test]
 fn one_request_at_a_time_costs_a_notification_an_interrupt_and_a_wake_up() {
-    on_every_variant(
-        || BlockModel::patterned(64),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<4>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            let mut buffer = blk.allocate_buffer(1024).unwrap();
-            let allocated = bench.pool.allocated_so_far();
-            bench.disk.set_completion(Completion::Held);
-            for round in 1..=20 {
-                let mut tasks = Tasks::new();
-                let sector = round as u64 * 3;
-                let task = tasks.spawn(blk.read(sector, buffer));
-                assert!(tasks.run().is_empty(), "the device has not answered");
-                assert_eq!(bench.notifications(), round);
-                assert_eq!(bench.disk.interrupts_raised(), round - 1);
-                assert!(bench.disk.release_one());
-                assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
-                assert_eq!((tasks.wakes(task), tasks.polls(task)), (1, 1));
-                buffer = tasks.run().pop().unwrap().1.unwrap();
-                assert_eq!(buffer.as_slice(), patterned(sector, 1024));
-                assert_eq!((tasks.wakes(task), tasks.polls(task)), (1, 2));
-                assert_eq!(bench.disk.interrupts_raised(), round);
-            }
-            assert_eq!(bench.pool.allocated_so_far(), allocated);
-            let counts = Counts {
-                requests: 20,
-                notifications: 20,
-                idle_polls: 0,
-            };
-            assert_eq!(blk.counts(), counts);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(64)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        let mut buffer = blk.allocate_buffer(1024).unwrap();
+        let allocated = bench.pool.allocated_so_far();
+        bench.disk.set_completion(Completion::Held);
+        for round in 1..=20 {
+            let mut tasks = Tasks::new();
+            let sector = round as u64 * 3;
+            let task = tasks.spawn(blk.read(sector, buffer));
+            assert!(tasks.run().is_empty(), "the device has not answered");
+            assert_eq!(bench.notifications(), round);
+            assert_eq!(bench.disk.interrupts_raised(), round - 1);
+            assert!(bench.disk.release_one());
+            assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
+            assert_eq!((tasks.wakes(task), tasks.polls(task)), (1, 1));
+            buffer = tasks.run().pop().unwrap().1.unwrap();
+            assert_eq!(buffer.as_slice(), patterned(sector, 1024));
+            assert_eq!((tasks.wakes(task), tasks.polls(task)), (1, 2));
+            assert_eq!(bench.disk.interrupts_raised(), round);
+        }
+        assert_eq!(bench.pool.allocated_so_far(), allocated);
+        let counts = Counts {
+            requests: 20,
+            notifications: 20,
+            idle_polls: 0,
+        };
+        assert_eq!(blk.counts(), counts);
+    }
 }
 
 #[test]
 fn an_answer_within_the_notification_takes_one_poll() {
-    on_every_variant(
-        || BlockModel::patterned(8),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<4>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            let mut tasks = Tasks::new();
-            for sector in 0..4 {
-                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
-            }
-            for (task, outcome) in tasks.run() {
-                assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
-                assert_eq!((tasks.wakes(task), tasks.polls(task)), (0, 1));
-            }
-            assert_eq!((tasks.alive(), bench.notifications()), (0, 4));
-            // The handler finds nobody to wake.
-            deliver(&bench.disk, &blk, &signal);
-            assert!(bench.disk.interrupts_raised() <= 4);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(8)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        let mut tasks = Tasks::new();
+        for sector in 0..4 {
+            tasks.spawn(read(&blk, sector));
+        }
+        for (task, outcome) in tasks.run() {
+            assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
+            assert_eq!((tasks.wakes(task), tasks.polls(task)), (0, 1));
+        }
+        assert_eq!((tasks.alive(), bench.notifications()), (0, 4));
+        // The handler finds nobody to wake.
+        deliver(&bench.disk, &blk, &signal);
+        assert!(bench.disk.interrupts_raised() <= 4);
+    }
 }
 
 /// Submits `DEPTH` reads, waits for all of them, and says how many interrupts and wake-ups that took.
@@ -140,113 +134,101 @@ fn batch<const DEPTH: usize>(bench: &Bench) -> (usize, usize) {
 
 #[test]
 fn a_batch_costs_one_notification_and_a_wake_up_for_each_task() {
-    on_every_variant(
-        || BlockModel::patterned(1024),
-        |bench| {
-            let (interrupts, wakes) = batch::<32>(bench);
-            let has_event_index = bench.disk.negotiated() & Features::EVENT_IDX.bits() != 0;
-            println!("{wakes} requests, {interrupts} interrupts");
-            if has_event_index {
-                assert_eq!(interrupts, 3, "one for each batch");
-            }
-            assert!(interrupts <= wakes);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(1024)) {
+        let (interrupts, wakes) = batch::<32>(&bench);
+        let has_event_index = bench.disk.negotiated() & Features::EVENT_IDX.bits() != 0;
+        println!("{wakes} requests, {interrupts} interrupts");
+        if has_event_index {
+            assert_eq!(interrupts, 3, "one for each batch");
+        }
+        assert!(interrupts <= wakes);
+    }
 }
 
 #[test]
 fn as_many_requests_as_the_queue_has_room_for_are_one_batch_too() {
-    on_every_variant(
-        || BlockModel::patterned(1024),
-        |bench| {
-            let (interrupts, wakes) = batch::<1024>(bench);
-            println!("{wakes} requests, {interrupts} interrupts");
-            assert!(interrupts <= wakes);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(1024)) {
+        let (interrupts, wakes) = batch::<1024>(&bench);
+        println!("{wakes} requests, {interrupts} interrupts");
+        assert!(interrupts <= wakes);
+    }
 }
 
 #[test]
 fn requests_done_out_of_order_wake_their_own_tasks() {
-    on_variants_out_of_order(
-        || BlockModel::patterned(64),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<8>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            bench.disk.set_completion(Completion::Held);
-            let mut tasks = Tasks::new();
-            for sector in 0..8 {
-                let buffer = blk.allocate_buffer(512).unwrap();
-                tasks.spawn(blk.submit_read(sector, buffer).unwrap());
-            }
-            assert!(tasks.run().is_empty());
-            let mut left: Vec<u64> = (0..8).collect();
-            for position in [5, 0, 5, 2, 0, 1, 1, 0] {
-                assert!(bench.disk.release_at(position));
-                assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
-                let done = tasks.run();
-                assert_eq!(done.len(), 1, "one is done, and no other");
-                let (task, completion) = done.into_iter().next().unwrap();
-                let completion = completion.unwrap();
-                assert_eq!(completion.sector, left.remove(position));
-                assert_eq!(completion.sector, task as u64);
-                let buffer = completion.buffer.unwrap();
-                assert_eq!(buffer.as_slice(), patterned(completion.sector, 512));
-            }
-            assert_eq!(tasks.alive(), 0);
-            // Whoever led was woken for the sake of another at most once for each answer.
-            assert!(blk.counts().idle_polls <= 8, "{:?}", blk.counts());
-        },
-    );
+    for bench in variants_out_of_order(|| BlockModel::patterned(64)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<8>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        bench.disk.set_completion(Completion::Held);
+        let mut tasks = Tasks::new();
+        for sector in 0..8 {
+            let buffer = blk.allocate_buffer(512).unwrap();
+            tasks.spawn(blk.submit_read(sector, buffer).unwrap());
+        }
+        assert!(tasks.run().is_empty());
+        let mut left: Vec<u64> = (0..8).collect();
+        for position in [5, 0, 5, 2, 0, 1, 1, 0] {
+            assert!(bench.disk.release_at(position));
+            assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
+            let done = tasks.run();
+            assert_eq!(done.len(), 1, "one is done, and no other");
+            let (task, completion) = done.into_iter().next().unwrap();
+            let completion = completion.unwrap();
+            assert_eq!(completion.sector, left.remove(position));
+            assert_eq!(completion.sector, task as u64);
+            let buffer = completion.buffer.unwrap();
+            assert_eq!(buffer.as_slice(), patterned(completion.sector, 512));
+        }
+        assert_eq!(tasks.alive(), 0);
+        // Whoever led was woken for the sake of another at most once for each answer.
+        assert!(blk.counts().idle_polls <= 8, "{:?}", blk.counts());
+    }
 }
 
 #[test]
 fn every_kind_of_request_is_done_by_interrupts() {
-    on_every_variant(
-        || {
-            BlockModel::patterned(64)
-                .id("disk-7")
-                .discard(LIMITS)
-                .write_zeroes(LIMITS)
-        },
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<4>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            let delay = Duration::from_micros(50);
-            bench.disk.set_completion(Completion::After(delay));
-            let serve = || {
-                bench.clock.advance(delay);
-                deliver(&bench.disk, &blk, &signal);
-            };
-            let mut buffer = blk.allocate_buffer(4096).unwrap();
-            buffer.as_mut_slice().fill(0x5a);
-            buffer = finish(blk.write(8, buffer), serve).unwrap();
-            finish(blk.flush(), serve).unwrap();
-            assert_eq!(finish(blk.id(), serve).unwrap().as_str(), Ok("disk-7"));
-            bench.disk.model(|disk| {
-                assert_eq!(disk.durable()[8 * 512..16 * 512], [0x5a; 4096]);
-            });
-            // Two requests of 16 sectors each, and one of 8.
-            bench.take_requests();
-            finish(blk.write_zeroes(4, 40, Unmap::Allowed), serve).unwrap();
-            assert_eq!(bench.take_requests().len(), 3);
-            buffer = finish(blk.read(8, buffer), serve).unwrap();
-            assert_eq!(buffer.as_slice(), [0; 4096]);
-            finish(blk.discard(16, 8), serve).unwrap();
-            let refused = finish(blk.secure_erase(0, 8), serve).unwrap_err();
-            assert!(matches!(
-                refused,
-                Error::Refused(SubmitError::NoCommand { .. })
-            ));
-            let refused = finish(blk.lifetime(), serve).unwrap_err();
-            assert!(matches!(
-                refused,
-                Error::Refused(SubmitError::NoCommand { .. })
-            ));
-        },
-    );
+    for bench in every_variant(|| {
+        BlockModel::patterned(64)
+            .id("disk-7")
+            .discard(LIMITS)
+            .write_zeroes(LIMITS)
+    }) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        let delay = Duration::from_micros(50);
+        bench.disk.set_completion(Completion::After(delay));
+        let serve = || {
+            bench.clock.advance(delay);
+            deliver(&bench.disk, &blk, &signal);
+        };
+        let mut buffer = blk.allocate_buffer(4096).unwrap();
+        buffer.as_mut_slice().fill(0x5a);
+        buffer = finish(blk.write(8, buffer), serve).unwrap();
+        finish(blk.flush(), serve).unwrap();
+        assert_eq!(finish(blk.id(), serve).unwrap().as_str(), Ok("disk-7"));
+        bench.disk.model(|disk| {
+            assert_eq!(disk.durable()[8 * 512..16 * 512], [0x5a; 4096]);
+        });
+        // Two requests of 16 sectors each, and one of 8.
+        bench.take_requests();
+        finish(blk.write_zeroes(4, 40, Unmap::Allowed), serve).unwrap();
+        assert_eq!(bench.take_requests().len(), 3);
+        buffer = finish(blk.read(8, buffer), serve).unwrap();
+        assert_eq!(buffer.as_slice(), [0; 4096]);
+        finish(blk.discard(16, 8), serve).unwrap();
+        let refused = finish(blk.secure_erase(0, 8), serve).unwrap_err();
+        assert!(matches!(
+            refused,
+            Error::Refused(SubmitError::NoCommand { .. })
+        ));
+        let refused = finish(blk.lifetime(), serve).unwrap_err();
+        assert!(matches!(
+            refused,
+            Error::Refused(SubmitError::NoCommand { .. })
+        ));
+    }
 }
 
 #[test]
@@ -278,41 +260,36 @@ fn a_long_transfer_is_several_requests_and_keeps_its_window() {
         Error::Refused(SubmitError::OutOfRange { .. })
     ));
     assert!(refused.buffer.is_some());
-    drop((refused, blk));
-    bench.finish();
 }
 
 #[test]
 fn what_does_not_find_room_waits_for_it() {
-    on_every_variant(
-        || BlockModel::patterned(64),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<2>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            bench.disk.set_completion(Completion::Held);
-            let mut tasks = Tasks::new();
-            // More than have a place to wait for room in.
-            for sector in 0..30 {
-                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
-            }
-            let mut ended = 0;
-            // Those without a place are polled again and again, so not until none is woken.
-            for _ in 0..10_000 {
-                for task in 0..30 {
-                    if let Some(outcome) = tasks.poll_if_woken(task) {
-                        assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
-                        ended += 1;
-                    }
+    for bench in every_variant(|| BlockModel::patterned(64)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<2>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        bench.disk.set_completion(Completion::Held);
+        let mut tasks = Tasks::new();
+        // More than have a place to wait for room in.
+        for sector in 0..30 {
+            tasks.spawn(read(&blk, sector));
+        }
+        let mut ended = 0;
+        // Those without a place are polled again and again, so not until none is woken.
+        for _ in 0..10_000 {
+            for task in 0..30 {
+                if let Some(outcome) = tasks.poll_if_woken(task) {
+                    assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
+                    ended += 1;
                 }
-                assert!(blk.in_flight() <= 2);
-                bench.disk.release_one();
-                deliver(&bench.disk, &blk, &signal);
             }
-            assert_eq!(ended, 30);
-            assert_eq!(blk.counts().requests, 30);
-        },
-    );
+            assert!(blk.in_flight() <= 2);
+            bench.disk.release_one();
+            deliver(&bench.disk, &blk, &signal);
+        }
+        assert_eq!(ended, 30);
+        assert_eq!(blk.counts().requests, 30);
+    }
 }
 
 #[test]
@@ -349,35 +326,29 @@ fn the_drivers_own_buffer_is_for_one_at_a_time() {
     bench
         .disk
         .model(|disk| assert!(disk.content().iter().all(|byte| *byte == 0)));
-    drop((ids, zeroing));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
 fn blocking_calls_come_before_and_after() {
-    on_every_variant(
-        || BlockModel::patterned(8),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<4>::new();
-            let mut blocking: Blk<'_, _, _> = bench.drive(&mut storage);
-            let mut data = [0; 512];
-            blocking.read(1, &mut data).unwrap();
-            assert_eq!(data[..], patterned(1, 512));
-            let blk = AsyncBlk::new(blocking, &signal);
-            let buffer = blk.allocate_buffer(512).unwrap();
-            let serve = || {
-                deliver(&bench.disk, &blk, &signal);
-            };
-            let buffer = finish(blk.read(2, buffer), serve).unwrap();
-            assert_eq!(buffer.as_slice(), patterned(2, 512));
-            let raised = bench.disk.interrupts_raised();
-            assert!(raised <= 1);
-            let mut blocking = blk.into_inner();
-            blocking.read(3, &mut data).unwrap();
-            assert_eq!(data[..], patterned(3, 512));
-            assert_eq!(bench.disk.interrupts_raised(), raised);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(8)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let mut blocking: Blk<'_, _, _> = bench.drive(&mut storage);
+        let mut data = [0; 512];
+        blocking.read(1, &mut data).unwrap();
+        assert_eq!(data[..], patterned(1, 512));
+        let blk = AsyncBlk::new(blocking, &signal);
+        let buffer = blk.allocate_buffer(512).unwrap();
+        let serve = || {
+            deliver(&bench.disk, &blk, &signal);
+        };
+        let buffer = finish(blk.read(2, buffer), serve).unwrap();
+        assert_eq!(buffer.as_slice(), patterned(2, 512));
+        let raised = bench.disk.interrupts_raised();
+        assert!(raised <= 1);
+        let mut blocking = blk.into_inner();
+        blocking.read(3, &mut data).unwrap();
+        assert_eq!(data[..], patterned(3, 512));
+        assert_eq!(bench.disk.interrupts_raised(), raised);
+    }
 }

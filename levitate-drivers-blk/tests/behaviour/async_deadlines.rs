@@ -4,55 +4,52 @@ use levitate_drivers_blk::{BufferError, Error, Signal, SubmitError};
 use levitate_host::{BlockModel, Completion};
 use levitate_virtio::{Timeout, TimeoutCause};
 
-use crate::bench::{Bench, Storage, on_every_variant, patterned};
-use crate::tasks::{Tasks, deliver, drive, hold};
+use crate::bench::{Bench, Storage, every_variant, patterned};
+use crate::tasks::{Tasks, deliver, drive, hold, read};
 
 #[test]
 fn a_missed_deadline_ends_its_own_request_with_the_reason() {
-    on_every_variant(
-        || BlockModel::patterned(8),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<4>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            let mut tasks = hold(bench, &blk, 2);
-            bench.clock.advance(bench.options.timeout / 2);
-            let late = tasks.spawn(blk.read(2, blk.allocate_buffer(512).unwrap()));
-            assert!(tasks.run().is_empty());
-            signal.on_tick();
-            assert_eq!(
-                tasks.wakes(late),
-                1,
-                "the one that leads looks at the clock"
-            );
-            assert!(tasks.run().is_empty());
-            assert_eq!(tasks.wakes(0) + tasks.wakes(1), 0, "nobody is late");
+    for bench in every_variant(|| BlockModel::patterned(8)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        let mut tasks = hold(&bench, &blk, 2);
+        bench.clock.advance(bench.options.timeout / 2);
+        let late = tasks.spawn(read(&blk, 2));
+        assert!(tasks.run().is_empty());
+        signal.on_tick();
+        assert_eq!(
+            tasks.wakes(late),
+            1,
+            "the one that leads looks at the clock"
+        );
+        assert!(tasks.run().is_empty());
+        assert_eq!(tasks.wakes(0) + tasks.wakes(1), 0, "nobody is late");
 
-            bench.clock.advance(bench.options.timeout / 2);
-            signal.on_tick();
-            let ended = tasks.run();
-            assert_eq!(ended.len(), 2);
-            for (task, outcome) in ended {
-                assert!(task < 2);
-                assert_eq!(tasks.wakes(task), 1);
-                let BufferError { error, buffer } = outcome.unwrap_err();
-                let Error::Timeout(Timeout { timeout, cause }) = error else {
-                    panic!("{error}");
-                };
-                assert_eq!(timeout, bench.options.timeout);
-                let is_named = matches!(cause, TimeoutCause::NotCompleted | TimeoutCause::Unknown);
-                assert!(is_named, "{cause}");
-                assert!(buffer.is_none(), "the device has it");
-            }
-            // The third is in time, and the late answers to the others hurt nobody.
-            assert_eq!(bench.disk.release_all(), 3);
-            deliver(&bench.disk, &blk, &signal);
-            let (task, outcome) = tasks.run().pop().unwrap();
-            assert_eq!(task, late);
-            assert_eq!(outcome.unwrap().as_slice(), patterned(2, 512));
-            assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 4));
-        },
-    );
+        bench.clock.advance(bench.options.timeout / 2);
+        signal.on_tick();
+        let ended = tasks.run();
+        assert_eq!(ended.len(), 2);
+        for (task, outcome) in ended {
+            assert!(task < 2);
+            assert_eq!(tasks.wakes(task), 1);
+            let BufferError { error, buffer } = outcome.unwrap_err();
+            let Error::Timeout(Timeout { timeout, cause }) = error else {
+                panic!("{error}");
+            };
+            assert_eq!(timeout, bench.options.timeout);
+            let is_named = matches!(cause, TimeoutCause::NotCompleted | TimeoutCause::Unknown);
+            assert!(is_named, "{cause}");
+            assert!(buffer.is_none(), "the device has it");
+        }
+        // The third is in time, and the late answers to the others hurt nobody.
+        assert_eq!(bench.disk.release_all(), 3);
+        deliver(&bench.disk, &blk, &signal);
+        let (task, outcome) = tasks.run().pop().unwrap();
+        assert_eq!(task, late);
+        assert_eq!(outcome.unwrap().as_slice(), patterned(2, 512));
+        assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 4));
+    }
 }
 
 #[test]
@@ -64,7 +61,7 @@ fn a_wait_for_room_has_a_deadline_too() {
     // Its future is dropped, so that nobody but the one that waits for room asks for the time.
     drop(hold(&bench, &blk, 1));
     let mut tasks = Tasks::new();
-    tasks.spawn(blk.read(1, blk.allocate_buffer(512).unwrap()));
+    tasks.spawn(read(&blk, 1));
     assert!(tasks.run().is_empty());
     bench.clock.advance(bench.options.timeout);
     signal.on_tick();
@@ -79,9 +76,6 @@ fn a_wait_for_room_has_a_deadline_too() {
     );
     assert!(is_named, "{error}");
     assert!(buffer.is_some(), "the device has never seen it");
-    drop((tasks, buffer));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -93,9 +87,6 @@ fn a_poll_without_a_tick_sees_the_deadline_as_well() {
     let mut tasks = hold(&bench, &blk, 1);
     bench.clock.advance(bench.options.timeout);
     assert!(tasks.poll(0).is_ready());
-    drop(tasks);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -116,9 +107,6 @@ fn a_tick_finds_what_an_interrupt_should_have_told() {
         assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
     }
     assert_eq!(tasks.alive(), 0);
-    drop(tasks);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -157,7 +145,4 @@ fn answers_that_nobody_takes_are_named_when_others_wait_for_their_room() {
     );
     // They are there all the same.
     assert_eq!(idle.run().len() + idle_too.run().len(), 2);
-    drop((idle, idle_too, waits));
-    drop(blk);
-    bench.finish();
 }

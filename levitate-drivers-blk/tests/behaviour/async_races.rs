@@ -10,7 +10,7 @@ use std::time::Duration;
 use levitate_drivers_blk::{Error, RequestError, Signal};
 use levitate_host::{BlockModel, Completion, Plug, Version};
 
-use crate::bench::{Bench, Storage, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, every_variant, patterned};
 use crate::tasks::{AsyncDriver, Tasks, deliver, drive};
 
 /// The clock is read after the first look at the queue and before the task's waker is in the signal: that is when the answer comes here.
@@ -35,45 +35,40 @@ fn an_answer_between_the_look_and_the_rest_is_seen() {
             let buffer = completion.unwrap().buffer.unwrap();
             assert_eq!(buffer.as_slice(), patterned(sector, 512));
         }
-        drop(blk);
-        bench.finish();
     }
 }
 
 #[test]
 fn room_is_told_of_when_the_answer_is_taken_not_when_its_future_is_dropped() {
-    on_every_variant(
-        || BlockModel::patterned(8),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<2>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            bench.disk.set_completion(Completion::Held);
-            let read = |sector| blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
-            let mut first = read(1).unwrap();
-            let second = read(2).unwrap();
-            let mut waits = Tasks::new();
-            waits.spawn(blk.read(3, blk.allocate_buffer(512).unwrap()));
-            assert!(waits.run().is_empty());
-            let mut tasks = Tasks::new();
-            tasks.spawn(&mut first);
-            let mut leader = Tasks::new();
-            leader.spawn(second);
-            assert!(tasks.run().is_empty() && leader.run().is_empty());
-            // The answer is for a request that does not lead, and whose future stays when it is done.
-            assert!(bench.disk.release_one());
-            deliver(&bench.disk, &blk, &signal);
-            assert!(leader.run().is_empty());
-            assert_eq!(tasks.run().len(), 1);
-            assert!(waits.run().is_empty());
-            assert_eq!(blk.counts().requests, 3, "there is room");
-            bench.disk.release_all();
-            deliver(&bench.disk, &blk, &signal);
-            let (_, outcome) = waits.run().pop().unwrap();
-            assert_eq!(outcome.unwrap().as_slice(), patterned(3, 512));
-            assert_eq!(leader.run().len(), 1);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(8)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<2>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        bench.disk.set_completion(Completion::Held);
+        let read = |sector| blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
+        let mut first = read(1).unwrap();
+        let second = read(2).unwrap();
+        let mut waits = Tasks::new();
+        waits.spawn(blk.read(3, blk.allocate_buffer(512).unwrap()));
+        assert!(waits.run().is_empty());
+        let mut tasks = Tasks::new();
+        tasks.spawn(&mut first);
+        let mut leader = Tasks::new();
+        leader.spawn(second);
+        assert!(tasks.run().is_empty() && leader.run().is_empty());
+        // The answer is for a request that does not lead, and whose future stays when it is done.
+        assert!(bench.disk.release_one());
+        deliver(&bench.disk, &blk, &signal);
+        assert!(leader.run().is_empty());
+        assert_eq!(tasks.run().len(), 1);
+        assert!(waits.run().is_empty());
+        assert_eq!(blk.counts().requests, 3, "there is room");
+        bench.disk.release_all();
+        deliver(&bench.disk, &blk, &signal);
+        let (_, outcome) = waits.run().pop().unwrap();
+        assert_eq!(outcome.unwrap().as_slice(), patterned(3, 512));
+        assert_eq!(leader.run().len(), 1);
+    }
 }
 
 type EagerTask = Pin<Box<dyn Future<Output = ()>>>;

@@ -4,8 +4,8 @@ use levitate_drivers_blk::{BufferError, Error, RequestError, Signal, SubmitError
 use levitate_host::{BlockModel, Completion, Fault};
 use levitate_virtio::Status;
 
-use crate::bench::{Bench, Storage, on_every_variant, patterned};
-use crate::tasks::{Tasks, deliver, drive, hold};
+use crate::bench::{Bench, Storage, every_variant, patterned};
+use crate::tasks::{Tasks, deliver, drive, hold, read};
 
 #[test]
 fn every_task_hears_of_a_used_ring_that_lies() {
@@ -25,7 +25,7 @@ fn every_task_hears_of_a_used_ring_that_lies() {
             // Four that are answered, and more that wait for room than are woken in one go.
             let mut tasks = hold(&bench, &blk, 4);
             for sector in 4..12 {
-                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+                tasks.spawn(read(&blk, sector));
             }
             assert!(tasks.run().is_empty());
             bench.disk.inject(fault);
@@ -57,105 +57,96 @@ fn every_task_hears_of_a_used_ring_that_lies() {
             assert_eq!(reclaimed, kept, "{fault:?}: what the device has, all of it");
             bench.disk.set_completion(Completion::Inline);
             let mut tasks = Tasks::new();
-            tasks.spawn(blk.read(1, blk.allocate_buffer(512).unwrap()));
+            tasks.spawn(read(&blk, 1));
             let (_, outcome) = tasks.run().pop().unwrap();
             assert_eq!(outcome.unwrap().as_slice(), patterned(1, 512));
-            drop(tasks);
-            drop(blk);
-            bench.finish();
         }
     }
 }
 
 #[test]
 fn a_device_that_gives_up_says_so_to_every_task_at_once() {
-    on_every_variant(
-        || BlockModel::patterned(16),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<4>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            let mut tasks = hold(bench, &blk, 4);
-            for sector in 4..8 {
-                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
-            }
-            assert!(tasks.run().is_empty());
-            bench.disk.set_needs_reset();
-            // No deadline, and no tick: it is a change of the configuration.
-            deliver(&bench.disk, &blk, &signal);
-            assert!(signal.take_config_change());
-            let ended = tasks.run();
-            assert_eq!(ended.len(), 8);
-            for (_, outcome) in ended {
-                let error = outcome.unwrap_err().error;
-                let Error::NeedsReset { status } = error else {
-                    panic!("{error}");
-                };
-                assert!(status.contains(Status::DEVICE_NEEDS_RESET));
-            }
-            // Nor is it notified any more.
-            let notifications = bench.notifications();
-            assert!(!blk.notify());
-            assert_eq!(bench.notifications(), notifications);
-            drop(tasks);
+    for bench in every_variant(|| BlockModel::patterned(16)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        let mut tasks = hold(&bench, &blk, 4);
+        for sector in 4..8 {
+            tasks.spawn(read(&blk, sector));
+        }
+        assert!(tasks.run().is_empty());
+        bench.disk.set_needs_reset();
+        // No deadline, and no tick: it is a change of the configuration.
+        deliver(&bench.disk, &blk, &signal);
+        assert!(signal.take_config_change());
+        let ended = tasks.run();
+        assert_eq!(ended.len(), 8);
+        for (_, outcome) in ended {
+            let error = outcome.unwrap_err().error;
+            let Error::NeedsReset { status } = error else {
+                panic!("{error}");
+            };
+            assert!(status.contains(Status::DEVICE_NEEDS_RESET));
+        }
+        // Nor is it notified any more.
+        let notifications = bench.notifications();
+        assert!(!blk.notify());
+        assert_eq!(bench.notifications(), notifications);
+        drop(tasks);
 
-            blk.recover(drop).unwrap();
-            bench.disk.set_completion(Completion::Inline);
-            let mut tasks = Tasks::new();
-            tasks.spawn(blk.flush());
-            assert_eq!(tasks.run().len(), 1);
-        },
-    );
+        blk.recover(drop).unwrap();
+        bench.disk.set_completion(Completion::Inline);
+        let mut tasks = Tasks::new();
+        tasks.spawn(blk.flush());
+        assert_eq!(tasks.run().len(), 1);
+    }
 }
 
 #[test]
 fn a_recovery_ends_what_is_in_flight_and_lets_in_what_waits() {
-    on_every_variant(
-        || BlockModel::patterned(16).id("disk-7"),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<4>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            let mut ids = Tasks::new();
-            bench.disk.set_completion(Completion::Held);
-            ids.spawn(blk.id());
-            assert!(ids.run().is_empty());
-            let mut tasks = hold(bench, &blk, 3);
-            let waits = tasks.spawn(blk.read(9, blk.allocate_buffer(512).unwrap()));
-            assert!(tasks.run().is_empty());
-            // One is answered, which another task has seen, and its own has not looked yet.
-            assert!(bench.disk.release_at(1));
-            deliver(&bench.disk, &blk, &signal);
-            assert!(tasks.poll(waits).is_pending());
-            bench.disk.set_completion(Completion::Inline);
-            let mut reclaimed = Vec::new();
-            let counts = blk.counts();
-            assert_eq!(counts.requests, 4);
-            blk.recover(|request| reclaimed.push(request)).unwrap();
-            assert_eq!(blk.counts(), counts, "a recovery is no new beginning");
-            assert_eq!(reclaimed.len(), 3, "the ID's buffer is the driver's");
-            let answered = reclaimed.iter().filter(|request| request.result.is_ok());
-            assert_eq!(answered.count(), 1);
-            assert!(reclaimed.iter().all(|request| request.buffer.is_some()));
-            for (task, outcome) in tasks.run() {
-                if task == waits {
-                    assert_eq!(outcome.unwrap().as_slice(), patterned(9, 512));
-                    continue;
-                }
-                let BufferError { error, buffer } = outcome.unwrap_err();
-                assert_eq!(error, Error::Request(RequestError::Aborted));
-                assert!(buffer.is_none());
+    for bench in every_variant(|| BlockModel::patterned(16).id("disk-7")) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        let mut ids = Tasks::new();
+        bench.disk.set_completion(Completion::Held);
+        ids.spawn(blk.id());
+        assert!(ids.run().is_empty());
+        let mut tasks = hold(&bench, &blk, 3);
+        let waits = tasks.spawn(read(&blk, 9));
+        assert!(tasks.run().is_empty());
+        // One is answered, which another task has seen, and its own has not looked yet.
+        assert!(bench.disk.release_at(1));
+        deliver(&bench.disk, &blk, &signal);
+        assert!(tasks.poll(waits).is_pending());
+        bench.disk.set_completion(Completion::Inline);
+        let mut reclaimed = Vec::new();
+        let counts = blk.counts();
+        assert_eq!(counts.requests, 4);
+        blk.recover(|request| reclaimed.push(request)).unwrap();
+        assert_eq!(blk.counts(), counts, "a recovery is no new beginning");
+        assert_eq!(reclaimed.len(), 3, "the ID's buffer is the driver's");
+        let answered = reclaimed.iter().filter(|request| request.result.is_ok());
+        assert_eq!(answered.count(), 1);
+        assert!(reclaimed.iter().all(|request| request.buffer.is_some()));
+        for (task, outcome) in tasks.run() {
+            if task == waits {
+                assert_eq!(outcome.unwrap().as_slice(), patterned(9, 512));
+                continue;
             }
-            assert_eq!(tasks.alive(), 0);
-            let (_, id) = ids.run().pop().unwrap();
-            assert_eq!(id.unwrap_err(), Error::Request(RequestError::Aborted));
-            drop(ids);
-            let mut ids = Tasks::new();
-            ids.spawn(blk.id());
-            assert_eq!(ids.run().pop().unwrap().1.unwrap().as_str(), Ok("disk-7"));
-            assert_eq!(blk.counts().requests, 4 + 2);
-        },
-    );
+            let BufferError { error, buffer } = outcome.unwrap_err();
+            assert_eq!(error, Error::Request(RequestError::Aborted));
+            assert!(buffer.is_none());
+        }
+        assert_eq!(tasks.alive(), 0);
+        let (_, id) = ids.run().pop().unwrap();
+        assert_eq!(id.unwrap_err(), Error::Request(RequestError::Aborted));
+        drop(ids);
+        let mut ids = Tasks::new();
+        ids.spawn(blk.id());
+        assert_eq!(ids.run().pop().unwrap().1.unwrap().as_str(), Ok("disk-7"));
+        assert_eq!(blk.counts().requests, 4 + 2);
+    }
 }
 
 #[test]
@@ -190,27 +181,24 @@ fn a_recovery_that_fails_ends_everything() {
 
 #[test]
 fn a_capacity_that_changes_wakes_who_waits_for_that() {
-    on_every_variant(
-        || BlockModel::patterned(16),
-        |bench| {
-            let signal = Signal::new();
-            let mut storage = Storage::<4>::new();
-            let blk = drive(bench, &mut storage, &signal);
-            let mut tasks = Tasks::new();
-            let task = tasks.spawn(async {
-                signal.config_change().await;
-                blk.process_config_change()
-            });
-            assert!(tasks.run().is_empty());
-            bench.disk.change_config(|disk| disk.set_capacity(8));
-            assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
-            assert_eq!(tasks.wakes(task), 1);
-            let (_, change) = tasks.run().pop().unwrap();
-            let change = change.unwrap().unwrap();
-            assert_eq!((change.before_sectors, change.now_sectors), (16, 8));
-            assert_eq!(blk.capabilities().capacity_sectors(), 8);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(16)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        let mut tasks = Tasks::new();
+        let task = tasks.spawn(async {
+            signal.config_change().await;
+            blk.process_config_change()
+        });
+        assert!(tasks.run().is_empty());
+        bench.disk.change_config(|disk| disk.set_capacity(8));
+        assert_eq!(deliver(&bench.disk, &blk, &signal), 1);
+        assert_eq!(tasks.wakes(task), 1);
+        let (_, change) = tasks.run().pop().unwrap();
+        let change = change.unwrap().unwrap();
+        assert_eq!((change.before_sectors, change.now_sectors), (16, 8));
+        assert_eq!(blk.capabilities().capacity_sectors(), 8);
+    }
 }
 
 #[test]
@@ -235,7 +223,4 @@ fn an_interrupt_for_nothing_costs_one_look() {
     bench.disk.release_all();
     deliver(&bench.disk, &blk, &signal);
     assert_eq!(tasks.run().len(), 3);
-    drop(tasks);
-    drop(blk);
-    bench.finish();
 }

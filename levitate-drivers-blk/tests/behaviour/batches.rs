@@ -2,88 +2,82 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Storage, filled, on_every_variant, on_variants_out_of_order, patterned};
+use crate::bench::{Bench, Storage, every_variant, filled, patterned, variants_out_of_order};
 use levitate_drivers_blk::{Error, RequestError, RequestKind, SubmitError};
 use levitate_host::{BlockModel, Completion};
 use levitate_virtio::{Features, Timeout, TimeoutCause};
 
 #[test]
 fn requests_done_out_of_order_are_told_apart() {
-    on_variants_out_of_order(
-        || BlockModel::patterned(64),
-        |bench| {
-            let mut storage = Storage::<8>::new();
-            let mut blk = bench.drive(&mut storage);
-            bench.disk.set_completion(Completion::Held);
-            let tokens: Vec<_> = (0..8)
-                .map(|sector| {
-                    let buffer = filled(&blk, 512, 0);
-                    blk.submit_read(sector * 3, buffer).unwrap()
-                })
-                .collect();
-            assert!(blk.notify());
-            assert_eq!((blk.in_flight(), blk.idle_slots()), (8, 0));
-            assert!(blk.poll().unwrap().is_none());
+    for bench in variants_out_of_order(|| BlockModel::patterned(64)) {
+        let mut storage = Storage::<8>::new();
+        let mut blk = bench.drive(&mut storage);
+        bench.disk.set_completion(Completion::Held);
+        let tokens: Vec<_> = (0..8)
+            .map(|sector| {
+                let buffer = filled(&blk, 512, 0);
+                blk.submit_read(sector * 3, buffer).unwrap()
+            })
+            .collect();
+        assert!(blk.notify());
+        assert_eq!((blk.in_flight(), blk.idle_slots()), (8, 0));
+        assert!(blk.poll().unwrap().is_none());
 
-            for position in [5, 0, 5, 2, 0] {
-                assert!(bench.disk.release_at(position));
-            }
-            // The heads 5, 0, 7, 3, 1 were answered, in this order.
-            for (slot, sector) in [(5, 15), (0, 0), (7, 21), (3, 9), (1, 3)] {
-                let done = blk.poll().unwrap().expect("five requests are done");
-                assert_eq!(done.token, tokens[slot]);
-                assert_eq!((done.kind, done.sector), (RequestKind::Read, sector));
-                assert_eq!(done.result, Ok(()));
-                assert_eq!(done.buffer.unwrap().as_slice(), patterned(sector, 512));
-            }
-            assert!(blk.poll().unwrap().is_none());
-            assert_eq!(bench.disk.release_all(), 3);
-            assert!(blk.take(tokens[0]).unwrap().is_none(), "it was taken");
-            let done = blk.take(tokens[4]).unwrap().unwrap();
-            assert_eq!(done.buffer.unwrap().as_slice(), patterned(12, 512));
-            assert!(blk.take(tokens[4]).unwrap().is_none());
-            assert_eq!(blk.poll().unwrap().unwrap().token, tokens[2]);
-            assert_eq!(blk.poll().unwrap().unwrap().token, tokens[6]);
-            assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 8));
-        },
-    );
+        for position in [5, 0, 5, 2, 0] {
+            assert!(bench.disk.release_at(position));
+        }
+        // The heads 5, 0, 7, 3, 1 were answered, in this order.
+        for (slot, sector) in [(5, 15), (0, 0), (7, 21), (3, 9), (1, 3)] {
+            let done = blk.poll().unwrap().expect("five requests are done");
+            assert_eq!(done.token, tokens[slot]);
+            assert_eq!((done.kind, done.sector), (RequestKind::Read, sector));
+            assert_eq!(done.result, Ok(()));
+            assert_eq!(done.buffer.unwrap().as_slice(), patterned(sector, 512));
+        }
+        assert!(blk.poll().unwrap().is_none());
+        assert_eq!(bench.disk.release_all(), 3);
+        assert!(blk.take(tokens[0]).unwrap().is_none(), "it was taken");
+        let done = blk.take(tokens[4]).unwrap().unwrap();
+        assert_eq!(done.buffer.unwrap().as_slice(), patterned(12, 512));
+        assert!(blk.take(tokens[4]).unwrap().is_none());
+        assert_eq!(blk.poll().unwrap().unwrap().token, tokens[2]);
+        assert_eq!(blk.poll().unwrap().unwrap().token, tokens[6]);
+        assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 8));
+    }
 }
 
 #[test]
 fn a_batch_costs_one_notification_and_no_memory() {
-    on_every_variant(
-        || BlockModel::patterned(64),
-        |bench| {
-            let mut storage = Storage::<16>::new();
-            let mut blk = bench.drive(&mut storage);
-            let mut buffers: Vec<_> = (0..16).map(|byte| filled(&blk, 1024, byte)).collect();
-            let allocated = bench.pool.allocated_so_far();
-            for round in 1..=20 {
-                for (index, buffer) in buffers.drain(..).enumerate() {
-                    blk.submit_write(index as u64 * 2, buffer).unwrap();
-                }
-                assert_eq!(
-                    bench.notifications(),
-                    round - 1,
-                    "submitting does not notify"
-                );
-                assert!(blk.notify());
-                assert!(!blk.notify(), "there is nothing new");
-                assert_eq!(bench.notifications(), round);
-                while let Some(done) = blk.poll().unwrap() {
-                    assert_eq!(done.result, Ok(()));
-                    buffers.push(done.buffer.unwrap());
-                }
-                assert_eq!(buffers.len(), 16);
+    for bench in every_variant(|| BlockModel::patterned(64)) {
+        let mut storage = Storage::<16>::new();
+        let mut blk = bench.drive(&mut storage);
+        let mut buffers: Vec<_> = (0..16).map(|byte| filled(&blk, 1024, byte)).collect();
+        let allocated = bench.pool.allocated_so_far();
+        for round in 1..=20 {
+            for (index, buffer) in buffers.drain(..).enumerate() {
+                blk.submit_write(index as u64 * 2, buffer).unwrap();
             }
-            assert_eq!(bench.pool.allocated_so_far(), allocated);
-            bench.disk.model(|disk| {
-                for (index, pair) in disk.content().chunks(1024).take(16).enumerate() {
-                    assert!(pair.iter().all(|byte| *byte == index as u8));
-                }
-            });
-        },
-    );
+            assert_eq!(
+                bench.notifications(),
+                round - 1,
+                "submitting does not notify"
+            );
+            assert!(blk.notify());
+            assert!(!blk.notify(), "there is nothing new");
+            assert_eq!(bench.notifications(), round);
+            while let Some(done) = blk.poll().unwrap() {
+                assert_eq!(done.result, Ok(()));
+                buffers.push(done.buffer.unwrap());
+            }
+            assert_eq!(buffers.len(), 16);
+        }
+        assert_eq!(bench.pool.allocated_so_far(), allocated);
+        bench.disk.model(|disk| {
+            for (index, pair) in disk.content().chunks(1024).take(16).enumerate() {
+                assert!(pair.iter().all(|byte| *byte == index as u8));
+            }
+        });
+    }
 }
 
 #[test]
@@ -103,8 +97,6 @@ fn a_device_that_looks_by_itself_is_not_notified() {
     bench.disk.look_at(0);
     let done = blk.take(token).unwrap().unwrap();
     assert_eq!(done.buffer.unwrap().as_slice(), patterned(1, 512));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -137,42 +129,37 @@ fn a_request_beyond_the_slots_is_handed_back() {
     let mut data = [0; 512];
     blk.read(2, &mut data).unwrap();
     assert_eq!(data, [0x77; 512]);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
 fn blocking_calls_leave_submitted_requests_alone() {
-    on_variants_out_of_order(
-        || BlockModel::patterned(64),
-        |bench| {
-            let mut storage = Storage::<4>::new();
-            let mut blk = bench.drive(&mut storage);
-            bench.disk.set_completion(Completion::Held);
-            let buffers = [filled(&blk, 512, 0), filled(&blk, 1024, 0)];
-            let [first, second] = buffers;
-            let first = blk.submit_read(10, first).unwrap();
-            let second = blk.submit_read(20, second).unwrap();
-            blk.notify();
-            // The first is answered now; the blocking call finds it done and leaves it.
-            bench.disk.release_one();
-            bench.disk.set_completion(Completion::Inline);
-            let mut data = [0; 512];
-            blk.read(30, &mut data).unwrap();
-            assert_eq!(data[..], patterned(30, 512));
-            blk.write(40, &[1; 512]).unwrap();
-            blk.flush().unwrap();
+    for bench in variants_out_of_order(|| BlockModel::patterned(64)) {
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        bench.disk.set_completion(Completion::Held);
+        let buffers = [filled(&blk, 512, 0), filled(&blk, 1024, 0)];
+        let [first, second] = buffers;
+        let first = blk.submit_read(10, first).unwrap();
+        let second = blk.submit_read(20, second).unwrap();
+        blk.notify();
+        // The first is answered now; the blocking call finds it done and leaves it.
+        bench.disk.release_one();
+        bench.disk.set_completion(Completion::Inline);
+        let mut data = [0; 512];
+        blk.read(30, &mut data).unwrap();
+        assert_eq!(data[..], patterned(30, 512));
+        blk.write(40, &[1; 512]).unwrap();
+        blk.flush().unwrap();
 
-            let done = blk.poll().unwrap().unwrap();
-            assert_eq!(done.token, first);
-            assert_eq!(done.buffer.unwrap().as_slice(), patterned(10, 512));
-            assert!(blk.poll().unwrap().is_none());
-            bench.disk.release_all();
-            let done = blk.poll().unwrap().unwrap();
-            assert_eq!(done.token, second);
-            assert_eq!(done.buffer.unwrap().as_slice(), patterned(20, 1024));
-        },
-    );
+        let done = blk.poll().unwrap().unwrap();
+        assert_eq!(done.token, first);
+        assert_eq!(done.buffer.unwrap().as_slice(), patterned(10, 512));
+        assert!(blk.poll().unwrap().is_none());
+        bench.disk.release_all();
+        let done = blk.poll().unwrap().unwrap();
+        assert_eq!(done.token, second);
+        assert_eq!(done.buffer.unwrap().as_slice(), patterned(20, 1024));
+    }
 }
 
 #[test]
@@ -207,8 +194,6 @@ fn one_of_many_can_be_waited_for() {
     for token in [tokens[2], tokens[0]] {
         assert_eq!(blk.wait(token).unwrap().unwrap().result, Ok(()));
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -226,8 +211,6 @@ fn a_flush_can_be_submitted_like_the_rest() {
     bench
         .disk
         .model(|disk| assert_eq!(disk.durable()[..512], [9; 512]));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -246,8 +229,6 @@ fn an_error_is_that_of_its_request_only() {
         assert_eq!((done.sector, done.result), (sector, result));
         assert!(done.buffer.is_some(), "the buffer comes back in any case");
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -276,7 +257,5 @@ fn there_are_as_many_slots_as_the_queue_has_room_for() {
         for _ in 0..slots {
             assert_eq!(blk.poll().unwrap().unwrap().result, Ok(()));
         }
-        drop(blk);
-        bench.finish();
     }
 }

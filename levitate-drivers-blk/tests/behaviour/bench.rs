@@ -92,53 +92,53 @@ impl Bench {
     pub(crate) fn take_requests(&self) -> Vec<levitate_host::block::BlockRequest> {
         self.disk.model(BlockModel::take_requests)
     }
+}
 
-    /// The driver broke no rule, and all memory is back.
-    pub(crate) fn finish(self) {
-        self.disk.assert_clean();
-        self.pool.assert_no_stray_accesses();
-        self.pool.assert_no_leaks();
+/// The driver broke no rule, and all memory is back.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.disk.assert_clean();
+            self.pool.assert_settled();
+        }
     }
 }
 
-/// Runs `test` over every transport, with and without each of the features of the rings.
-pub(crate) fn on_every_variant(model: impl Fn() -> BlockModel, test: impl Fn(&Bench)) {
-    on_variants_of(&Plug::ALL, model, test);
+/// Benches for every transport, with and without each of the features of the rings.
+pub(crate) fn every_variant(model: impl Fn() -> BlockModel) -> impl Iterator<Item = Bench> {
+    variants_of(&Plug::ALL, model)
 }
 
-/// Runs `test` over these transports, with and without each of the features of the rings.
-pub(crate) fn on_variants_of(
+/// Benches for every transport, with the rings whose requests the device may use in any order.
+pub(crate) fn variants_out_of_order(model: impl Fn() -> BlockModel) -> impl Iterator<Item = Bench> {
+    let is_wanted = |offered: Features| !offered.contains(Features::IN_ORDER);
+    with_rings(&Plug::ALL, is_wanted, model)
+}
+
+/// Benches for these transports, with and without each of the features of the rings.
+pub(crate) fn variants_of(
     plugs: &[Plug],
     model: impl Fn() -> BlockModel,
-    test: impl Fn(&Bench),
-) {
-    on_rings(plugs, |_| true, model, test);
+) -> impl Iterator<Item = Bench> {
+    with_rings(plugs, |_| true, model)
 }
 
-/// Runs `test` over every transport, with the rings whose requests the device may use in any order.
-pub(crate) fn on_variants_out_of_order(model: impl Fn() -> BlockModel, test: impl Fn(&Bench)) {
-    let is_wanted = |offered: Features| !offered.contains(Features::IN_ORDER);
-    on_rings(&Plug::ALL, is_wanted, model, test);
-}
-
-fn on_rings(
+fn with_rings(
     plugs: &[Plug],
     is_wanted: impl Fn(Features) -> bool,
     model: impl Fn() -> BlockModel,
-    test: impl Fn(&Bench),
-) {
-    for plug in plugs.iter().copied() {
-        let rings = rings(plug).into_iter();
-        for (offered, withheld) in rings.filter(|(offered, _)| is_wanted(*offered)) {
-            let bench = Bench::with(plug, model(), |behaviour| {
+) -> impl Iterator<Item = Bench> {
+    let each = plugs
+        .iter()
+        .flat_map(|plug| rings(*plug).into_iter().map(|rings| (*plug, rings)));
+    each.filter(move |(_, (offered, _))| is_wanted(*offered))
+        .map(move |(plug, (offered, withheld))| {
+            println!("{plug:?} with {offered:?}, without {withheld:?}");
+            Bench::with(plug, model(), |behaviour| {
                 behaviour.offer = offered.bits();
                 behaviour.withhold = withheld.bits();
-            });
-            println!("{plug:?} with {offered:?}, without {withheld:?}");
-            test(&bench);
-            bench.finish();
-        }
-    }
+            })
+        })
 }
 
 /// What such a device offers of rings beyond the usual, and what it withholds of that.

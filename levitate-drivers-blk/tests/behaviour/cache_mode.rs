@@ -38,8 +38,6 @@ fn a_switchable_cache_is_switched_and_still_flushed() {
         let mode = CacheMode::Writeback;
         assert_eq!(blk.set_cache_mode(mode), Ok(mode));
         assert!(bench.disk.model(|disk| disk.is_writeback()));
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -47,7 +45,7 @@ fn a_switchable_cache_is_switched_and_still_flushed() {
 fn the_mode_is_read_once_the_features_are_agreed_on() {
     let bench = Bench::new(BlockModel::patterned(8).switchable_cache());
     let mut storage = Storage::<4>::new();
-    let blk = bench.try_drive(&mut storage).unwrap();
+    let _blk = bench.try_drive(&mut storage).unwrap();
     let log = bench.disk.log();
     let is_read = |access: &levitate_host::mmio::Access| {
         access.offset == bench.disk.config_offset() + WRITEBACK
@@ -55,8 +53,6 @@ fn the_mode_is_read_once_the_features_are_agreed_on() {
     let read = log.all().iter().position(is_read).unwrap();
     let agreed = log.position_of_write(0x070, 0xb).unwrap();
     assert!(agreed < read, "§5.2.5.1");
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -73,8 +69,6 @@ fn a_device_that_stays_as_it_was_is_believed() {
         Ok(CacheMode::Writeback)
     );
     assert_eq!(blk.capabilities().cache_mode(), CacheMode::Writeback);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -94,8 +88,6 @@ fn a_cache_that_cannot_be_switched_is_not() {
             assert_eq!(blk.set_cache_mode(wanted), Err(CacheModeError::Fixed));
         }
         assert_eq!(bench.disk.log().all(), [], "no register was touched");
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -114,8 +106,6 @@ fn a_cache_that_no_flush_empties_is_not_believed_in() {
         assert_eq!(blk.set_cache_mode(mode), Err(CacheModeError::Fixed));
         blk.flush().unwrap();
         assert_eq!(bench.disk.log().all(), [], "there is nothing to send");
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -141,7 +131,5 @@ fn a_mode_that_cannot_be_read_back_is_taken_for_writeback() {
                 .disk
                 .behave(|behaviour| behaviour.config_never_still = false);
         }
-        drop(blk);
-        bench.finish();
     }
 }

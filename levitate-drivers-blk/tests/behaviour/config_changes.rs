@@ -31,8 +31,6 @@ fn a_resized_disk_is_seen_after_its_interrupt() {
         bench.disk.change_config(|disk| disk.set_capacity(8));
         assert!(blk.process_config_change().unwrap().is_some());
         blk.read(7, &mut [0; 512]).unwrap();
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -56,8 +54,6 @@ fn a_capacity_that_cannot_be_leaves_the_one_known() {
         Err(InitError::Config(ConfigError::NeverStable { .. }))
     ));
     assert_eq!(blk.capacity_sectors(), 8);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -69,6 +65,4 @@ fn a_recovery_asks_for_the_capacity_too() {
     blk.recover(|_| ()).unwrap();
     assert_eq!(blk.capacity_sectors(), 4);
     assert_eq!(blk.process_config_change(), Ok(None));
-    drop(blk);
-    bench.finish();
 }

@@ -1,6 +1,6 @@
 //! What a device says of itself, and what comes of it when it says something odd.
 
-use crate::bench::{Bench, Storage, on_every_variant};
+use crate::bench::{Bench, Storage, every_variant};
 use levitate_drivers_blk::{Blk, InitError};
 use levitate_host::{BlockModel, MmioDevice, Plug, Version};
 use levitate_virtio::{ConfigError, DeviceType, Features, QueueError};
@@ -27,8 +27,6 @@ fn the_capabilities_are_what_the_device_offers() {
         assert_eq!(capabilities.max_segments(), 4);
         assert_eq!(capabilities.max_segment_bytes(), 8192);
         assert_eq!(capabilities.max_request_bytes(), 4 * 8192);
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -44,7 +42,7 @@ fn of_all_features_there_are_only_the_implemented_are_accepted() {
         behaviour.offer = !(1 << 30 | 1 << 34) | Features::IMPLEMENTED.bits();
     });
     let mut storage = Storage::<4>::new();
-    let blk = bench.drive(&mut storage);
+    let _blk = bench.drive(&mut storage);
     // FLUSH, CONFIG_WCE, WRITE_ZEROES, LIFETIME, SECURE_ERASE; next to ZONED, which is offered, not DISCARD.
     let sizes = 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6;
     let not_here = Features::ANY_LAYOUT | Features::NOTIF_CONFIG_DATA;
@@ -53,8 +51,6 @@ fn of_all_features_there_are_only_the_implemented_are_accepted() {
         bench.disk.negotiated(),
         device_bits | (Features::DEFAULT - not_here).bits()
     );
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -69,8 +65,6 @@ fn a_device_that_offers_nothing_is_driven() {
         blk.write(1, &[0; 512]).unwrap();
         blk.flush().unwrap();
         assert_eq!(blk.block_size_bytes(), 512);
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -90,8 +84,6 @@ fn a_field_whose_feature_is_missing_is_not_read() {
         let mut blk = bench.drive(&mut storage);
         assert_eq!(blk.block_size_bytes(), 512);
         blk.read(0, &mut [0; 512]).unwrap();
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -100,14 +92,12 @@ fn a_feature_the_user_does_not_want_is_not_accepted() {
     let mut bench = Bench::new(BlockModel::patterned(8));
     bench.options.features = Features::empty();
     let mut storage = Storage::<4>::new();
-    let blk = bench.drive(&mut storage);
+    let _blk = bench.drive(&mut storage);
     assert_eq!(
         bench.disk.negotiated(),
         Features::VERSION_1.bits() | 1 << 9,
         "VERSION_1 must be accepted"
     );
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -127,8 +117,6 @@ fn a_capacity_that_changes_between_its_halves_is_read_again() {
                 "{:#x} is neither of them",
                 blk.capacity_sectors()
             );
-            drop(blk);
-            bench.finish();
         }
     }
 }
@@ -146,7 +134,6 @@ fn a_configuration_that_never_holds_still_is_an_error() {
         ));
         let statuses = bench.disk.statuses();
         assert_eq!(statuses.last().unwrap() & FAILED, FAILED);
-        bench.finish();
     }
 }
 
@@ -164,7 +151,6 @@ fn a_configuration_space_without_the_capacity_is_an_error() {
             len_bytes: 4
         }))
     ));
-    bench.finish();
 }
 
 #[test]
@@ -177,8 +163,6 @@ fn a_configuration_space_with_only_the_capacity_is_enough() {
         let mut storage = Storage::<4>::new();
         let blk = bench.drive(&mut storage);
         assert_eq!(blk.capacity_sectors(), 8);
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -192,7 +176,6 @@ fn an_absurd_capacity_is_an_error() {
         bench.try_drive(&mut storage),
         Err(InitError::Capacity { .. })
     ));
-    bench.finish();
 }
 
 #[test]
@@ -203,8 +186,6 @@ fn an_absurd_block_size_is_taken_for_a_sector() {
         let mut blk = bench.drive(&mut storage);
         assert_eq!(blk.block_size_bytes(), 512);
         blk.read(7, &mut [0; 512]).unwrap();
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -216,8 +197,6 @@ fn an_empty_disk_is_one() {
     assert_eq!(blk.capacity_sectors(), 0);
     assert!(blk.read(0, &mut [0; 512]).is_err());
     assert_eq!(blk.id().unwrap().as_str(), Ok("empty"));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -232,7 +211,6 @@ fn another_kind_of_device_is_left_alone() {
         InitError::WrongDevice { found }
     );
     assert_eq!(bench.disk.statuses(), [0_u64; 0]);
-    bench.finish();
 }
 
 #[test]
@@ -268,7 +246,6 @@ fn a_device_without_a_queue_fails_the_initialization() {
         bench.try_drive(&mut storage),
         Err(InitError::Queue(_))
     ));
-    bench.finish();
 }
 
 #[test]
@@ -289,7 +266,6 @@ fn a_queue_without_room_for_a_request_fails_the_initialization() {
         ),
         "{error}"
     );
-    bench.finish();
 }
 
 #[test]
@@ -304,7 +280,6 @@ fn refused_features_fail_the_initialization() {
             levitate_virtio::InitError::FeaturesRefused { .. }
         ))
     ));
-    bench.finish();
 }
 
 #[test]
@@ -315,7 +290,6 @@ fn storage_for_no_request_is_an_error() {
         bench.try_drive(&mut storage).unwrap_err(),
         InitError::Queue(QueueError::Empty)
     );
-    bench.finish();
 }
 
 #[test]
@@ -327,16 +301,11 @@ fn wherever_the_memory_runs_out_nothing_is_kept() {
             bench.pool.fail_allocation_after(failures);
             let mut storage = Storage::<4>::new();
             match bench.try_drive(&mut storage) {
-                Ok(blk) => {
-                    drop(blk);
-                    bench.finish();
-                    break;
-                }
+                Ok(_) => break,
                 Err(InitError::Bounce(_) | InitError::Queue(QueueError::Dma(_))) => {}
                 Err(other) => panic!("{other}"),
             }
             assert_eq!(bench.disk.status() & 0x80, 0x80, "FAILED");
-            bench.finish();
             failures += 1;
         }
         assert_eq!(failures, 3, "bounce buffer, slots and rings");
@@ -345,22 +314,19 @@ fn wherever_the_memory_runs_out_nothing_is_kept() {
 
 #[test]
 fn the_steps_of_the_initialization_are_in_their_order() {
-    on_every_variant(
-        || BlockModel::patterned(8),
-        |bench| {
-            let mut storage = Storage::<4>::new();
-            let blk = bench.try_drive(&mut storage).unwrap();
-            let statuses = bench.disk.statuses();
-            drop(blk);
-            let is_legacy = bench.is_legacy();
-            let expected: &[u64] = if is_legacy {
-                &[0, 1, 3, 7]
-            } else {
-                &[0, 1, 3, 0xb, 0xf]
-            };
-            assert_eq!(statuses, expected);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(8)) {
+        let mut storage = Storage::<4>::new();
+        let blk = bench.try_drive(&mut storage).unwrap();
+        let statuses = bench.disk.statuses();
+        drop(blk);
+        let is_legacy = bench.is_legacy();
+        let expected: &[u64] = if is_legacy {
+            &[0, 1, 3, 7]
+        } else {
+            &[0, 1, 3, 0xb, 0xf]
+        };
+        assert_eq!(statuses, expected);
+    }
 }
 
 #[test]
@@ -373,8 +339,6 @@ fn the_default_options_bring_a_device_up() {
     blk.read(0, &mut data).unwrap();
     assert_eq!(data, crate::bench::patterned(0, 256 * 512));
     assert_eq!(bench.take_requests().len(), 2, "64 KiB each");
-    drop(blk);
-    bench.finish();
     // A second one, to see that the first left nothing behind in its storage.
     let pool = levitate_host::Pool::new();
     let clock = levitate_host::VirtualClock::new();

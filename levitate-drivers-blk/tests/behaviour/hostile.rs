@@ -75,8 +75,6 @@ fn a_used_ring_that_lies_breaks_the_queue_until_recovery() {
                 .unwrap();
             blk.read(1, &mut data).unwrap();
             assert_eq!(data[..], patterned(1, 512));
-            drop(blk);
-            bench.finish();
         }
     }
 }
@@ -111,7 +109,6 @@ fn an_index_that_jumps_may_call_a_read_done_that_is_not() {
     );
     drop(blk);
     drop(returned);
-    bench.finish();
 }
 
 #[test]
@@ -130,8 +127,6 @@ fn a_used_length_beyond_the_buffer_is_a_fault() {
         );
         blk.recover(|_| ()).unwrap();
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -166,8 +161,6 @@ fn what_was_done_before_a_fault_is_still_collected() {
         assert_eq!(request.result, Err(RequestError::Aborted));
         assert!(request.buffer.is_some());
     }
-    drop((reclaimed, blk));
-    bench.finish();
 }
 
 #[test]
@@ -192,8 +185,6 @@ fn a_fault_in_the_answer_to_another_request_does_not_take_the_answer_to_this_one
     blk.read(5, &mut data).unwrap();
     assert_eq!(data[..], patterned(5, 512));
     assert!(matches!(blk.poll(), Err(PollError::Fault(_))));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -205,5 +196,4 @@ fn a_broken_driver_can_be_dropped() {
     blk.write(0, &[0; 512]).unwrap_err();
     drop(blk);
     assert_eq!(bench.disk.status(), 0);
-    bench.finish();
 }

@@ -10,24 +10,25 @@ const FIRST: QueueIndex = QueueIndex::new(0);
 const SECOND: QueueIndex = QueueIndex::new(1);
 const MODERN: [Plug; 3] = [Plug::Mmio(Version::Two), Plug::PciLine, Plug::PciMsix];
 
-/// A disk with two queues that takes a few reads to reset one, with rings of each kind.
-fn on_each_ring(test: impl Fn(&Bench)) {
-    for plug in MODERN {
-        for rings in [
-            Features::empty(),
-            Features::RING_PACKED,
-            Features::RING_PACKED | Features::IN_ORDER,
-        ] {
-            let mut bench = Bench::with(plug, BlockModel::patterned(64).queues(2), |behaviour| {
-                behaviour.offer = (Features::RING_RESET | rings).bits();
-                behaviour.queue_reset_reads = Some(3);
-            });
-            println!("{plug:?} with {rings:?}");
-            want_queue_reset(&mut bench);
-            test(&bench);
-            bench.finish();
-        }
-    }
+/// Disks with two queues that take a few reads to reset one, with rings of each kind.
+fn each_ring() -> impl Iterator<Item = Bench> {
+    let rings = [
+        Features::empty(),
+        Features::RING_PACKED,
+        Features::RING_PACKED | Features::IN_ORDER,
+    ];
+    let each = MODERN
+        .into_iter()
+        .flat_map(move |plug| rings.map(|rings| (plug, rings)));
+    each.map(|(plug, rings)| {
+        println!("{plug:?} with {rings:?}");
+        let mut bench = Bench::with(plug, BlockModel::patterned(64).queues(2), |behaviour| {
+            behaviour.offer = (Features::RING_RESET | rings).bits();
+            behaviour.queue_reset_reads = Some(3);
+        });
+        want_queue_reset(&mut bench);
+        bench
+    })
 }
 
 /// Wants what is not wanted by default: it is for devices that are known to keep the rules of it.
@@ -37,7 +38,7 @@ fn want_queue_reset(bench: &mut Bench) {
 
 #[test]
 fn requests_of_one_queue_come_back_and_those_of_the_other_go_on() {
-    on_each_ring(|bench| {
+    for bench in each_ring() {
         let mut storage = Storage::<4, 1>::new();
         let mut blk = bench.drive(&mut storage);
         let live = bench.pool.live();
@@ -95,13 +96,12 @@ fn requests_of_one_queue_come_back_and_those_of_the_other_go_on() {
                 .unwrap();
             assert_eq!(bench.pool.live(), live, "it does not grow");
         }
-        drop(blk);
-    });
+    }
 }
 
 #[test]
 fn a_queue_that_the_device_broke_is_mended() {
-    on_each_ring(|bench| {
+    for bench in each_ring() {
         let mut storage = Storage::<4, 1>::new();
         let mut blk = bench.drive(&mut storage);
         bench.disk.inject(Fault::UsedIdOutOfRange);
@@ -114,12 +114,12 @@ fn a_queue_that_the_device_broke_is_mended() {
         assert_eq!(data[..], patterned(1, 512));
         drop(blk);
         let _ = bench.disk.take_complaints();
-    });
+    }
 }
 
 #[test]
 fn without_memory_a_further_attempt_helps() {
-    on_each_ring(|bench| {
+    for bench in each_ring() {
         let mut storage = Storage::<4, 1>::new();
         let mut blk = bench.drive(&mut storage);
         bench.disk.set_completion(Completion::Held);
@@ -140,8 +140,7 @@ fn without_memory_a_further_attempt_helps() {
         blk.reset_queue(FIRST, |_| reclaimed += 1).unwrap();
         assert_eq!(reclaimed, 1);
         blk.read(1, &mut [0; 512]).unwrap();
-        drop(blk);
-    });
+    }
 }
 
 #[test]
@@ -192,7 +191,5 @@ fn a_device_that_does_not_reset_its_queue_keeps_what_it_has() {
                 assert_eq!(reclaimed, 1);
             }
         }
-        drop(blk);
-        bench.finish();
     }
 }

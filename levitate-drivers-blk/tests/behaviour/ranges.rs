@@ -1,6 +1,6 @@
 //! Discarding, zeroing and erasing ranges of sectors.
 
-use crate::bench::{Bench, Driver, Storage, on_every_variant, patterned};
+use crate::bench::{Bench, Driver, Storage, every_variant, patterned};
 use levitate_drivers_blk::{Error, RequestError, RequestKind, SubmitError, Unmap};
 use levitate_host::block::{EraseLimits, Kind, SectorRange, ZoneModel, Zoned};
 use levitate_host::{BlockModel, Completion, Fault, Plug, Version};
@@ -70,32 +70,29 @@ fn segments(bench: &Bench, kind: Kind) -> Vec<(u64, u32)> {
 
 #[test]
 fn sectors_are_discarded_zeroed_and_erased() {
-    on_every_variant(
-        || disk(1000),
-        |bench| {
-            let mut storage = Storage::<2>::new();
-            let mut blk = bench.drive(&mut storage);
-            let allocated = bench.pool.allocated_so_far();
-            for (turn, (_, kind, call)) in (1..).zip(CALLS) {
-                let first = turn * 12;
-                call(&mut blk, first, 4).unwrap();
-                assert_eq!(segments(bench, kind), [(first, 4)]);
-                let mut data = [0xff; 6 * 512];
-                blk.read(first - 1, &mut data).unwrap();
-                assert_eq!(data[..512], patterned(first - 1, 512), "before");
-                assert_eq!(data[5 * 512..], patterned(first + 4, 512), "after");
-                if kind != Kind::Discard {
-                    assert_eq!(data[512..5 * 512], [0; 4 * 512]);
-                }
-                let _ = bench.take_requests();
+    for bench in every_variant(|| disk(1000)) {
+        let mut storage = Storage::<2>::new();
+        let mut blk = bench.drive(&mut storage);
+        let allocated = bench.pool.allocated_so_far();
+        for (turn, (_, kind, call)) in (1..).zip(CALLS) {
+            let first = turn * 12;
+            call(&mut blk, first, 4).unwrap();
+            assert_eq!(segments(&bench, kind), [(first, 4)]);
+            let mut data = [0xff; 6 * 512];
+            blk.read(first - 1, &mut data).unwrap();
+            assert_eq!(data[..512], patterned(first - 1, 512), "before");
+            assert_eq!(data[5 * 512..], patterned(first + 4, 512), "after");
+            if kind != Kind::Discard {
+                assert_eq!(data[512..5 * 512], [0; 4 * 512]);
             }
-            assert_eq!(bench.pool.allocated_so_far(), allocated, "no memory");
-            let is_allocated = |sector| bench.disk.model(|disk| disk.is_allocated(sector));
-            assert_eq!(is_allocated(12), Some(false), "discarded");
-            assert_eq!(is_allocated(24), Some(false), "may be deallocated");
-            assert_eq!(is_allocated(36), Some(true), "must not be");
-        },
-    );
+            let _ = bench.take_requests();
+        }
+        assert_eq!(bench.pool.allocated_so_far(), allocated, "no memory");
+        let is_allocated = |sector| bench.disk.model(|disk| disk.is_allocated(sector));
+        assert_eq!(is_allocated(12), Some(false), "discarded");
+        assert_eq!(is_allocated(24), Some(false), "may be deallocated");
+        assert_eq!(is_allocated(36), Some(true), "must not be");
+    }
 }
 
 #[test]
@@ -110,8 +107,6 @@ fn a_longer_range_becomes_several_requests() {
     let cut = [(3, 10), (13, 10), (23, 10)];
     assert_eq!(segments(&bench, Kind::WriteZeroes), cut);
     assert_eq!(blk.capabilities().discard().unwrap().max_sectors(), 10);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -123,8 +118,6 @@ fn a_range_is_of_whole_blocks_however_it_is_cut() {
         call(&mut blk, 8, 24).unwrap();
         assert_eq!(segments(&bench, kind), [(8, 8), (16, 8), (24, 8)]);
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -145,8 +138,6 @@ fn check_flags(bench: &Bench, expected: [u32; 2]) {
         .map(|request| request.ranges[0].flags)
         .collect();
     assert_eq!(flags, expected);
-    drop(blk);
-    bench.disk.assert_clean();
 }
 
 /// Nothing was sent, and `call` says why.
@@ -165,8 +156,6 @@ fn refused(
     }
     assert_eq!(bench.disk.log().all(), [], "no register was touched");
     blk.read(0, &mut [0; 4096]).unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -214,8 +203,6 @@ fn a_range_of_more_requests_than_anybody_waits_for_is_refused() {
         assert_eq!(segments(&bench, kind), [(0, 1)], "one less is sent");
         bench.disk.clear_log();
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -231,8 +218,6 @@ fn no_request_is_longer_than_a_device_that_writes_takes_in_time() {
     ] {
         assert_eq!(limits.unwrap().max_sectors(), (64 << 20) / 512);
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -271,8 +256,6 @@ fn absurd_limits_do_no_harm() {
         let mut blk = bench.drive(&mut storage);
         blk.discard(2, 62).unwrap();
         assert_eq!(segments(&bench, Kind::Discard), [(2, 62)]);
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -284,8 +267,6 @@ fn the_data_fits_where_the_device_limits_its_segments() {
     let mut blk = bench.drive(&mut storage);
     blk.discard(0, 1).unwrap();
     assert_eq!(bench.take_requests()[0].segments, 2, "12 and 4 bytes");
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -297,8 +278,6 @@ fn a_disk_with_zones_is_never_asked_to_discard() {
     assert_eq!(bench.disk.negotiated() & (1 << 13 | 1 << 17), 0);
     assert_eq!(blk.capabilities().discard(), None);
     blk.read(0, &mut [0; 512]).unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -315,8 +294,6 @@ fn a_range_that_fails_fails_as_a_whole_and_the_next_one_works() {
             call(&mut blk, 8, 4).unwrap();
             let _ = bench.take_requests();
         }
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -343,8 +320,6 @@ fn a_late_answer_is_waited_for_by_the_next_call() {
         [Kind::Discard, Kind::WriteZeroes],
         "the second was never sent"
     );
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -361,6 +336,4 @@ fn an_answer_that_proves_nothing_is_an_error() {
         }))
     );
     blk.discard(0, 1).unwrap();
-    drop(blk);
-    bench.finish();
 }

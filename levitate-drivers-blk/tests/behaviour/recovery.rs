@@ -50,8 +50,6 @@ fn recovery_ends_every_request_and_the_device_works_again() {
         blk.read(7, &mut data).unwrap();
         assert_eq!(data[..], patterned(7, 512));
         blk.flush().unwrap();
-        drop((reclaimed, blk));
-        bench.finish();
     }
 }
 
@@ -73,8 +71,6 @@ fn tokens_of_an_earlier_life_name_nothing() {
     assert!(blk.take(old).unwrap().is_none());
     assert!(blk.wait(old).unwrap().is_none());
     assert!(blk.take(new).unwrap().is_some());
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -91,8 +87,6 @@ fn recovery_does_not_grow() {
         assert_eq!(bench.pool.live(), live);
         blk.read(0, &mut [0; 512]).unwrap();
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -104,8 +98,6 @@ fn recovery_sees_what_became_of_the_device() {
     bench.disk.model(|disk| disk.set_capacity(5));
     blk.recover(|_| ()).unwrap();
     assert_eq!(blk.capacity_sectors(), 5);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -130,8 +122,6 @@ fn reset_gives_the_transport_back_for_another_driver() {
     let mut data = [0; 512];
     blk.read(1, &mut data).unwrap();
     assert_eq!(data[..], patterned(1, 512));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -142,8 +132,6 @@ fn a_device_slow_to_reset_is_waited_for() {
     bench.disk.behave(|behaviour| behaviour.reset_reads = 500);
     blk.recover(|_| ()).unwrap();
     blk.read(0, &mut [0; 512]).unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -245,8 +233,6 @@ fn a_device_that_cannot_be_brought_up_again_is_not_running() {
         )))
     ));
     assert!(blk.read(0, &mut [0; 512]).is_err());
-    drop(blk);
-    bench.finish();
 }
 
 #[test]

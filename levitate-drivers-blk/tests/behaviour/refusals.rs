@@ -18,8 +18,6 @@ fn unseen(model: impl Fn() -> BlockModel, test: impl Fn(&mut Driver<'_>)) {
         assert_eq!(bench.disk.log().all(), [], "no register was touched");
         assert!(bench.take_requests().is_empty());
         assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 4));
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -59,8 +57,6 @@ fn the_last_sector_is_not_past_the_end() {
     let mut blk = bench.drive(&mut storage);
     blk.read(SECTORS - 1, &mut [0; 512]).unwrap();
     blk.write(0, &[0; SECTORS as usize * 512]).unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -128,8 +124,6 @@ fn a_read_only_disk_is_read_and_flushed() {
     blk.read(1, &mut data).unwrap();
     assert_eq!(data[..], crate::bench::patterned(1, 512));
     blk.flush().unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]

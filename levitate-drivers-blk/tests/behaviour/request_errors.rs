@@ -1,30 +1,27 @@
 //! What a device answers becomes the error of that request, and the next request works.
 
-use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, every_variant, filled, patterned};
 use levitate_drivers_blk::{Error, RequestError};
 use levitate_host::{BlockModel, Fault, Plug, Version};
 
 #[test]
 fn an_io_error_is_that_of_its_request_and_the_next_one_works() {
-    on_every_variant(
-        || BlockModel::patterned(64),
-        |bench| {
-            bench.disk.model(|disk| disk.fail_sectors(10..12));
-            let mut storage = Storage::<4>::new();
-            let mut blk = bench.drive(&mut storage);
-            let io = Err(Error::Request(RequestError::Io));
-            let mut data = [0x77; 1024];
-            assert_eq!(blk.read(9, &mut data), io);
-            assert_eq!(data, [0x77; 1024], "nothing of a failed read arrives");
-            assert_eq!(blk.write(11, &data), io);
-            blk.read(8, &mut data).unwrap();
-            assert_eq!(data[..], patterned(8, 1024));
-            blk.write(12, &data).unwrap();
-            bench.disk.model(|disk| disk.fail_flushes(1));
-            assert_eq!(blk.flush(), io);
-            assert_eq!(blk.flush(), Ok(()));
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(64)) {
+        bench.disk.model(|disk| disk.fail_sectors(10..12));
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        let io = Err(Error::Request(RequestError::Io));
+        let mut data = [0x77; 1024];
+        assert_eq!(blk.read(9, &mut data), io);
+        assert_eq!(data, [0x77; 1024], "nothing of a failed read arrives");
+        assert_eq!(blk.write(11, &data), io);
+        blk.read(8, &mut data).unwrap();
+        assert_eq!(data[..], patterned(8, 1024));
+        blk.write(12, &data).unwrap();
+        bench.disk.model(|disk| disk.fail_flushes(1));
+        assert_eq!(blk.flush(), io);
+        assert_eq!(blk.flush(), Ok(()));
+    }
 }
 
 #[test]
@@ -36,23 +33,20 @@ fn a_status_outside_the_specification_is_an_error_that_names_it() {
         (0xfe, RequestError::UnknownStatus { status: 0xfe }),
         (0xff, RequestError::NoStatus),
     ] {
-        on_every_variant(
-            || BlockModel::patterned(8),
-            |bench| {
-                let mut storage = Storage::<4>::new();
-                let mut blk = bench.drive(&mut storage);
-                bench.disk.inject_always(Some(Fault::LastByte(status)));
-                let expected = Err(Error::Request(error));
-                let mut data = [0x77; 512];
-                assert_eq!(blk.read(0, &mut data), expected);
-                assert_eq!(data, [0x77; 512]);
-                assert_eq!(blk.write(0, &data), expected);
-                assert_eq!(blk.flush(), expected);
-                assert_eq!(blk.id(), Err(Error::Request(error)));
-                bench.disk.inject_always(None);
-                assert_eq!(blk.read(1, &mut data), Ok(()));
-            },
-        );
+        for bench in every_variant(|| BlockModel::patterned(8)) {
+            let mut storage = Storage::<4>::new();
+            let mut blk = bench.drive(&mut storage);
+            bench.disk.inject_always(Some(Fault::LastByte(status)));
+            let expected = Err(Error::Request(error));
+            let mut data = [0x77; 512];
+            assert_eq!(blk.read(0, &mut data), expected);
+            assert_eq!(data, [0x77; 512]);
+            assert_eq!(blk.write(0, &data), expected);
+            assert_eq!(blk.flush(), expected);
+            assert_eq!(blk.id(), Err(Error::Request(error)));
+            bench.disk.inject_always(None);
+            assert_eq!(blk.read(1, &mut data), Ok(()));
+        }
     }
 }
 
@@ -82,8 +76,6 @@ fn an_answer_that_stops_before_the_status_is_no_success() {
             assert_eq!(outcome, Err(Error::Request(RequestError::NoStatus)));
         }
         blk.read(1, &mut data).unwrap();
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -115,8 +107,6 @@ fn a_success_that_does_not_cover_the_data_is_an_error() {
     bench.disk.inject(Fault::UsedLen(0));
     assert_eq!(blk.flush(), short(1));
     blk.read(0, &mut data).unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -132,8 +122,6 @@ fn an_error_with_a_short_length_is_that_error() {
             Err(Error::Request(RequestError::Io))
         );
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -152,8 +140,6 @@ fn the_length_a_legacy_device_says_means_nothing() {
         blk.flush().unwrap();
         blk.id().unwrap();
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -169,6 +155,4 @@ fn a_failed_request_over_a_buffer_gives_it_back() {
     let buffer = failed.buffer.expect("the device is done with it");
     assert_eq!(buffer.window(), 512..1024);
     blk.write_buffer(3, buffer).unwrap();
-    drop(blk);
-    bench.finish();
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, every_variant, filled, patterned};
 use levitate_drivers_blk::{Error, PollError, RequestError, RequestKind};
 use levitate_hal::DmaBuffer;
 use levitate_host::block::Kind;
@@ -21,41 +21,38 @@ fn queues(bench: &Bench) -> Vec<u16> {
 
 #[test]
 fn requests_come_by_the_queue_they_were_submitted_to() {
-    on_every_variant(
-        || disk(3),
-        |bench| {
-            let mut storage = Storage::<2, 2>::new();
-            let mut blk = bench.drive(&mut storage);
-            assert_eq!((blk.queue_count(), blk.capabilities().num_queues()), (3, 3));
-            let buffers: Vec<_> = (0..3).map(|_| filled(&blk, 512, 0)).collect();
-            let allocated = bench.pool.allocated_so_far();
-            let mut tokens = Vec::new();
-            for ((sector, buffer), mut queue) in (0..).zip(buffers).zip(blk.queues()) {
-                tokens.push(queue.submit_read(sector, buffer).unwrap());
-                assert!(queue.notify(), "each has a notification of its own");
-                assert!(!queue.notify());
-            }
-            assert_eq!(blk.in_flight(), 3);
-            assert_eq!(queues(bench), [0, 1, 2]);
-            for (sector, token) in (0..3_u16).zip(&tokens).rev() {
-                let mut queue = blk.queue(usize::from(sector)).unwrap();
-                assert_eq!(queue.index(), QueueIndex::new(sector));
-                for other in &tokens {
-                    if other != token {
-                        assert!(queue.take(*other).unwrap().is_none(), "of another queue");
-                    }
+    for bench in every_variant(|| disk(3)) {
+        let mut storage = Storage::<2, 2>::new();
+        let mut blk = bench.drive(&mut storage);
+        assert_eq!((blk.queue_count(), blk.capabilities().num_queues()), (3, 3));
+        let buffers: Vec<_> = (0..3).map(|_| filled(&blk, 512, 0)).collect();
+        let allocated = bench.pool.allocated_so_far();
+        let mut tokens = Vec::new();
+        for ((sector, buffer), mut queue) in (0..).zip(buffers).zip(blk.queues()) {
+            tokens.push(queue.submit_read(sector, buffer).unwrap());
+            assert!(queue.notify(), "each has a notification of its own");
+            assert!(!queue.notify());
+        }
+        assert_eq!(blk.in_flight(), 3);
+        assert_eq!(queues(&bench), [0, 1, 2]);
+        for (sector, token) in (0..3_u16).zip(&tokens).rev() {
+            let mut queue = blk.queue(usize::from(sector)).unwrap();
+            assert_eq!(queue.index(), QueueIndex::new(sector));
+            for other in &tokens {
+                if other != token {
+                    assert!(queue.take(*other).unwrap().is_none(), "of another queue");
                 }
-                let done = queue.take(*token).unwrap().unwrap();
-                assert_eq!((done.token, done.result), (*token, Ok(())));
-                assert_eq!(
-                    done.buffer.unwrap().as_slice(),
-                    patterned(sector.into(), 512)
-                );
             }
-            assert_eq!(bench.pool.allocated_so_far(), allocated);
-            assert!(blk.queue(3).is_none());
-        },
-    );
+            let done = queue.take(*token).unwrap().unwrap();
+            assert_eq!((done.token, done.result), (*token, Ok(())));
+            assert_eq!(
+                done.buffer.unwrap().as_slice(),
+                patterned(sector.into(), 512)
+            );
+        }
+        assert_eq!(bench.pool.allocated_so_far(), allocated);
+        assert!(blk.queue(3).is_none());
+    }
 }
 
 #[test]
@@ -82,8 +79,6 @@ fn all_queues_are_polled_as_one() {
         .collect();
     sectors.sort_unstable();
     assert_eq!(sectors, [0, 1, 3]);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -107,8 +102,6 @@ fn a_busy_queue_does_not_keep_the_others_waiting() {
         turns.push(index);
     }
     assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -138,8 +131,6 @@ fn queues_are_used_by_threads_of_their_own() {
         }
     });
     assert_eq!(queues(&bench).len(), 4 * 400);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -160,8 +151,6 @@ fn blocking_calls_take_the_first_queue_and_leave_the_others_alone() {
     let done = blk.wait(token).unwrap().unwrap();
     assert_eq!(done.buffer.unwrap().as_slice(), patterned(9, 512));
     assert!(blk.wait(token).unwrap().is_none());
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -178,8 +167,6 @@ fn a_late_request_of_the_driver_is_not_handed_out_by_its_queue() {
         assert_eq!(queue.in_flight(), 0);
     }
     blk.read(0, &mut [0; 512]).unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -199,8 +186,6 @@ fn a_missed_deadline_names_its_queue() {
         }
         other => panic!("{other:?}"),
     }
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -235,8 +220,6 @@ fn a_recovery_ends_the_requests_of_every_queue() {
         let token = last.submit_read(5, buffer).unwrap();
         last.notify();
         assert_eq!(blk.wait(token).unwrap().unwrap().result, Ok(()));
-        drop(blk);
-        bench.finish();
     }
 }
 
@@ -261,8 +244,6 @@ fn a_queue_that_is_broken_leaves_the_others_usable() {
     ));
     blk.recover(drop).unwrap();
     blk.read(0, &mut [0; 512]).unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -280,8 +261,6 @@ fn one_interrupt_is_for_all_queues() {
         assert_eq!(bench.disk.interrupts_raised(), raised + 1);
     }
     assert!(blk.poll().unwrap().is_some() && blk.poll().unwrap().is_some());
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -299,8 +278,6 @@ fn a_flush_by_any_queue_is_for_the_writes_of_all() {
         .model(|disk| assert_eq!(disk.durable()[3 * 512..4 * 512], [0x5a; 512]));
     let kinds: Vec<_> = bench.take_requests().iter().map(|r| r.kind).collect();
     assert_eq!(kinds, [Kind::Out, Kind::Flush]);
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -327,6 +304,4 @@ fn a_timeout_of_one_queue_is_not_that_of_another() {
     assert!(matches!(blk.wait(tokens[0]), Err(Error::Timeout(_))));
     bench.disk.release_all();
     assert!(blk.wait(tokens[0]).unwrap().is_some());
-    drop(blk);
-    bench.finish();
 }

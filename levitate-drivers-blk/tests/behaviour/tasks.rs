@@ -1,15 +1,12 @@
 //! What an executor and an interrupt controller do, in small: [`Tasks`] and [`deliver`].
 
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 
 use levitate_drivers_blk::{AsyncBlk, BufferError, Signal};
 use levitate_hal::DmaBuffer;
 use levitate_host::any::ModelledTransport;
-use levitate_host::{AnyDevice, BlockModel, Completion, Pool, VirtualClock};
+use levitate_host::{BlockModel, Completion, Pool, Task, VirtualClock};
 
 use crate::bench::{Bench, Disk, Driver, Storage};
 
@@ -27,51 +24,7 @@ pub(crate) fn drive<'s, const N: usize>(
 
 /// Does what the handler of the disk's interrupts does, as often as there is one; returns how often that was.
 pub(crate) fn deliver(disk: &Disk, blk: &AsyncDriver<'_>, signal: &Signal) -> usize {
-    let handle = blk.interrupt().expect("the device is running");
-    let mut count = 0;
-    while disk.is_interrupting() {
-        assert!(!signal.on_interrupt(&handle).is_empty());
-        count += 1;
-    }
-    if let AnyDevice::Pci(disk, true) = disk {
-        for message in disk.take_messages() {
-            assert!(!signal.on_vector(&handle, message.vector).is_empty());
-            count += 1;
-        }
-    }
-    count
-}
-
-/// Counts how often a task was woken, and whether it was since it was polled.
-#[derive(Debug, Default)]
-pub(crate) struct Bell {
-    rung: AtomicUsize,
-    heard: AtomicUsize,
-}
-
-impl Bell {
-    pub(crate) fn times_rung(&self) -> usize {
-        self.rung.load(Ordering::SeqCst)
-    }
-
-    /// Says whether it was rung since it was asked last.
-    fn hear(&self) -> bool {
-        let rung = self.times_rung();
-        self.heard.swap(rung, Ordering::SeqCst) != rung
-    }
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.rung.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-struct Task<'f, R> {
-    /// `None` once it is done, or dropped.
-    future: Option<Pin<Box<dyn Future<Output = R> + 'f>>>,
-    bell: Arc<Bell>,
-    polls: usize,
+    disk.deliver(signal, &blk.interrupt().expect("the device is running"))
 }
 
 /// Tasks that are polled when they are woken, and at first.
@@ -86,14 +39,7 @@ impl<'f, R> Tasks<'f, R> {
 
     /// Adds a task, which is polled with the next `run`; returns its number.
     pub(crate) fn spawn(&mut self, future: impl Future<Output = R> + 'f) -> usize {
-        let bell = Arc::new(Bell::default());
-        // The first poll needs no bell.
-        bell.heard.store(usize::MAX, Ordering::SeqCst);
-        self.tasks.push(Task {
-            future: Some(Box::pin(future)),
-            bell,
-            polls: 0,
-        });
+        self.tasks.push(Task::new(future));
         self.tasks.len() - 1
     }
 
@@ -111,79 +57,66 @@ impl<'f, R> Tasks<'f, R> {
 
     /// Polls each task once that was woken; returns those that are done, with what they came to.
     pub(crate) fn run_once(&mut self) -> Vec<(usize, R)> {
-        let numbers = 0..self.tasks.len();
-        numbers
-            .filter_map(|number| Some((number, self.poll_if_woken(number)?)))
+        let tasks = self.tasks.iter_mut().enumerate();
+        tasks
+            .filter_map(|(number, task)| Some((number, task.poll_if_woken()?)))
             .collect()
     }
 
     fn all_polls(&self) -> usize {
-        self.tasks.iter().map(|task| task.polls).sum()
+        self.tasks.iter().map(Task::polls).sum()
     }
 
     /// Polls a task if it was woken; returns what it came to, if it is done now.
     pub(crate) fn poll_if_woken(&mut self, number: usize) -> Option<R> {
-        let task = &self.tasks[number];
-        if task.future.is_none() || !task.bell.hear() {
-            return None;
-        }
-        match self.poll(number) {
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => None,
-        }
+        self.tasks[number].poll_if_woken()
     }
 
     /// Polls a task, woken or not.
     pub(crate) fn poll(&mut self, number: usize) -> Poll<R> {
-        let task = &mut self.tasks[number];
-        task.polls += 1;
-        let waker = Waker::from(task.bell.clone());
-        let future = task.future.as_mut().expect("the task is not done");
-        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-        if polled.is_ready() {
-            task.future = None;
-        }
-        polled
+        self.tasks[number].poll()
     }
 
     /// Drops the future of a task.
     pub(crate) fn cancel(&mut self, number: usize) {
-        self.tasks[number].future = None;
+        self.tasks[number].cancel();
     }
 
     /// Says whether a task is neither done nor dropped.
     pub(crate) fn is_alive(&self, number: usize) -> bool {
-        self.tasks[number].future.is_some()
+        self.tasks[number].is_alive()
     }
 
     /// Returns how many tasks are neither done nor dropped.
     pub(crate) fn alive(&self) -> usize {
-        self.tasks
-            .iter()
-            .filter(|task| task.future.is_some())
-            .count()
+        self.tasks.iter().filter(|task| task.is_alive()).count()
     }
 
     /// Returns how often a task was woken.
     pub(crate) fn wakes(&self, number: usize) -> usize {
-        self.tasks[number].bell.times_rung()
+        self.tasks[number].wakes()
     }
 
     /// Returns how often a task was polled.
     pub(crate) fn polls(&self, number: usize) -> usize {
-        self.tasks[number].polls
+        self.tasks[number].polls()
     }
 }
 
 /// What a read of a task comes to.
 pub(crate) type Outcome = Result<DmaBuffer<Pool>, BufferError<Pool>>;
 
+/// Reads one sector, into a buffer of its own.
+pub(crate) fn read(blk: &AsyncDriver<'_>, sector: u64) -> impl Future<Output = Outcome> {
+    blk.read(sector, blk.allocate_buffer(512).unwrap())
+}
+
 /// Starts a read of each of the first sectors, which the device keeps.
 pub(crate) fn hold<'f>(bench: &Bench, blk: &'f AsyncDriver<'_>, count: u64) -> Tasks<'f, Outcome> {
     bench.disk.set_completion(Completion::Held);
     let mut tasks = Tasks::new();
     for sector in 0..count {
-        tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+        tasks.spawn(read(blk, sector));
     }
     assert!(tasks.run().is_empty());
     tasks

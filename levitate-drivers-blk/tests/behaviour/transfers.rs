@@ -1,70 +1,61 @@
 //! Blocking calls: what is read is what the disk has, and what is written arrives.
 
-use crate::bench::{Bench, Storage, filled, on_every_variant, patterned};
+use crate::bench::{Bench, Storage, every_variant, filled, patterned};
 use levitate_drivers_blk::CacheMode;
 use levitate_host::BlockModel;
 use levitate_host::block::Kind;
 
 #[test]
 fn a_read_returns_what_the_disk_holds() {
-    on_every_variant(
-        || BlockModel::patterned(64),
-        |bench| {
-            let mut storage = Storage::<4>::new();
-            let mut blk = bench.drive(&mut storage);
-            let mut data = [0; 512];
-            for sector in [0, 1, 31, 63] {
-                blk.read(sector, &mut data).unwrap();
-                assert_eq!(data[..], patterned(sector, 512));
-            }
-            let mut all = vec![0; 64 * 512];
-            blk.read(0, &mut all).unwrap();
-            assert_eq!(all, patterned(0, 64 * 512));
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(64)) {
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        let mut data = [0; 512];
+        for sector in [0, 1, 31, 63] {
+            blk.read(sector, &mut data).unwrap();
+            assert_eq!(data[..], patterned(sector, 512));
+        }
+        let mut all = vec![0; 64 * 512];
+        blk.read(0, &mut all).unwrap();
+        assert_eq!(all, patterned(0, 64 * 512));
+    }
 }
 
 #[test]
 fn a_write_changes_its_sectors_and_no_other() {
-    on_every_variant(
-        || BlockModel::patterned(16),
-        |bench| {
-            let mut storage = Storage::<4>::new();
-            let mut blk = bench.drive(&mut storage);
-            blk.write(3, &[0xab; 1024]).unwrap();
-            let mut back = [0; 1024];
-            blk.read(3, &mut back).unwrap();
-            assert_eq!(back, [0xab; 1024]);
-            bench.disk.model(|disk| {
-                let content = disk.content();
-                assert_eq!(content[..3 * 512], patterned(0, 3 * 512));
-                assert_eq!(content[3 * 512..5 * 512], [0xab; 1024]);
-                assert_eq!(content[5 * 512..], patterned(5, 11 * 512));
-            });
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(16)) {
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        blk.write(3, &[0xab; 1024]).unwrap();
+        let mut back = [0; 1024];
+        blk.read(3, &mut back).unwrap();
+        assert_eq!(back, [0xab; 1024]);
+        bench.disk.model(|disk| {
+            let content = disk.content();
+            assert_eq!(content[..3 * 512], patterned(0, 3 * 512));
+            assert_eq!(content[3 * 512..5 * 512], [0xab; 1024]);
+            assert_eq!(content[5 * 512..], patterned(5, 11 * 512));
+        });
+    }
 }
 
 #[test]
 fn a_write_is_durable_after_a_flush_and_not_before() {
-    on_every_variant(
-        || BlockModel::patterned(8),
-        |bench| {
-            let mut storage = Storage::<4>::new();
-            let mut blk = bench.drive(&mut storage);
-            assert_eq!(blk.capabilities().cache_mode(), CacheMode::Writeback);
-            blk.write(0, &[7; 512]).unwrap();
-            assert_eq!(
-                bench.disk.model(|disk| disk.durable()[..512].to_vec()),
-                patterned(0, 512)
-            );
-            blk.flush().unwrap();
-            assert_eq!(
-                bench.disk.model(|disk| disk.durable()[..512].to_vec()),
-                [7; 512]
-            );
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(8)) {
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        assert_eq!(blk.capabilities().cache_mode(), CacheMode::Writeback);
+        blk.write(0, &[7; 512]).unwrap();
+        assert_eq!(
+            bench.disk.model(|disk| disk.durable()[..512].to_vec()),
+            patterned(0, 512)
+        );
+        blk.flush().unwrap();
+        assert_eq!(
+            bench.disk.model(|disk| disk.durable()[..512].to_vec()),
+            [7; 512]
+        );
+    }
 }
 
 #[test]
@@ -80,8 +71,6 @@ fn without_a_flush_command_nothing_is_sent_and_writes_are_durable() {
     bench
         .disk
         .model(|disk| assert_eq!(disk.durable()[..512], [7; 512]));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -91,16 +80,13 @@ fn the_id_is_what_the_device_says() {
         ("twenty bytes exactly", "twenty bytes exactly"),
         ("", ""),
     ] {
-        on_every_variant(
-            || BlockModel::patterned(8).id(given),
-            |bench| {
-                let mut storage = Storage::<4>::new();
-                let mut blk = bench.drive(&mut storage);
-                // What was read before must not show behind a short one.
-                blk.read(0, &mut [0; 512]).unwrap();
-                assert_eq!(blk.id().unwrap().as_str(), Ok(expected));
-            },
-        );
+        for bench in every_variant(|| BlockModel::patterned(8).id(given)) {
+            let mut storage = Storage::<4>::new();
+            let mut blk = bench.drive(&mut storage);
+            // What was read before must not show behind a short one.
+            blk.read(0, &mut [0; 512]).unwrap();
+            assert_eq!(blk.id().unwrap().as_str(), Ok(expected));
+        }
     }
 }
 
@@ -126,32 +112,27 @@ fn a_slice_longer_than_the_bounce_buffer_goes_piece_by_piece() {
     bench
         .disk
         .model(|disk| assert_eq!(disk.content()[5 * 512..25 * 512], data));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
 fn an_owned_buffer_is_filled_and_written_in_place() {
-    on_every_variant(
-        || BlockModel::patterned(64),
-        |bench| {
-            let mut storage = Storage::<4>::new();
-            let mut blk = bench.drive(&mut storage);
-            let buffer = filled(&blk, 8192, 0);
-            let mut buffer = blk.read_buffer(2, buffer).unwrap();
-            assert_eq!(buffer.as_slice(), patterned(2, 8192));
-            assert_eq!(bench.notifications(), 1, "it fits into one request");
-            buffer.as_mut_slice().fill(0x5a);
-            // A window in the middle, at no particular alignment.
-            buffer.set_window(1000..1000 + 1024).unwrap();
-            let buffer = blk.write_buffer(40, buffer).unwrap();
-            assert_eq!(buffer.window(), 1000..2024);
-            bench.disk.model(|disk| {
-                assert_eq!(disk.content()[40 * 512..42 * 512], [0x5a; 1024]);
-                assert_eq!(disk.content()[42 * 512..], patterned(42, 22 * 512));
-            });
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(64)) {
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        let buffer = filled(&blk, 8192, 0);
+        let mut buffer = blk.read_buffer(2, buffer).unwrap();
+        assert_eq!(buffer.as_slice(), patterned(2, 8192));
+        assert_eq!(bench.notifications(), 1, "it fits into one request");
+        buffer.as_mut_slice().fill(0x5a);
+        // A window in the middle, at no particular alignment.
+        buffer.set_window(1000..1000 + 1024).unwrap();
+        let buffer = blk.write_buffer(40, buffer).unwrap();
+        assert_eq!(buffer.window(), 1000..2024);
+        bench.disk.model(|disk| {
+            assert_eq!(disk.content()[40 * 512..42 * 512], [0x5a; 1024]);
+            assert_eq!(disk.content()[42 * 512..], patterned(42, 22 * 512));
+        });
+    }
 }
 
 #[test]
@@ -163,31 +144,26 @@ fn a_mapped_vector_is_a_buffer_too() {
     let mapped = levitate_hal::Mapped::new(&bench.pool, vec![0_u8; 1024], direction).unwrap();
     let buffer = blk.read_buffer(1, mapped.into()).unwrap();
     assert_eq!(buffer.into_vec().unwrap(), patterned(1, 1024));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
 fn each_request_of_a_blocking_call_costs_one_notification_and_no_memory() {
-    on_every_variant(
-        || BlockModel::patterned(64),
-        |bench| {
-            let mut storage = Storage::<4>::new();
-            let mut blk = bench.drive(&mut storage);
-            let allocated = bench.pool.allocated_so_far();
-            let mapped = bench.pool.mapped_so_far();
-            let mut data = [0; 2048];
-            for round in 0..100 {
-                blk.read(round % 60, &mut data).unwrap();
-                blk.write(round % 60, &data).unwrap();
-                blk.flush().unwrap();
-                blk.id().unwrap();
-            }
-            assert_eq!(bench.notifications(), 400);
-            assert_eq!(bench.pool.allocated_so_far(), allocated);
-            assert_eq!(bench.pool.mapped_so_far(), mapped);
-        },
-    );
+    for bench in every_variant(|| BlockModel::patterned(64)) {
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        let allocated = bench.pool.allocated_so_far();
+        let mapped = bench.pool.mapped_so_far();
+        let mut data = [0; 2048];
+        for round in 0..100 {
+            blk.read(round % 60, &mut data).unwrap();
+            blk.write(round % 60, &data).unwrap();
+            blk.flush().unwrap();
+            blk.id().unwrap();
+        }
+        assert_eq!(bench.notifications(), 400);
+        assert_eq!(bench.pool.allocated_so_far(), allocated);
+        assert_eq!(bench.pool.mapped_so_far(), mapped);
+    }
 }
 
 #[test]
@@ -203,8 +179,6 @@ fn requests_outnumber_the_ring_indices() {
     let served = bench.take_requests();
     assert_eq!(served.len(), 70_000);
     assert!(served.iter().all(|request| request.kind == Kind::In));
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -221,7 +195,6 @@ fn a_driver_may_move_to_another_thread() {
             assert_eq!(done.buffer.unwrap().as_slice(), patterned(3, 512));
         });
     });
-    bench.finish();
 }
 
 #[test]
@@ -235,8 +208,6 @@ fn the_protocol_counts_in_512_whatever_the_block_size() {
     blk.read(8, &mut data).unwrap();
     assert_eq!(data[..], patterned(8, 8192));
     blk.write(24, &data[..4096]).unwrap();
-    drop(blk);
-    bench.finish();
 }
 
 #[test]
@@ -258,5 +229,4 @@ fn a_long_transfer_is_split_between_blocks() {
         .disk
         .model(|model| model.requests().iter().map(|one| one.sector).collect());
     assert_eq!(sectors, [0, 16, 32, 48]);
-    bench.finish();
 }

@@ -348,6 +348,11 @@ impl State {
         }
     }
 
+    /// Says what a test should fail for in the end, if anything.
+    pub(crate) fn last_complaint(&self) -> Option<String> {
+        self.complaint(!self.allow_leaks)
+    }
+
     /// Says in words what a test should fail for, if anything.
     pub(crate) fn complaint(&self, leaks_matter: bool) -> Option<String> {
         let mut lines: Vec<String> = self.misuses.iter().map(ToString::to_string).collect();
