@@ -25,7 +25,6 @@ mod resize;
 mod rig;
 mod screens;
 mod silence;
-mod tasks;
 mod threads;
 mod timeouts;
 mod unanswered;

@@ -55,8 +55,6 @@ fn a_picture_is_the_same_on_every_platform() {
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         scenario(&rig, &mut gpu).unwrap();
-        drop(gpu);
-        rig.assert_tidy();
     }
 }
 
@@ -85,7 +83,6 @@ fn fail_each_allocation(plug: Plug) {
                 Ok(()) => false,
             },
         };
-        rig.assert_tidy();
         if !was_refused {
             break;
         }

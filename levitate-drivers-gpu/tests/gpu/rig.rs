@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levitate_drivers_gpu::{Chunk, Gpu, GpuStorage, InitError, Options};
+use levitate_drivers_gpu::{Chunk, Framebuffer, Gpu, GpuStorage, InitError, Options};
 use levitate_host::any::ModelledTransport;
 use levitate_host::device::DeviceModel;
 use levitate_host::gpu::{Command, GpuRequest};
@@ -71,6 +71,18 @@ impl Rig {
     /// A device with one screen.
     pub(crate) fn new(variant: impl Into<Variant>, width: u32, height: u32) -> Self {
         Self::plug(display(width, height), variant, |_| ())
+    }
+
+    /// A driver, and a black picture of 64 times 48 pixels that is on the first screen.
+    pub(crate) fn shown<'s>(
+        &self,
+        storage: &'s mut GpuStorage<Pool>,
+        chunks: &'s mut [Chunk<Pool>],
+    ) -> (TestGpu<'s>, Framebuffer<'s, Pool>) {
+        let mut gpu = self.gpu(storage);
+        let mut picture = gpu.create_framebuffer(0, 64, 48, chunks).expect("made");
+        gpu.present(&mut picture).expect("presented");
+        (gpu, picture)
     }
 
     /// What the first screen shows.
@@ -172,12 +184,15 @@ impl<M: DeviceModel> Rig<M> {
         self.device.clear_log();
         count
     }
+}
 
-    /// Checks that nothing is left over, and that both sides kept the rules.
-    pub(crate) fn assert_tidy(&self) {
-        self.device.assert_clean();
-        self.pool.assert_no_stray_accesses();
-        self.pool.assert_no_leaks();
+/// Nothing is left over, and both sides kept the rules.
+impl<M: DeviceModel> Drop for Rig<M> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.device.assert_clean();
+            self.pool.assert_settled();
+        }
     }
 }
 
