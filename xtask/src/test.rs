@@ -5,6 +5,7 @@ pub(crate) mod counted;
 mod fuzzing;
 mod host;
 mod instructions;
+pub(crate) mod options;
 mod ordering;
 mod tally;
 mod targets;
@@ -13,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::cli::{Part, TestOptions};
 use crate::platform::Arch;
 use crate::progress::seconds;
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::Target;
 use crate::{behaviour, build, coverage, interrupt, sanitize};
+use options::{Part, TestOptions};
 pub(crate) use tally::Tally;
 
 /// How much is run of what takes long.

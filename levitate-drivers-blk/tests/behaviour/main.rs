@@ -14,6 +14,7 @@ mod bench;
 mod tasks;
 
 mod async_calls;
+mod async_costs;
 mod async_deadlines;
 mod async_drops;
 mod async_races;

@@ -17,6 +17,7 @@ mod program;
 mod screen;
 mod storage;
 
+mod agreements;
 mod example;
 mod impostors;
 mod pictures;
