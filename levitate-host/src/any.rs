@@ -11,7 +11,7 @@ use levitate_virtio::{AnyTransport, Interrupt, MmioTransport, PciTransport, Sign
 
 use crate::clock::VirtualClock;
 use crate::device::{Behaviour, DeviceModel};
-use crate::dma::Pool;
+use crate::dma::{Policy, Pool};
 use crate::mmio::{MmioDevice, Version};
 use crate::pci::{PciDevice, PciRegion};
 
@@ -40,6 +40,20 @@ impl Plug {
         Self::Mmio(Version::One),
         Self::Mmio(Version::Two),
         Self::PciLine,
+    ];
+
+    /// The policies of memory under which a device of each transport can be reached.
+    ///
+    /// A page number of version 1 is too short for the CPU addresses of a process.
+    pub const UNDER_POLICIES: [(Policy, Self); 8] = [
+        (Policy::Identity, Self::Mmio(Version::Two)),
+        (Policy::Identity, Self::PciMsix),
+        (Policy::Bounce, Self::Mmio(Version::One)),
+        (Policy::Bounce, Self::Mmio(Version::Two)),
+        (Policy::Bounce, Self::PciLine),
+        (Policy::Iommu, Self::Mmio(Version::One)),
+        (Policy::Iommu, Self::Mmio(Version::Two)),
+        (Policy::Iommu, Self::PciMsix),
     ];
 }
 

@@ -2,6 +2,7 @@
 
 mod area;
 mod chain;
+mod descriptor;
 mod error;
 mod packed;
 mod request;
@@ -22,8 +23,8 @@ pub(crate) use request::scatter;
 use split::SplitQueue;
 pub(crate) use used::Used;
 
-/// Bytes of a descriptor.
-const DESCRIPTOR_BYTES: u64 = 16;
+/// Bytes of a descriptor, as addresses count them.
+const DESCRIPTOR_BYTES: u64 = descriptor::DESCRIPTOR_LEN as u64;
 /// As many bytes as no part of a virtqueue has.
 const PART_LIMIT_BYTES: u64 = 1 << 20;
 

@@ -8,20 +8,6 @@ use crate::bench::{Bench, Driver, Storage, patterned};
 
 const SECTORS: usize = 64;
 
-/// The policies under which a disk of each transport can be reached.
-///
-/// A page number of version 1 is too short for the CPU addresses of a process.
-const EVERYWHERE: [(Policy, Plug); 8] = [
-    (Policy::Identity, Plug::Mmio(Version::Two)),
-    (Policy::Identity, Plug::PciMsix),
-    (Policy::Bounce, Plug::Mmio(Version::One)),
-    (Policy::Bounce, Plug::Mmio(Version::Two)),
-    (Policy::Bounce, Plug::PciLine),
-    (Policy::Iommu, Plug::Mmio(Version::One)),
-    (Policy::Iommu, Plug::Mmio(Version::Two)),
-    (Policy::Iommu, Plug::PciMsix),
-];
-
 fn bench(policy: Policy, plug: Plug) -> Bench {
     let pool = Pool::builder().policy(policy).exact_alignment().build();
     Bench::on(pool, plug, BlockModel::patterned(SECTORS), |_| {})
@@ -70,7 +56,7 @@ fn scenario(bench: &Bench, blk: &mut Driver<'_>) {
 
 #[test]
 fn a_disk_works_the_same_on_every_platform() {
-    for (policy, plug) in EVERYWHERE {
+    for (policy, plug) in Plug::UNDER_POLICIES {
         println!("{policy:?}, {plug:?}");
         let bench = bench(policy, plug);
         let mut storage = Storage::<8>::new();

@@ -4,24 +4,10 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{Error, GpuStorage};
-use levitate_host::{Plug, Policy, Pool, Version};
+use levitate_host::{Plug, Policy, Pool};
 
 use crate::picture::{Picture, card};
 use crate::rig::{Rig, TestGpu, chunks, display};
-
-/// The policies under which a display of each transport can be reached.
-///
-/// A page number of version 1 is too short for the CPU addresses of a process.
-const EVERYWHERE: [(Policy, Plug); 8] = [
-    (Policy::Identity, Plug::Mmio(Version::Two)),
-    (Policy::Identity, Plug::PciMsix),
-    (Policy::Bounce, Plug::Mmio(Version::One)),
-    (Policy::Bounce, Plug::Mmio(Version::Two)),
-    (Policy::Bounce, Plug::PciLine),
-    (Policy::Iommu, Plug::Mmio(Version::One)),
-    (Policy::Iommu, Plug::Mmio(Version::Two)),
-    (Policy::Iommu, Plug::PciMsix),
-];
 
 fn rig(policy: Policy, plug: Plug) -> Rig {
     let pool = Pool::builder().policy(policy).exact_alignment().build();
@@ -49,7 +35,7 @@ fn scenario(rig: &Rig, gpu: &mut TestGpu<'_>) -> Result<(), Error> {
 
 #[test]
 fn a_picture_is_the_same_on_every_platform() {
-    for (policy, plug) in EVERYWHERE {
+    for (policy, plug) in Plug::UNDER_POLICIES {
         println!("{policy:?}, {plug:?}");
         let rig = rig(policy, plug);
         let mut storage = GpuStorage::<_>::new();

@@ -1,51 +1,10 @@
 //! A chain of a split virtqueue, followed and checked once (§2.7.5): [`walk`].
 
+use super::super::descriptor::{INDIRECT, NEXT, WRITE, fields};
 use super::super::{Buffer, Chain, DESCRIPTOR_BYTES, RingError, RingFeatures};
 use super::SplitQueue;
 use crate::device::Violations;
-use crate::dma::{DeviceMemory, StrayAccess};
-
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
-const INDIRECT: u16 = 4;
-
-struct Descriptor {
-    addr: u64,
-    len_bytes: u32,
-    flags: u16,
-    next: u16,
-}
-
-impl Descriptor {
-    fn read(table: u64, index: u16, memory: &DeviceMemory) -> Result<Self, StrayAccess> {
-        let bytes =
-            memory.read_array::<16>(table.saturating_add(DESCRIPTOR_BYTES * u64::from(index)))?;
-        let [
-            a0,
-            a1,
-            a2,
-            a3,
-            a4,
-            a5,
-            a6,
-            a7,
-            l0,
-            l1,
-            l2,
-            l3,
-            f0,
-            f1,
-            n0,
-            n1,
-        ] = bytes;
-        Ok(Self {
-            addr: u64::from_le_bytes([a0, a1, a2, a3, a4, a5, a6, a7]),
-            len_bytes: u32::from_le_bytes([l0, l1, l2, l3]),
-            flags: u16::from_le_bytes([f0, f1]),
-            next: u16::from_le_bytes([n0, n1]),
-        })
-    }
-}
+use crate::dma::DeviceMemory;
 
 /// Follows the chain that begins at `head`.
 pub(super) fn walk(
@@ -73,12 +32,8 @@ pub(super) fn walk(
                 table: table_entries,
             });
         }
-        let Descriptor {
-            addr,
-            len_bytes,
-            flags,
-            next,
-        } = Descriptor::read(table, index, memory)?;
+        let at = table.saturating_add(DESCRIPTOR_BYTES * u64::from(index));
+        let (addr, len_bytes, flags, next) = fields(memory.read_array(at)?);
         if flags & INDIRECT != 0 {
             check_indirect(index, flags, &chain, features, violations)?;
             if len_bytes == 0 || u64::from(len_bytes) % DESCRIPTOR_BYTES != 0 {
