@@ -9,7 +9,7 @@
 //! - `memory_map`: maps what the machine has, and no more;
 //! - `power`: ends the machine, with an exit status if there is somebody to tell;
 //! - `uart`: the serial port;
-//! - `vector_registers`: a test of what an interrupt must leave alone.
+//! - `vector_registers`: the CPU's part of a test of what an interrupt must leave alone.
 
 #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 compile_error!("the kernel runs on aarch64 and x86_64: build it with `cargo xtask build`");

@@ -8,6 +8,7 @@ mod block;
 mod causes;
 mod display;
 mod machine;
+mod vector_registers;
 
 use core::fmt::{self, Write};
 use core::time::Duration;

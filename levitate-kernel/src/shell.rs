@@ -5,6 +5,8 @@ mod number;
 mod table;
 mod words;
 
+use core::fmt;
+
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::primitives::Rectangle;
 
@@ -97,6 +99,13 @@ pub struct Sectors {
     pub first: u64,
     /// How many.
     pub count: u64,
+}
+
+impl fmt::Display for Sectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.first.saturating_add(self.count.saturating_sub(1));
+        write!(f, "sectors {} to {last}", self.first)
+    }
 }
 
 /// Reads one line. A blank one is no command (`None`).

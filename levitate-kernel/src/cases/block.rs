@@ -121,34 +121,16 @@ fn reads_the_same_twice(disk: &mut dyn BlockDevice) -> Result {
 }
 
 fn writes_and_restores(disk: &mut dyn BlockDevice) -> Result {
-    let info = disk.info();
-    if info.is_read_only {
-        return Err(Outcome::skipped(format_args!("the disk is read-only")));
-    }
-    let count = whole_blocks(disk, SCRATCH_SECTORS);
-    let first = whole_blocks(disk, u64::MAX) - count;
-    let mut original = sectors(count);
-    disk.read(first, &mut original).map_err(driver)?;
-    let pattern: Vec<u8> = (0..original.len())
-        .map(|index| original[index] ^ (index as u8).wrapping_mul(31) ^ (index >> 8) as u8 ^ 0x96)
-        .collect();
-    let written = disk.write(first, &pattern).map_err(driver);
-    let mut found = sectors(count);
-    let read = disk.read(first, &mut found).map_err(driver);
-    // Whatever became of the pattern: a write that failed may have written a part of it.
-    let restored = disk.write(first, &original);
-    let flushed = disk.flush();
-    restored.and(flushed).map_err(|error| {
-        Outcome::failed(format_args!(
-            "what was there before is not restored: {error}"
-        ))
-    })?;
-    written?;
-    read?;
-    ensure!(found == pattern, "what was read is not what was written");
-    disk.read(first, &mut found).map_err(driver)?;
-    ensure!(found == original, "what was there before was not restored");
-    Ok(())
+    with_scratch(disk, |disk, first, count| {
+        let mut found = sectors(count);
+        let pattern: Vec<u8> = (0..found.len())
+            .map(|index| (index as u8).wrapping_mul(31) ^ (index >> 8) as u8 ^ 0x96)
+            .collect();
+        disk.write(first, &pattern).map_err(driver)?;
+        disk.read(first, &mut found).map_err(driver)?;
+        ensure!(found == pattern, "what was read is not what was written");
+        Ok(())
+    })
 }
 
 fn zeroes_and_restores(disk: &mut dyn BlockDevice) -> Result {

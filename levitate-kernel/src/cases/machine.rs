@@ -9,9 +9,8 @@ use core::ops::Range;
 use levitate_hal::{Clock, Deadline, Direction, DmaError, DmaRegion, Mapped};
 use levitate_kernel::selftest::{Case, Outcome};
 
-use super::{Result, ensure, wait_until};
-use crate::arch::{DEVICE_MEMORY, interrupt_controller, vector_registers};
-use crate::interrupts::InterruptError;
+use super::{Result, ensure, vector_registers, wait_until};
+use crate::arch::{DEVICE_MEMORY, interrupt_controller};
 use crate::lock::Mutex;
 use crate::memory::frames::Frames;
 use crate::memory::{MemoryError, frames, heap};
@@ -31,7 +30,7 @@ pub(super) const CASES: &[Case<()>] = &[
     case!("clock-advances", clock_advances),
     case!("timer-interrupts", timer_interrupts),
     case!("lock-masks-interrupts", lock_masks_interrupts),
-    case!("interrupts-keep-registers", interrupts_keep_registers),
+    case!("interrupts-keep-registers", vector_registers::are_kept),
     case!("uart-answers", uart_answers),
     case!("uart-interrupts", uart_interrupts),
     case!("messages-interrupt", messages::interrupt),
@@ -88,26 +87,6 @@ fn lock_masks_interrupts() -> Result {
         "{ticks_meanwhile} interrupts while a lock was held"
     );
     wait_for_tick()
-}
-
-fn interrupts_keep_registers() -> Result {
-    let line = interrupt_controller::UNUSED_LINE;
-    let overwrite = || {
-        vector_registers::overwrite();
-        true
-    };
-    match interrupts::handle(line, overwrite) {
-        // It has been there since the test ran before.
-        Ok(()) | Err(InterruptError::Taken { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    for turn in 0..10 {
-        ensure!(
-            vector_registers::survive_interrupt(line.number),
-            "interrupt {turn} changed vector registers of the code it interrupted, or did not come"
-        );
-    }
-    Ok(())
 }
 
 fn uart_answers() -> Result {

@@ -78,12 +78,7 @@ pub(super) fn write(
             .write(first, &buffer[..count as usize * SECTOR_BYTES])?;
     }
     disk.device.flush()?;
-    writeln!(
-        out,
-        "wrote sectors {} to {} of disk {number} and flushed it",
-        sectors.first,
-        sectors.first + sectors.count - 1
-    )?;
+    writeln!(out, "wrote {sectors} of disk {number} and flushed it")?;
     Ok(())
 }
 
@@ -97,12 +92,7 @@ pub(super) fn discard(
     let disk = one(devices, number)?;
     check(disk, sectors)?;
     disk.device.discard(sectors.first, sectors.count)?;
-    writeln!(
-        out,
-        "discarded sectors {} to {} of disk {number}",
-        sectors.first,
-        sectors.first + sectors.count - 1
-    )?;
+    writeln!(out, "discarded {sectors} of disk {number}")?;
     Ok(())
 }
 
@@ -117,12 +107,7 @@ pub(super) fn zero(
     check(disk, sectors)?;
     disk.device.write_zeroes(sectors.first, sectors.count)?;
     disk.device.flush()?;
-    writeln!(
-        out,
-        "zeroed sectors {} to {} of disk {number} and flushed it",
-        sectors.first,
-        sectors.first + sectors.count - 1
-    )?;
+    writeln!(out, "zeroed {sectors} of disk {number} and flushed it")?;
     Ok(())
 }
 

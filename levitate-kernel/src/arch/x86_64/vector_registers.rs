@@ -5,16 +5,12 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::{interrupt_controller, masking};
-
 /// What the registers are filled with, each a little different: its number is added to the first byte of all of them.
 const PATTERN: u64 = 0x0123_4567_89ab_cd00;
 /// How often it is looked whether the interrupt came; a million is a second on a busy machine.
 const TURNS: u64 = 100_000_000;
 
-static HANDLED: AtomicU64 = AtomicU64::new(0);
-
-/// Overwrites every vector register; to be called by the handler of the interrupt.
+/// Overwrites every vector register.
 pub(crate) fn overwrite() {
     // SAFETY: no memory is touched, and the compiler keeps nothing in these registers for this target.
     unsafe {
@@ -25,15 +21,11 @@ pub(crate) fn overwrite() {
             options(nomem, nostack, preserves_flags),
         );
     }
-    // Relaxed: a count, which orders nothing.
-    HANDLED.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Fills the vector registers, has the line `number` interrupt, and returns whether its handler ran and they are unharmed.
-pub(crate) fn survive_interrupt(number: u32) -> bool {
-    let before_masking = masking::mask();
-    interrupt_controller::make_pending(number);
-    let before = HANDLED.load(Ordering::Relaxed);
+/// Fills the vector registers, lets interrupts in until `handled` changes, and returns whether it did and they are unharmed.
+pub(crate) fn outlast(handled: &AtomicU64) -> bool {
+    let before = handled.load(Ordering::Relaxed);
     let differences: u64;
     let turns_left: u64;
     // SAFETY: the handler runs where interrupts are unmasked, as it may anywhere; the flags and every register that changes
@@ -65,7 +57,7 @@ pub(crate) fn survive_interrupt(number: u32) -> bool {
             "or {differences}, {half}",
             ".endr",
             pattern = in(reg) PATTERN,
-            handled = in(reg) HANDLED.as_ptr(),
+            handled = in(reg) handled.as_ptr(),
             before = in(reg) before,
             turns = inout(reg) TURNS => turns_left,
             value = out(reg) _,
@@ -74,6 +66,5 @@ pub(crate) fn survive_interrupt(number: u32) -> bool {
             options(nostack),
         );
     }
-    masking::restore(before_masking);
     turns_left > 0 && differences == 0
 }
