@@ -28,6 +28,18 @@ impl<'f, R> Task<'f, R> {
         }
     }
 
+    /// Makes a task that was polled once, and waits.
+    ///
+    /// # Panics
+    ///
+    /// If it is done at once.
+    #[track_caller]
+    pub fn waiting(future: impl Future<Output = R> + 'f) -> Self {
+        let mut task = Self::new(future);
+        assert!(task.poll().is_pending(), "the task does not wait");
+        task
+    }
+
     /// Polls it, woken or not.
     ///
     /// # Panics

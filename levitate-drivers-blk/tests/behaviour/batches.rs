@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Storage, every_variant, filled, patterned, variants_out_of_order};
+use crate::bench::{
+    Bench, Storage, every_variant, filled, patterned, submit_read, variants_out_of_order,
+};
 use levitate_drivers_blk::{Error, RequestError, RequestKind, SubmitError};
 use levitate_host::{BlockModel, Completion};
 use levitate_virtio::{Features, Timeout, TimeoutCause};
@@ -14,10 +16,7 @@ fn requests_done_out_of_order_are_told_apart() {
         let mut blk = bench.drive(&mut storage);
         bench.disk.set_completion(Completion::Held);
         let tokens: Vec<_> = (0..8)
-            .map(|sector| {
-                let buffer = filled(&blk, 512, 0);
-                blk.submit_read(sector * 3, buffer).unwrap()
-            })
+            .map(|sector| submit_read(&mut blk, sector * 3))
             .collect();
         assert!(blk.notify());
         assert_eq!((blk.in_flight(), blk.idle_slots()), (8, 0));
@@ -90,8 +89,7 @@ fn a_device_that_looks_by_itself_is_not_notified() {
     });
     // It asks to be told of a request that is far away.
     bench.disk.set_available_event(0, 1000);
-    let buffer = filled(&blk, 512, 0);
-    let token = blk.submit_read(1, buffer).unwrap();
+    let token = submit_read(&mut blk, 1);
     assert!(!blk.notify());
     assert_eq!(bench.notifications(), 0);
     bench.disk.look_at(0);
@@ -105,8 +103,7 @@ fn a_request_beyond_the_slots_is_handed_back() {
     let mut storage = Storage::<2>::new();
     let mut blk = bench.drive(&mut storage);
     for sector in 0..2 {
-        let buffer = filled(&blk, 512, 0);
-        blk.submit_read(sector, buffer).unwrap();
+        submit_read(&mut blk, sector);
     }
     let buffer = filled(&blk, 512, 0x77);
     let rejected = blk.submit_write(2, buffer).unwrap_err();
@@ -168,12 +165,7 @@ fn one_of_many_can_be_waited_for() {
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
     bench.disk.set_completion(Completion::Held);
-    let tokens: Vec<_> = (0..3)
-        .map(|sector| {
-            let buffer = filled(&blk, 512, 0);
-            blk.submit_read(sector, buffer).unwrap()
-        })
-        .collect();
+    let tokens: Vec<_> = (0..3).map(|sector| submit_read(&mut blk, sector)).collect();
     blk.notify();
     let disk = bench.disk.clone();
     bench.clock.after(Duration::from_millis(1), move || {
@@ -220,8 +212,7 @@ fn an_error_is_that_of_its_request_only() {
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
     for sector in [3, 4, 5] {
-        let buffer = filled(&blk, 512, 0);
-        blk.submit_read(sector, buffer).unwrap();
+        submit_read(&mut blk, sector);
     }
     blk.notify();
     for (sector, result) in [(3, Ok(())), (4, Err(RequestError::Io)), (5, Ok(()))] {
@@ -250,8 +241,7 @@ fn there_are_as_many_slots_as_the_queue_has_room_for() {
         let mut blk = bench.drive(&mut storage);
         assert_eq!(blk.idle_slots(), slots);
         for _ in 0..slots {
-            let buffer = filled(&blk, 512, 0);
-            blk.submit_read(0, buffer).unwrap();
+            submit_read(&mut blk, 0);
         }
         blk.notify();
         for _ in 0..slots {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levitate_drivers_blk::{Blk, BlkStorage, InitError, Options};
+use levitate_drivers_blk::{Blk, BlkStorage, InitError, Options, Token};
 use levitate_hal::DmaBuffer;
 use levitate_host::any::ModelledTransport;
 use levitate_host::block::pattern;
@@ -178,4 +178,10 @@ pub(crate) fn filled<const MORE: usize>(
         .expect("the pool has room");
     buffer.as_mut_slice().fill(byte);
     buffer
+}
+
+/// Submits a read of one sector.
+pub(crate) fn submit_read<const MORE: usize>(blk: &mut Driver<'_, MORE>, sector: u64) -> Token {
+    let buffer = filled(blk, 512, 0);
+    blk.submit_read(sector, buffer).unwrap()
 }

@@ -1,6 +1,6 @@
 //! A device that breaks the rules of the virtqueue gets an error, nothing of the caller's, and a reset.
 
-use crate::bench::{Bench, Storage, filled, patterned};
+use crate::bench::{Bench, Storage, filled, patterned, submit_read};
 use levitate_drivers_blk::{Error, PollError, RequestError, SubmitError};
 use levitate_host::{BlockModel, Completion, Fault, Plug};
 use levitate_virtio::DeviceFault;
@@ -87,8 +87,7 @@ fn an_index_that_jumps_may_call_a_read_done_that_is_not() {
     let mut blk = bench.drive(&mut storage);
     bench.disk.set_completion(Completion::Held);
     for sector in 0..2 {
-        let buffer = filled(&blk, 512, 0);
-        blk.submit_read(sector, buffer).unwrap();
+        submit_read(&mut blk, sector);
     }
     blk.notify();
     // The one whose chain does not begin with descriptor 0, and then an element that was never written: it names descriptor 0.
@@ -137,8 +136,7 @@ fn what_was_done_before_a_fault_is_still_collected() {
     bench.disk.set_completion(Completion::Held);
     let mut tokens = Vec::new();
     for sector in 0..3 {
-        let buffer = filled(&blk, 512, 0);
-        tokens.push(blk.submit_read(sector, buffer).unwrap());
+        tokens.push(submit_read(&mut blk, sector));
     }
     blk.notify();
     bench.disk.release_one();
@@ -169,8 +167,7 @@ fn a_fault_in_the_answer_to_another_request_does_not_take_the_answer_to_this_one
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
     bench.disk.set_completion(Completion::Held);
-    let buffer = filled(&blk, 512, 0);
-    blk.submit_read(0, buffer).unwrap();
+    submit_read(&mut blk, 0);
     blk.notify();
     // The blocking read is answered first, then the other one wrongly.
     let disk = bench.disk.clone();

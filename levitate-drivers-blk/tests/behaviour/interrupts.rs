@@ -1,6 +1,6 @@
 //! Used buffer notifications: sent when wanted, acknowledged by a handle of its own.
 
-use crate::bench::{Bench, Storage, every_variant, filled, variants_of};
+use crate::bench::{Bench, Storage, every_variant, submit_read, variants_of};
 use levitate_host::{AnyDevice, BlockModel, Plug};
 use levitate_virtio::{Interrupt, InterruptStatus};
 
@@ -26,8 +26,7 @@ fn when_wanted_each_batch_interrupts_until_it_is_acknowledged() {
         blk.set_used_notifications(true);
         assert!(blk.poll().unwrap().is_none());
         for round in 1..=3 {
-            let buffer = filled(&blk, 512, 0);
-            blk.submit_read(0, buffer).unwrap();
+            submit_read(&mut blk, 0);
             blk.notify();
             assert_eq!(bench.disk.interrupts_raised(), round);
             assert!(bench.disk.is_interrupting());
@@ -68,8 +67,7 @@ fn with_msix_each_batch_is_one_message_and_costs_no_register_access_but_the_noti
         blk.set_used_notifications(true);
         assert!(blk.poll().unwrap().is_none());
         for _ in 0..3 {
-            let buffer = filled(&blk, 512, 0);
-            blk.submit_read(0, buffer).unwrap();
+            submit_read(&mut blk, 0);
             bench.disk.clear_log();
             blk.notify();
             let messages = disk.take_messages();

@@ -4,7 +4,7 @@ use levitate_drivers_blk::{Error, RequestError, RequestKind, ResetQueueError};
 use levitate_host::{BlockModel, Completion, Fault, Plug, Version};
 use levitate_virtio::{Features, QueueIndex, QueueResetError, RestartError};
 
-use crate::bench::{Bench, Storage, filled, patterned};
+use crate::bench::{Bench, Storage, filled, patterned, submit_read};
 
 const FIRST: QueueIndex = QueueIndex::new(0);
 const SECOND: QueueIndex = QueueIndex::new(1);
@@ -123,8 +123,7 @@ fn without_memory_a_further_attempt_helps() {
         let mut storage = Storage::<4, 1>::new();
         let mut blk = bench.drive(&mut storage);
         bench.disk.set_completion(Completion::Held);
-        let buffer = filled(&blk, 512, 0);
-        blk.submit_read(1, buffer).unwrap();
+        submit_read(&mut blk, 1);
         blk.notify();
         bench.pool.fail_allocation_after(0);
         let error = blk
@@ -161,8 +160,7 @@ fn a_device_that_does_not_reset_its_queue_keeps_what_it_has() {
         let mut storage = Storage::<2>::new();
         let mut blk = bench.drive(&mut storage);
         bench.disk.set_completion(Completion::Held);
-        let buffer = filled(&blk, 512, 0);
-        let token = blk.submit_read(1, buffer).unwrap();
+        let token = submit_read(&mut blk, 1);
         blk.notify();
         let refused = blk
             .reset_queue(FIRST, |_| panic!("the device has it"))

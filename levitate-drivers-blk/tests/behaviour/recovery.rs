@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Storage, filled, patterned};
+use crate::bench::{Bench, Storage, filled, patterned, submit_read};
 use levitate_drivers_blk::{
     Error, PollError, RecoverError, RequestError, RequestKind, ResetError, SubmitError,
 };
@@ -16,8 +16,7 @@ fn recovery_ends_every_request_and_the_device_works_again() {
         let mut storage = Storage::<4>::new();
         let mut blk = bench.drive(&mut storage);
         bench.disk.set_completion(Completion::Held);
-        let buffer = filled(&blk, 512, 0);
-        let done = blk.submit_read(1, buffer).unwrap();
+        let done = submit_read(&mut blk, 1);
         let buffer = filled(&blk, 1024, 0x42);
         let stuck = blk.submit_write(2, buffer).unwrap();
         blk.notify();
@@ -59,12 +58,10 @@ fn tokens_of_an_earlier_life_name_nothing() {
     let mut storage = Storage::<1>::new();
     let mut blk = bench.drive(&mut storage);
     bench.disk.set_completion(Completion::Held);
-    let buffer = filled(&blk, 512, 0);
-    let old = blk.submit_read(0, buffer).unwrap();
+    let old = submit_read(&mut blk, 0);
     blk.notify();
     blk.recover(|_| ()).unwrap();
-    let buffer = filled(&blk, 512, 0);
-    let new = blk.submit_read(1, buffer).unwrap();
+    let new = submit_read(&mut blk, 1);
     blk.notify();
     bench.disk.release_all();
     assert_ne!(old, new);
@@ -106,8 +103,7 @@ fn reset_gives_the_transport_back_for_another_driver() {
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
     bench.disk.set_completion(Completion::Held);
-    let buffer = filled(&blk, 512, 0);
-    blk.submit_read(0, buffer).unwrap();
+    submit_read(&mut blk, 0);
     blk.notify();
     assert!(blk.read(0, &mut [0; 512]).is_err());
     let mut reclaimed = 0;
@@ -141,8 +137,7 @@ fn a_device_that_never_resets_keeps_what_it_has_and_nothing_else() {
     let mut storage = Storage::<4>::new();
     let mut blk = bench.drive(&mut storage);
     bench.disk.set_completion(Completion::Held);
-    let buffer = filled(&blk, 512, 0);
-    let token = blk.submit_read(0, buffer).unwrap();
+    let token = submit_read(&mut blk, 0);
     blk.notify();
     bench
         .disk

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Storage, filled, patterned};
+use crate::bench::{Bench, Storage, filled, patterned, submit_read};
 use levitate_drivers_blk::{Error, RequestKind};
 use levitate_host::{BlockModel, Completion, Fault, Plug, Version};
 use levitate_virtio::{Features, Status, Timeout, TimeoutCause, Transport};
@@ -170,8 +170,7 @@ fn while_a_request_is_stuck_every_blocking_call_says_so_and_makes_no_other() {
     assert_eq!(bench.disk.waiting().len(), 1);
     assert_eq!(bench.notifications(), 1);
     // Submitted requests need no bounce buffer.
-    let buffer = filled(&blk, 512, 0);
-    let token = blk.submit_read(3, buffer).unwrap();
+    let token = submit_read(&mut blk, 3);
     blk.notify();
     bench.disk.release_at(1);
     let done = blk.take(token).unwrap().unwrap();
@@ -237,8 +236,7 @@ fn dropped_with_requests_in_flight_it_resets_the_device_first() {
         let mut blk = bench.drive(&mut storage);
         completion(Completion::Held)(&bench);
         for sector in 0..3 {
-            let buffer = filled(&blk, 512, 0);
-            blk.submit_read(sector, buffer).unwrap();
+            submit_read(&mut blk, sector);
         }
         blk.notify();
         assert!(blk.write(9, &[0; 512]).is_err());

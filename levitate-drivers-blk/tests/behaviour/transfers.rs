@@ -1,6 +1,6 @@
 //! Blocking calls: what is read is what the disk has, and what is written arrives.
 
-use crate::bench::{Bench, Storage, every_variant, filled, patterned};
+use crate::bench::{Bench, Storage, every_variant, filled, patterned, submit_read};
 use levitate_drivers_blk::CacheMode;
 use levitate_host::BlockModel;
 use levitate_host::block::Kind;
@@ -186,8 +186,7 @@ fn a_driver_may_move_to_another_thread() {
     let bench = Bench::new(BlockModel::patterned(8));
     let mut storage = Storage::<2>::new();
     let mut blk = bench.drive(&mut storage);
-    let buffer = filled(&blk, 512, 0);
-    blk.submit_read(3, buffer).unwrap();
+    submit_read(&mut blk, 3);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             blk.notify();

@@ -26,9 +26,8 @@ fn a_frame_is_seen_with_its_flush_and_done_with_its_answer() {
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(3);
         let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
-        let mut expected = Picture::black(64, 48);
+        let expected = Picture::card(64, 48);
         card(&mut picture).unwrap();
-        card(&mut expected).unwrap();
 
         rig.device.set_completion(Completion::Held);
         let _ = rig.notifications();

@@ -235,8 +235,7 @@ fn of_two_pictures_the_one_that_is_shown_is_seen() {
         gpu.present(&mut b).unwrap();
         rig.visible().assert_same(&Picture::black(64, 48));
         gpu.show(&a).unwrap();
-        let mut expected = Picture::black(64, 48);
-        card(&mut expected).unwrap();
+        let expected = Picture::card(64, 48);
         rig.visible().assert_same(&expected);
         // The one that is not seen goes without a blink.
         gpu.destroy_framebuffer(b).unwrap();

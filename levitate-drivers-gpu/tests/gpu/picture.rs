@@ -26,6 +26,13 @@ impl Picture {
         }
     }
 
+    /// The card of [`card`].
+    pub(crate) fn card(width: u32, height: u32) -> Self {
+        let mut picture = Self::black(width, height);
+        let Ok(()) = card(&mut picture);
+        picture
+    }
+
     /// Checks that both show the same, and names the first pixel where they do not.
     #[track_caller]
     pub(crate) fn assert_same(&self, expected: &Self) {
