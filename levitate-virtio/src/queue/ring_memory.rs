@@ -1,6 +1,6 @@
 //! The memory of a ring, accessed as memory is that a device reads and writes at any time: [`RingMemory`], [`RingPart`].
 
-use core::mem::{ManuallyDrop, size_of};
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use levitate_hal::{Dma, DmaAddr, DmaError, DmaRegion};

@@ -57,8 +57,7 @@ fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
 #[test]
 fn a_token_names_nothing_in_any_later_queue_with_the_same_slots() {
     let rig = Rig::new(Version::Two);
-    rig.device
-        .behave(|behaviour| behaviour.completion = Completion::Held);
+    rig.device.set_completion(Completion::Held);
     let mut slots = slots::<2>();
     let mut earlier = Vec::new();
     // Queues without a request, and with more and with fewer than the one before, come between.
