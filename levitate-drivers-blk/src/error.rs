@@ -122,6 +122,14 @@ pub enum SubmitError {
     /// The virtqueue did not take it.
     #[error(transparent)]
     Queue(#[from] levitate_virtio::SubmitError),
+    /// Every idle slot is set aside for a task that has waited for one, and that has not submitted its request yet.
+    #[error(
+        "request needs a slot, and the {idle_slots} that are idle are set aside for tasks that have waited for them"
+    )]
+    SetAside {
+        /// Slots that are idle.
+        idle_slots: u16,
+    },
     /// The driver's own buffer holds the answer to another task's request, which that task has not taken in time.
     #[error("driver's own buffer holds an answer that its task does not take")]
     OwnBufferInUse,

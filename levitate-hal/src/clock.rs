@@ -72,7 +72,12 @@ impl Deadline {
     /// Sets a deadline `timeout` from now.
     #[must_use]
     pub fn after(clock: &impl Clock, timeout: Duration) -> Self {
-        let start = clock.now();
+        Self::from_instant(clock.now(), timeout)
+    }
+
+    /// Sets a deadline `timeout` from `start`, which was read of the clock before.
+    #[must_use]
+    pub fn from_instant(start: Instant, timeout: Duration) -> Self {
         Self {
             start,
             end: start.after(timeout),

@@ -8,20 +8,21 @@ use levitate_virtio::{Negotiated, QueueCounts, Signal, Token, Transport};
 
 use super::{Blk, CapacityChange};
 use crate::capabilities::{CacheMode, Capabilities};
-use crate::error::{CacheModeError, InitError, RecoverError};
+use crate::error::{CacheModeError, InitError};
 use crate::features::BlkFeatures;
-use crate::request::Reclaimed;
 
 mod calls;
+mod line;
 mod request;
+mod reset;
 mod room;
 mod shared;
 mod submit;
 mod waiting;
 mod wakes;
 
+use line::Line;
 pub use request::Request;
-use room::Waiters;
 use shared::{Place, Shared};
 
 /// A block device whose calls are futures: a task that waits is woken by the device's interrupt, by way of a [`Signal`].
@@ -37,13 +38,15 @@ use shared::{Place, Shared};
 /// A wait ends after the timeout of the [`Options`](crate::Options), and each has one: for room, and for each answer.
 pub struct AsyncBlk<'s, T: Transport, P: Platform, const MORE: usize = 0> {
     shared: RefCell<Shared<'s, T, P, MORE>>,
+    /// Apart from the driver, so that a future can be dropped while that is borrowed by a reset.
+    line: RefCell<Line>,
     signal: &'s Signal,
     next_number: Cell<u64>,
-    /// While it is, the futures that wait are not to touch the driver.
+    /// The device, or its queue, is reset: meanwhile the futures are not to touch the driver.
     is_recovering: Cell<bool>,
 }
 
-/// What was counted of the first queue, since the driver was brought up that an [`AsyncBlk`] was made of; recoveries do not begin it anew.
+/// What was counted of the first queue, since the driver was brought up that an [`AsyncBlk`] was made of; resets do not begin it anew.
 ///
 /// A number that is too large begins anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,13 +69,13 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         Self {
             shared: RefCell::new(Shared {
                 blk,
-                waiters: Waiters::default(),
                 leader: None,
                 needs_reset: None,
-                has_freed: false,
+                told_at: None,
                 past: QueueCounts::default(),
                 idle_polls: 0,
             }),
+            line: RefCell::new(Line::new()),
             signal,
             next_number: Cell::new(0),
             is_recovering: Cell::new(false),
@@ -108,10 +111,11 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         self.shared.borrow().blk.in_flight()
     }
 
-    /// Returns how many more requests can be submitted now.
+    /// Returns how many more requests can be submitted now, besides those that calls have waited for.
     #[must_use]
     pub fn idle_slots(&self) -> u16 {
-        self.shared.borrow().blk.idle_slots()
+        let supply = self.shared.borrow().supply();
+        self.line.borrow().left_of(supply).slots
     }
 
     /// Returns what was counted.
@@ -154,31 +158,6 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         self.shared.borrow_mut().blk.set_cache_mode(mode)
     }
 
-    /// Resets the device and brings it up again: [`Blk::recover`]; waits for it, with the CPU.
-    ///
-    /// The future of each request ends with [`Aborted`](crate::RequestError::Aborted), and `reclaim` is handed its buffer, also if nobody
-    /// waits for the request any more. What was not submitted yet goes on waiting for room, and finds it.
-    /// `reclaim` must not call this driver.
-    ///
-    /// # Errors
-    ///
-    /// [`RecoverError`]; the device is not running then, and every further call says so.
-    pub fn recover(&self, reclaim: impl FnMut(Reclaimed<P::Dma>)) -> Result<(), RecoverError> {
-        self.is_recovering.set(true);
-        self.wake_all(|shared, wakes| shared.take_request_waiters(|_| true, wakes));
-        let mut shared = self.shared.borrow_mut();
-        // The queue that is set up next begins with zeroes.
-        shared.past = shared.queue_counts();
-        let recovered = shared.blk.recover(reclaim);
-        shared.leader = None;
-        shared.needs_reset = None;
-        drop(shared);
-        self.is_recovering.set(false);
-        self.signal.clear();
-        self.wake_all(|shared, wakes| shared.take_waiters(|_| true, wakes));
-        recovered
-    }
-
     fn is_recovering(&self) -> bool {
         self.is_recovering.get()
     }
@@ -195,9 +174,10 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         if self.is_recovering() {
             return;
         }
-        self.stop_waiting(Place::Answer(token));
+        let waiter = self.shared.borrow_mut().replace_waiter(token, None);
+        drop(waiter);
         self.shared.borrow_mut().abandon(token);
-        self.tell_of_room();
+        self.end_wait(Place::Answer(token));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::request::{
 use crate::storage::RequestSlot;
 
 /// The first queue for requests; the only one without `VIRTIO_BLK_F_MQ` (§5.2.2).
-const REQUEST_QUEUE: QueueIndex = QueueIndex::new(0);
+pub(super) const REQUEST_QUEUE: QueueIndex = QueueIndex::new(0);
 
 /// A live device with its queues.
 pub(super) struct Life<'s, T: Transport, D: Dma, const MORE: usize> {

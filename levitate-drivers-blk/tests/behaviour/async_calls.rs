@@ -146,18 +146,14 @@ fn what_does_not_find_room_waits_for_it() {
         let blk = drive(&bench, &mut storage, &signal);
         bench.disk.set_completion(Completion::Held);
         let mut tasks = Tasks::new();
-        // More than have a place to wait for room in.
         for sector in 0..30 {
             tasks.spawn(read(&blk, sector));
         }
         let mut ended = 0;
-        // Those without a place are polled again and again, so not until none is woken.
-        for _ in 0..10_000 {
-            for task in 0..30 {
-                if let Some(outcome) = tasks.poll_if_woken(task) {
-                    assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
-                    ended += 1;
-                }
+        for _ in 0..31 {
+            for (task, outcome) in tasks.run() {
+                assert_eq!(outcome.unwrap().as_slice(), patterned(task as u64, 512));
+                ended += 1;
             }
             assert!(blk.in_flight() <= 2);
             bench.disk.release_one();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use levitate_drivers_blk::{Error, RequestError, Signal};
 use levitate_host::{BlockModel, Completion, Plug, Version};
+use levitate_virtio::Features;
 
 use crate::bench::{Bench, Storage, every_variant, patterned};
 use crate::tasks::{AsyncDriver, Tasks, deliver, drive};
@@ -143,4 +144,36 @@ fn a_waker_may_poll_its_task_before_it_returns() {
     blk.recover(drop).unwrap();
     assert_eq!(eager_tasks(), 0);
     assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 3));
+}
+
+#[test]
+fn a_waker_may_poll_its_task_in_the_middle_of_a_queues_reset() {
+    static SIGNAL: Signal = Signal::new();
+    let mut bench = Bench::with(Version::Two, BlockModel::patterned(64), |behaviour| {
+        behaviour.offer = Features::RING_RESET.bits();
+        behaviour.queue_reset_reads = Some(3);
+        behaviour.completion = Completion::Held;
+    });
+    bench.options.features |= Features::RING_RESET;
+    bench.pool.allow_leaks();
+    let storage = Box::leak(Box::new(Storage::<2>::new()));
+    let blk: &AsyncDriver<'_> = Box::leak(Box::new(drive(&bench, storage, &SIGNAL)));
+    // Two are in flight, whose tasks submit again at once, and two wait for their room.
+    for task in 0..4 {
+        spawn_eager(async move {
+            let first = blk.flush().await;
+            if task < 2 {
+                assert_eq!(first, Err(Error::Request(RequestError::Aborted)));
+                blk.flush().await.unwrap_err();
+            } else {
+                first.unwrap();
+            }
+        });
+    }
+    assert_eq!(eager_tasks(), 4);
+    blk.reset_queue(drop).unwrap();
+    assert_eq!((eager_tasks(), blk.in_flight()), (2, 2));
+    bench.disk.release_all();
+    deliver(&bench.disk, blk, &SIGNAL);
+    assert_eq!((eager_tasks(), blk.idle_slots()), (0, 2));
 }

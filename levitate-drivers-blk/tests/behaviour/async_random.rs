@@ -1,11 +1,11 @@
-//! Tasks that come, are polled and go in any order, between answers, interrupts, ticks and recoveries: all of them end, and rightly.
+//! Tasks that come, are polled and go in any order, between answers, interrupts, ticks and resets: all of them end, and rightly.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use levitate_drivers_blk::{BufferError, Error, RequestError, Signal, SubmitError};
-use levitate_host::{BlockModel, Completion, Plug};
+use levitate_host::{BlockModel, Completion, Plug, Version};
 use levitate_virtio::Features;
 use levitate_virtio::SubmitError::Full;
 use proptest::prelude::*;
@@ -41,6 +41,8 @@ enum Step {
     Tick(u64),
     /// The device is reset.
     Recover,
+    /// The queue is reset.
+    ResetQueue,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -104,21 +106,26 @@ fn check(outcome: Outcome, has_waited: bool, has_recovered: bool) {
     match outcome {
         Ok(()) => {}
         Err(Error::Timeout(_)) if has_waited => {}
-        // It has waited for room that the device made, and others did not take their answers meanwhile.
+        // It has waited for room that the device made, and others did not take their answers or their turns meanwhile.
         Err(Error::Refused(
-            SubmitError::Queue(Full { slots: 3 }) | SubmitError::OwnBufferInUse,
+            SubmitError::Queue(Full { slots: 3 })
+            | SubmitError::OwnBufferInUse
+            | SubmitError::SetAside { .. },
         )) if has_waited => {}
         Err(Error::Request(RequestError::Aborted)) if has_recovered => {}
         Err(error) => panic!("{error}"),
     }
 }
 
-fn play(plug: Plug, withheld: Features, steps: &[Step]) {
+fn play(plug: Plug, (offered, withheld): (Features, Features), steps: &[Step]) {
     let model = BlockModel::patterned(64).id("disk-7");
-    let bench = Bench::with(plug, model, |behaviour| {
+    let mut bench = Bench::with(plug, model, |behaviour| {
+        behaviour.offer = offered.bits();
+        behaviour.queue_reset_reads = Some(3);
         behaviour.withhold = withheld.bits();
         behaviour.completion = Completion::Held;
     });
+    bench.options.features |= offered;
     // Bring-up takes no answer, so nothing holds it.
     let signal = Signal::new();
     let mut storage = Storage::<3>::new();
@@ -163,6 +170,10 @@ fn play(plug: Plug, withheld: Features, steps: &[Step]) {
             }
             Step::Recover => {
                 blk.recover(drop).unwrap();
+                has_recovered = true;
+            }
+            Step::ResetQueue => {
+                blk.reset_queue(drop).unwrap();
                 has_recovered = true;
             }
             step => {
@@ -214,7 +225,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..120),
     ) {
         let withheld = if has_event_index { Features::empty() } else { Features::EVENT_IDX };
-        play(plug, withheld, &steps);
+        play(plug, (Features::empty(), withheld), &steps);
     }
 
     #[test]
@@ -222,6 +233,15 @@ proptest! {
         plug in prop::sample::select(&Plug::ALL[..]),
         steps in prop::collection::vec(prop_oneof![20 => step(), 1 => Just(Step::Recover)], 0..120),
     ) {
-        play(plug, Features::empty(), &steps);
+        play(plug, (Features::empty(), Features::empty()), &steps);
+    }
+
+    #[test]
+    fn resets_of_the_queue_come_between_too(
+        plug in prop::sample::select(&[Plug::Mmio(Version::Two), Plug::PciLine, Plug::PciMsix][..]),
+        rings in prop::sample::select(vec![Features::empty(), Features::RING_PACKED]),
+        steps in prop::collection::vec(prop_oneof![20 => step(), 1 => Just(Step::ResetQueue)], 0..120),
+    ) {
+        play(plug, (Features::RING_RESET | rings, Features::empty()), &steps);
     }
 }

@@ -14,11 +14,14 @@ mod bench;
 mod tasks;
 
 mod async_calls;
+mod async_clock;
 mod async_costs;
 mod async_deadlines;
 mod async_drops;
+mod async_queue_reset;
 mod async_races;
 mod async_random;
+mod async_room;
 mod async_threads;
 mod async_trouble;
 mod batches;

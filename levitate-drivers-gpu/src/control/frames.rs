@@ -76,12 +76,14 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
     /// Asks for the outcome of a frame, which is told once; `None` while it is in flight.
     pub(crate) fn poll_frame(&mut self, serial: u64) -> Result<Option<()>, Error> {
         let (index, deadline) = self.find_frame(serial)?;
-        // Looked at before the queue is: what arrived until now is in time.
-        let is_missed = deadline.is_missed(self.platform.clock());
         self.await_frame(index);
-        let swept = self.sweep();
-        if swept.is_ok() && !is_missed && self.lacks_answers(index) {
-            return Ok(None);
+        let mut swept = self.sweep();
+        if swept.is_ok() && self.lacks_answers(index) {
+            if !deadline.is_missed(self.platform.clock()) {
+                return Ok(None);
+            }
+            // What arrived until the clock was read is in time.
+            swept = self.sweep();
         }
         self.end_frame(index, &deadline, swept).map(Some)
     }

@@ -18,14 +18,18 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
     where
         R: Response + FromBytes + IntoBytes + Immutable,
     {
-        // Looked at before the queue is: what arrived until now is in time.
-        let is_missed = deadline.is_missed(self.platform.clock());
         self.queue.await_together(1);
         self.queue.process()?;
+        if !self.queue.is_done(token) {
+            if !deadline.is_missed(self.platform.clock()) {
+                return Ok(None);
+            }
+            // What arrived until the clock was read is in time.
+            self.queue.process()?;
+        }
         match self.queue.take::<R>(token) {
             Some(completed) => checked(completed).map(Some),
-            None if is_missed => Err(self.timeout::<R>(token, deadline)),
-            None => Ok(None),
+            None => Err(self.timeout::<R>(token, deadline)),
         }
     }
 
@@ -37,16 +41,24 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
         needed: u16,
         deadline: &Deadline,
     ) -> Result<Option<()>, Error> {
-        let is_missed = deadline.is_missed(self.platform.clock());
-        self.queue.await_together(1);
-        self.sweep()?;
-        if self.queue.idle_slots() >= needed {
+        if self.has_room(needed)? {
             return Ok(Some(()));
         }
-        if is_missed {
-            return Err(self.no_room(deadline));
+        if !deadline.is_missed(self.platform.clock()) {
+            return Ok(None);
         }
-        Ok(None)
+        // What arrived until the clock was read is in time.
+        match self.has_room(needed)? {
+            true => Ok(Some(())),
+            false => Err(self.no_room(deadline)),
+        }
+    }
+
+    /// Says whether `needed` commands can be submitted, as [`poll_room`](Self::poll_room) does.
+    pub(crate) fn has_room(&mut self, needed: u16) -> Result<bool, Error> {
+        self.queue.await_together(1);
+        self.sweep()?;
+        Ok(self.queue.idle_slots() >= needed)
     }
 
     /// Reads whether the device has given up; returns its status then.

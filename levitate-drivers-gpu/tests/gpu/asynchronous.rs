@@ -12,12 +12,12 @@ use levitate_virtio::{Status, Timeout, TimeoutCause};
 use crate::picture::{Picture, card};
 use crate::rig::{Platform, Rig, Transport, Variant, chunks, display};
 
-type Driver<'s> = AsyncGpu<'s, Transport<GpuModel>, Platform>;
+pub(crate) type Driver<'s> = AsyncGpu<'s, Transport<GpuModel>, Platform>;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A driver for a task, and a picture that is on the screen.
-fn drive<'s>(
+pub(crate) fn drive<'s>(
     rig: &Rig,
     storage: &'s mut GpuStorage<Pool>,
     signal: &'s Signal,
@@ -29,12 +29,12 @@ fn drive<'s>(
     (AsyncGpu::new(gpu, signal), picture)
 }
 
-fn draw(picture: &mut Framebuffer<'_, Pool>, x: i32) {
+pub(crate) fn draw(picture: &mut Framebuffer<'_, Pool>, x: i32) {
     let spot = Rectangle::new(Point::new(x, 5), Size::new(4, 3));
     picture.fill_solid(&spot, Rgb888::RED).unwrap();
 }
 
-fn answer_all(rig: &Rig) {
+pub(crate) fn answer_all(rig: &Rig) {
     rig.device.set_completion(Completion::Inline);
     rig.device.release_all();
 }

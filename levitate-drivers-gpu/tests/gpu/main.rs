@@ -9,6 +9,7 @@
     reason = "a test may panic"
 )]
 
+mod async_clock;
 mod asynchronous;
 mod bad_answers;
 mod drawing;

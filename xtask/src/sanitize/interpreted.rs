@@ -61,6 +61,13 @@ const INTERPRETED: &[Interpreted] = &[
         detects_leaks: false,
     },
     Interpreted {
+        tests: &["--package", "levitate-drivers-blk", "--lib"],
+        // What has pointers below it.
+        short: &["asynchronous::line::"],
+        left_out: &[],
+        detects_leaks: true,
+    },
+    Interpreted {
         tests: &["--package", "levitate-host", "--lib"],
         short: &[
             "dma::",

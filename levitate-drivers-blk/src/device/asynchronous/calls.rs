@@ -8,7 +8,8 @@ use levitate_virtio::{Data, Transport};
 use zerocopy::IntoBytes;
 
 use super::AsyncBlk;
-use super::room::{Need, Room};
+use super::line::Need;
+use super::room::SetAside;
 use crate::device::blocking::{chunks, restore};
 use crate::device::check::Access;
 use crate::error::{BufferError, Error, Rejected, SubmitError};
@@ -65,8 +66,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         if !self.capabilities().has_flush() {
             return Ok(());
         }
-        Room::new(self, Need::Slot).await?;
-        Ok(self.submit_flush()?.await?.result?)
+        let room = self.room(Need::Slot).await?;
+        Ok(self.submit_flush_into(room)?.await?.result?)
     }
 
     /// Asks the device for its ID, often a serial number (§5.2.6).
@@ -170,13 +171,16 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         mut buffer: DmaBuffer<P::Dma>,
     ) -> Result<DmaBuffer<P::Dma>, BufferError<P::Dma>> {
         restore(&mut buffer, chunk);
-        if let Err(error) = Room::new(self, Need::Slot).await {
-            return Err(BufferError {
-                error,
-                buffer: Some(buffer),
-            });
-        }
-        let request = match self.submit(access, sector, buffer) {
+        let room = match self.room(Need::Slot).await {
+            Ok(room) => room,
+            Err(error) => {
+                return Err(BufferError {
+                    error,
+                    buffer: Some(buffer),
+                });
+            }
+        };
+        let request = match self.submit_into(room, access, sector, buffer) {
             Ok(request) => request,
             Err(Rejected { error, buffer }) => {
                 return Err(BufferError {
@@ -203,33 +207,35 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
     ) -> Result<(), Error> {
         let cuts = self.capabilities().cut(kind, first, sector_count, unmap)?;
         for segment in cuts {
-            Room::new(self, Need::Bounce).await?;
+            let room = self.room(Need::Bounce).await?;
             let mut bounce = self
                 .shared
                 .borrow_mut()
                 .blk
                 .take_bounce(size_of::<RangeSegment>())?;
             bounce.as_mut_slice().copy_from_slice(segment.as_bytes());
-            self.run(kind, Data::Readable(bounce), &mut []).await?;
+            self.run(room, kind, Data::Readable(bounce), &mut [])
+                .await?;
         }
         Ok(())
     }
 
     /// Asks for what the device tells of itself.
     async fn ask(&self, kind: RequestKind, answer: &mut [u8]) -> Result<(), Error> {
-        Room::new(self, Need::Bounce).await?;
+        let room = self.room(Need::Bounce).await?;
         let bounce = self.shared.borrow_mut().blk.take_bounce(answer.len())?;
-        self.run(kind, Data::Writable(bounce), answer).await
+        self.run(room, kind, Data::Writable(bounce), answer).await
     }
 
     /// Makes one request with the driver's own buffer, and copies the beginning of that into `answer`.
     async fn run(
         &self,
+        room: SetAside<'_, 's, T, P, MORE>,
         kind: RequestKind,
         data: Data<DmaBuffer<P::Dma>>,
         answer: &mut [u8],
     ) -> Result<(), Error> {
-        let completion = self.submit_own(kind, data)?.await?;
+        let completion = self.submit_own(room, kind, data)?.await?;
         if completion.result.is_ok()
             && let Some(bounce) = &completion.buffer
         {
@@ -237,8 +243,13 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
                 *to = *from;
             }
         }
-        self.shared.borrow_mut().keep_bounce(completion.buffer);
-        self.tell_of_room();
+        self.keep_bounce(completion.buffer);
         Ok(completion.result?)
+    }
+
+    /// Gives the driver its own buffer back, which a request of its own has returned.
+    pub(super) fn keep_bounce(&self, buffer: Option<DmaBuffer<P::Dma>>) {
+        self.shared.borrow_mut().blk.own.keep_bounce(buffer);
+        self.call_waiting();
     }
 }

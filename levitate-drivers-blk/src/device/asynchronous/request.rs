@@ -10,12 +10,15 @@ use levitate_virtio::{Token, Transport};
 
 use super::AsyncBlk;
 use super::shared::Place;
+use super::waiting::Wait;
 use crate::error::Error;
+use crate::listener::Waiter;
 use crate::request::{Completion, RequestError};
 
 /// A submitted request: the future of its answer.
 ///
-/// The first poll notifies the device of this and all other requests that it was not notified of, and starts the deadline.
+/// The first poll notifies the device of this and all other requests that it was not notified of. The deadline counts from there, or from
+/// the first poll of another request, if none was submitted and no answer taken since.
 /// The answer is a [`Completion`] with the buffer, also if the device did not carry the request out.
 ///
 /// Dropped, or ended by an error, it leaves the request with the device. Nothing dangles: what it carries is the driver's until the device
@@ -25,7 +28,7 @@ use crate::request::{Completion, RequestError};
 /// # Errors
 ///
 /// [`Error::Timeout`] with the reason, [`Error::NeedsReset`] or [`Error::Fault`];
-/// [`RequestError::Aborted`] after [`AsyncBlk::recover`], which was handed the buffer.
+/// [`RequestError::Aborted`] after [`AsyncBlk::recover`] or [`AsyncBlk::reset_queue`], which was handed the buffer.
 #[must_use = "a request whose answer nobody waits for may fail unnoticed"]
 pub struct Request<'b, 's, T: Transport, P: Platform, const MORE: usize = 0> {
     blk: &'b AsyncBlk<'s, T, P, MORE>,
@@ -57,17 +60,32 @@ impl<T: Transport, P: Platform, const MORE: usize> Future for Request<'_, '_, T,
         if this.blk.is_recovering() {
             return Poll::Ready(Err(RequestError::Aborted.into()));
         }
-        let token = this.token;
-        let place = Place::Answer(token);
-        let polled = this
-            .blk
-            .poll_at(place, &mut this.deadline, context.waker(), |shared| {
-                shared.take_answer(token)
-            });
+        let polled = this.blk.poll_wait(this, context.waker());
         if let Poll::Ready(Err(_)) = polled {
-            this.blk.abandon(token);
+            this.blk.abandon(this.token);
         }
         polled
+    }
+}
+
+impl<T: Transport, P: Platform, const MORE: usize> Wait for Request<'_, '_, T, P, MORE> {
+    type Output = Completion<P::Dma>;
+
+    fn place(&self) -> Place {
+        Place::Answer(self.token)
+    }
+
+    fn deadline(&mut self) -> &mut Option<Deadline> {
+        &mut self.deadline
+    }
+
+    fn replace_waiter(&mut self, waiter: Option<Waiter>) -> Option<Waiter> {
+        let mut shared = self.blk.shared.borrow_mut();
+        shared.replace_waiter(self.token, waiter)
+    }
+
+    fn attain(&mut self) -> Option<Result<Self::Output, Error>> {
+        self.blk.shared.borrow_mut().take_answer(self.token)
     }
 }
 

@@ -1,110 +1,130 @@
-//! Waiting until a request can be submitted: [`Room`], and [`Waiters`], who they are.
+//! Waiting until a request can be submitted: [`Room`], and [`SetAside`], what comes of it.
 
-use core::future::Future;
-use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::Poll;
 
 use levitate_hal::{Deadline, Platform};
 use levitate_virtio::Transport;
 
 use super::AsyncBlk;
+use super::line::{Need, Node};
 use super::shared::Place;
-use super::wakes::Wakes;
+use super::waiting::Wait;
 use crate::error::Error;
 use crate::listener::Waiter;
 
-/// How many tasks can wait for room and be told; where there are more, they take turns, and each turn is a poll of all.
-const CAPACITY: usize = 8;
-
-/// What a request needs besides the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
-    /// An idle slot.
-    Slot,
-    /// An idle slot and the driver's own buffer.
-    Bounce,
+impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> {
+    /// Waits until there is room for a request, after all who have waited for longer.
+    ///
+    /// What the request needs is set aside until the outcome is dropped, which is to be after the submission.
+    pub(super) async fn room(&self, need: Need) -> Result<SetAside<'_, 's, T, P, MORE>, Error> {
+        let node = pin!(Node::new());
+        let mut room = Room {
+            blk: self,
+            node,
+            number: self.next_number(),
+            need,
+            deadline: None,
+        };
+        poll_fn(|context| {
+            // While the device is reset, the submission says so.
+            if self.is_recovering() {
+                return Poll::Ready(Ok(SetAside::new(self, need)));
+            }
+            self.poll_wait(&mut room, context.waker())
+        })
+        .await
+    }
 }
 
-/// Waits until there is room for a request; what is submitted before the future of another task runs has it.
-#[derive(Debug)]
-pub(super) struct Room<'b, 's, T: Transport, P: Platform, const MORE: usize> {
+/// A wait for room.
+struct Room<'b, 'n, 's, T: Transport, P: Platform, const MORE: usize> {
     blk: &'b AsyncBlk<'s, T, P, MORE>,
-    need: Need,
+    node: Pin<&'n mut Node>,
     number: u64,
+    need: Need,
     deadline: Option<Deadline>,
 }
 
-impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Room<'b, 's, T, P, MORE> {
-    pub(super) fn new(blk: &'b AsyncBlk<'s, T, P, MORE>, need: Need) -> Self {
-        Self {
-            blk,
-            need,
-            number: blk.next_number(),
-            deadline: None,
+impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Wait for Room<'b, '_, 's, T, P, MORE> {
+    type Output = SetAside<'b, 's, T, P, MORE>;
+
+    fn place(&self) -> Place {
+        let (number, need) = (self.number, self.need);
+        Place::Room { number, need }
+    }
+
+    fn deadline(&mut self) -> &mut Option<Deadline> {
+        &mut self.deadline
+    }
+
+    fn replace_waiter(&mut self, waiter: Option<Waiter>) -> Option<Waiter> {
+        let mut line = self.blk.line.borrow_mut();
+        if waiter.is_some() && self.node.is_initial() {
+            line.join(self.node.as_mut(), self.number, self.need);
         }
+        line.replace_waiter(&self.node, waiter)
+    }
+
+    fn attain(&mut self) -> Option<Result<Self::Output, Error>> {
+        // Who has waited for longer comes first.
+        self.blk.call_waiting();
+        let shared = self.blk.shared.borrow();
+        let mut line = self.blk.line.borrow_mut();
+        let supply = shared.supply();
+        let is_called = line.is_called(&self.node);
+        let has_room = if is_called {
+            line.release(self.need);
+            supply.suffices(self.need)
+        } else {
+            !line.is_waiting(&self.node) && line.left_of(supply).suffices(self.need)
+        };
+        // Where there will never be room, the submission says why.
+        let is_over = has_room || shared.is_unusable();
+        let mut waiter = None;
+        if is_called || is_over {
+            waiter = line.leave(self.node.as_mut());
+        }
+        if is_called && !is_over {
+            line.join_again(self.node.as_mut(), self.number, self.need);
+        }
+        drop((shared, line));
+        drop(waiter);
+        is_over.then(|| Ok(SetAside::new(self.blk, self.need)))
     }
 }
 
-impl<T: Transport, P: Platform, const MORE: usize> Future for Room<'_, '_, T, P, MORE> {
-    type Output = Result<(), Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        // While the device is recovered, the submission says so.
-        if this.blk.is_recovering() {
-            return Poll::Ready(Ok(()));
-        }
-        let need = this.need;
-        let place = Place::Room(this.number);
-        this.blk
-            .poll_at(place, &mut this.deadline, context.waker(), |shared| {
-                shared.has_room(need).then_some(Ok(()))
-            })
-    }
-}
-
-impl<T: Transport, P: Platform, const MORE: usize> Drop for Room<'_, '_, T, P, MORE> {
+impl<T: Transport, P: Platform, const MORE: usize> Drop for Room<'_, '_, '_, T, P, MORE> {
     fn drop(&mut self) {
-        self.blk.stop_waiting(Place::Room(self.number));
+        let waiter = {
+            let mut line = self.blk.line.borrow_mut();
+            if line.is_called(&self.node) {
+                line.release(self.need);
+            }
+            line.leave(self.node.as_mut())
+        };
+        drop(waiter);
+        self.blk.end_wait(self.place());
     }
 }
 
-/// The tasks that wait for room, each by the number of its future.
-#[derive(Debug, Default)]
-pub(super) struct Waiters {
-    numbers: [u64; CAPACITY],
-    waiters: [Option<Waiter>; CAPACITY],
+/// What a request needs, set aside for it; dropped, it is given to whoever is next, if it was not used.
+pub(super) struct SetAside<'b, 's, T: Transport, P: Platform, const MORE: usize> {
+    blk: &'b AsyncBlk<'s, T, P, MORE>,
+    need: Need,
 }
 
-impl Waiters {
-    /// Adds a task; returns another one if there is no place for both, to be woken and so to look by itself.
-    pub(super) fn insert(&mut self, number: u64, waiter: Waiter) -> Option<Waiter> {
-        let places = self.waiters.iter().zip(&self.numbers).enumerate();
-        // A free one, else that of whoever has waited for longest.
-        let (place, _) = places.min_by_key(|(_, (waiter, number))| (waiter.is_some(), **number))?;
-        *self.numbers.get_mut(place)? = number;
-        self.waiters.get_mut(place)?.replace(waiter)
+impl<'b, 's, T: Transport, P: Platform, const MORE: usize> SetAside<'b, 's, T, P, MORE> {
+    pub(super) fn new(blk: &'b AsyncBlk<'s, T, P, MORE>, need: Need) -> Self {
+        blk.line.borrow_mut().set_aside(need);
+        Self { blk, need }
     }
+}
 
-    /// Takes a task out.
-    pub(super) fn remove(&mut self, number: u64) -> Option<Waiter> {
-        let mut places = self.waiters.iter_mut().zip(&self.numbers);
-        let (waiter, _) = places.find(|(waiter, is)| waiter.is_some() && **is == number)?;
-        waiter.take()
-    }
-
-    /// Takes the tasks that `is_meant` is true for; says whether `wakes` had room for all of them.
-    pub(super) fn take(&mut self, is_meant: impl Fn(&Waiter) -> bool, wakes: &mut Wakes) -> bool {
-        let waiters = self.waiters.iter_mut();
-        let meant = waiters.filter(|waiter| waiter.as_ref().is_some_and(&is_meant));
-        meant.fold(true, |is_complete, waiter| {
-            is_complete & wakes.take_from(waiter)
-        })
-    }
-
-    /// Returns one of them.
-    pub(super) fn any(&self) -> Option<(Place, &Waiter)> {
-        let mut places = self.waiters.iter().zip(&self.numbers);
-        places.find_map(|(waiter, number)| Some((Place::Room(*number), waiter.as_ref()?)))
+impl<T: Transport, P: Platform, const MORE: usize> Drop for SetAside<'_, '_, T, P, MORE> {
+    fn drop(&mut self) {
+        self.blk.line.borrow_mut().release(self.need);
+        self.blk.call_waiting();
     }
 }

@@ -1,10 +1,10 @@
 //! What all futures of a driver share, and what is done to it while it is borrowed: [`Shared`].
 
-use levitate_hal::{Deadline, DmaBuffer, Platform};
+use levitate_hal::{Clock as _, Deadline, Instant, Platform};
 use levitate_virtio::{QueueCounts, Status, Timeout, Token, Transport};
 
 use super::Counts;
-use super::room::{Need, Waiters};
+use super::line::{Line, Need, Supply};
 use super::wakes::Wakes;
 use crate::device::Blk;
 use crate::device::requests;
@@ -17,21 +17,26 @@ use crate::request::{Completion, Owner, RequestError, RequestStatus};
 pub(super) enum Place {
     /// The answer to a request.
     Answer(Token),
-    /// Room for a request; the number is the future's own.
-    Room(u64),
+    /// Room for a request.
+    Room {
+        /// The future's own.
+        number: u64,
+        /// What it is about.
+        need: Need,
+    },
 }
 
 /// The driver, and who waits for it.
 pub(super) struct Shared<'s, T: Transport, P: Platform, const MORE: usize> {
     pub(super) blk: Blk<'s, T, P, MORE>,
-    pub(super) waiters: Waiters,
     /// Whose waker the signal has, if it has not woken it.
     pub(super) leader: Option<Place>,
     /// What the device status read when the device had given up.
     pub(super) needs_reset: Option<Status>,
-    /// Whether there is room, or may be, that nobody who waits for it has been told of.
-    pub(super) has_freed: bool,
-    /// What was counted of the queue before the last recovery.
+    /// When the device was told of the requests that it has, if anybody has asked for the time since, and neither was another one
+    /// submitted then nor an answer taken.
+    pub(super) told_at: Option<Instant>,
+    /// What was counted of the queue before the last reset.
     pub(super) past: QueueCounts,
     pub(super) idle_polls: u64,
 }
@@ -73,9 +78,21 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
         }
     }
 
-    /// Sets the deadline of a wait that begins now.
-    pub(super) fn deadline(&self) -> Deadline {
-        Deadline::after(self.blk.platform.clock(), self.blk.options.timeout)
+    /// Returns what the clock reads, which `now` remembers.
+    pub(super) fn present(&self, now: &mut Option<Instant>) -> Instant {
+        *now.get_or_insert_with(|| self.blk.platform.clock().now())
+    }
+
+    /// Sets the deadline of a wait that begins.
+    ///
+    /// Requests that the device was told of together share a reading of the clock.
+    pub(super) fn arm(&mut self, place: Place, now: &mut Option<Instant>) -> Deadline {
+        let told_at = self.told_at.filter(|_| matches!(place, Place::Answer(_)));
+        let start = told_at.unwrap_or_else(|| self.present(now));
+        if let Place::Answer(_) = place {
+            self.told_at = Some(start);
+        }
+        Deadline::from_instant(start, self.blk.options.timeout)
     }
 
     /// Reads whether the device has given up.
@@ -90,10 +107,15 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
 
     /// Looks at the virtqueue and takes the tasks that have something to do; says whether `wakes` had room for all of them.
     ///
-    /// With `checks_deadlines` those whose deadline has passed are among them.
-    pub(super) fn look(&mut self, checks_deadlines: bool, wakes: &mut Wakes) -> bool {
+    /// Those whose deadline has passed at `late_at` are among them.
+    pub(super) fn look(
+        &mut self,
+        line: &mut Line,
+        late_at: Option<Instant>,
+        wakes: &mut Wakes,
+    ) -> bool {
         let Some(life) = &mut self.blk.life else {
-            return self.take_waiters(|_| true, wakes);
+            return line.take(|_| true, wakes);
         };
         let is_broken = life.queue.process().is_err();
         let mut is_complete = true;
@@ -108,36 +130,26 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
                 (Listener::Caller, Owner::User) => {}
                 (Listener::Nobody, _) | (Listener::Caller, Owner::Driver) => {
                     self.blk.own.let_go(&mut life.queue, token);
-                    self.has_freed = true;
                 }
             }
         }
         if is_broken || self.needs_reset.is_some() {
-            is_complete &= self.take_waiters(|_| true, wakes);
-        } else if checks_deadlines {
-            let platform = self.blk.platform.clone();
-            let is_late = |waiter: &Waiter| waiter.deadline.is_missed(platform.clock());
-            is_complete &= self.take_waiters(is_late, wakes);
+            is_complete &= self.take_waiters(line, |_| true, wakes);
+        } else if let Some(now) = late_at {
+            let is_late = |waiter: &Waiter| waiter.deadline.is_missed_at(now);
+            is_complete &= self.take_waiters(line, is_late, wakes);
         }
-        is_complete & self.take_freed(wakes)
-    }
-
-    /// Takes those who wait for room, if there is some that they have not been told of; says whether `wakes` had room for all.
-    pub(super) fn take_freed(&mut self, wakes: &mut Wakes) -> bool {
-        if self.has_freed {
-            let is_complete = self.waiters.take(|_| true, wakes);
-            self.has_freed = !is_complete;
-        }
-        !self.has_freed
+        is_complete & line.call(self.supply(), wakes)
     }
 
     /// Takes the tasks that `is_meant` is true for; says whether `wakes` had room for all of them.
-    pub(super) fn take_waiters(
+    fn take_waiters(
         &mut self,
+        line: &mut Line,
         is_meant: impl Fn(&Waiter) -> bool,
         wakes: &mut Wakes,
     ) -> bool {
-        self.take_request_waiters(&is_meant, wakes) & self.waiters.take(is_meant, wakes)
+        self.take_request_waiters(&is_meant, wakes) & line.take(is_meant, wakes)
     }
 
     /// Takes the tasks that wait for an answer and that `is_meant` is true for.
@@ -159,39 +171,27 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
     }
 
     /// Returns somebody who waits, for the signal to wake.
-    pub(super) fn any_waiter(&mut self) -> Option<(Place, &Waiter)> {
+    pub(super) fn any_waiter<'w>(&'w mut self, line: &'w Line) -> Option<(Place, &'w Waiter)> {
         let queues = self.blk.life.iter_mut().map(|life| &mut life.queue);
         let mut contexts = queues.flat_map(|queue| queue.contexts_mut());
         let of_request = contexts.find_map(|(token, context)| match &context.listener {
             Listener::Task(Some(waiter)) => Some((Place::Answer(token), waiter)),
             _ => None,
         });
-        of_request.or_else(|| self.waiters.any())
+        of_request.or_else(|| line.any())
     }
 
-    /// Puts a task down as waiting; returns the one it takes the place of, if it does.
-    pub(super) fn set_waiter(&mut self, place: Place, waiter: Waiter) -> Option<Waiter> {
-        match place {
-            Place::Answer(token) => {
-                let queue = &mut self.blk.life.as_mut()?.queue;
-                queue
-                    .context_mut(token)?
-                    .listener
-                    .waiter_mut()?
-                    .replace(waiter)
-            }
-            Place::Room(number) => self.waiters.insert(number, waiter),
-        }
-    }
-
-    /// Takes a task back that was put down as waiting.
-    pub(super) fn take_waiter(&mut self, place: Place) -> Option<Waiter> {
-        match place {
-            Place::Answer(token) => {
-                let queue = &mut self.blk.life.as_mut()?.queue;
-                queue.context_mut(token)?.listener.waiter_mut()?.take()
-            }
-            Place::Room(number) => self.waiters.remove(number),
+    /// Puts the task of a request down as waiting, or as not waiting; returns what is left over.
+    pub(super) fn replace_waiter(
+        &mut self,
+        token: Token,
+        waiter: Option<Waiter>,
+    ) -> Option<Waiter> {
+        let queues = self.blk.life.as_mut().map(|life| &mut life.queue);
+        let context = queues.and_then(|queue| queue.context_mut(token));
+        match context.and_then(|context| context.listener.waiter_mut()) {
+            Some(place) => core::mem::replace(place, waiter),
+            None => waiter,
         }
     }
 
@@ -208,53 +208,64 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
             return aborted;
         }
         let completion = requests::take(&mut life.queue, token)?;
-        self.has_freed = true;
+        self.told_at = None;
         self.blk.own.note_answered(token);
         Some(Ok(completion))
     }
 
-    /// Says why a wait is over without what it was for, if it is.
-    pub(super) fn failure(&mut self, place: Place, deadline: &Deadline) -> Option<Error> {
-        let Some(life) = &mut self.blk.life else {
+    /// Says why no wait comes to a good end, if none does.
+    pub(super) fn hopelessness(&self) -> Option<Error> {
+        let Some(life) = &self.blk.life else {
             return Some(SubmitError::NotRunning.into());
         };
         if let Some(fault) = life.queue.fault() {
             return Some(fault.into());
         }
-        if let Some(status) = self.needs_reset {
-            return Some(Error::NeedsReset { status });
-        }
-        if !deadline.is_missed(self.blk.platform.clock()) {
-            return None;
-        }
+        self.needs_reset.map(|status| Error::NeedsReset { status })
+    }
+
+    /// Says why a wait is not over although its deadline is.
+    pub(super) fn lateness(&mut self, place: Place, deadline: &Deadline) -> Error {
+        let Some(life) = &mut self.blk.life else {
+            return SubmitError::NotRunning.into();
+        };
         let token = match place {
             Place::Answer(token) => Some(token),
             // Whatever the slots are taken by, the device has it: the oldest of it says why.
-            Place::Room(_) => life.queue.oldest_in_flight(),
+            Place::Room { .. } => life.queue.oldest_in_flight(),
         };
         let Some(token) = token else {
-            // The device has done all it was asked to: others have answers that they do not take.
-            if life.queue.idle_slots() != 0 {
-                return Some(SubmitError::OwnBufferInUse.into());
-            }
+            // The device has done all it was asked to: others do not take their answers, or their turns.
             let slots = u16::try_from(life.queue.contexts_mut().count()).unwrap_or(u16::MAX);
-            let full = levitate_virtio::SubmitError::Full { slots };
-            return Some(SubmitError::from(full).into());
+            let lacks_bounce = self.blk.own.bounce.is_none();
+            return match (life.queue.idle_slots(), place) {
+                (0, _) => SubmitError::from(levitate_virtio::SubmitError::Full { slots }),
+                (_, Place::Room { need, .. }) if need == Need::Bounce && lacks_bounce => {
+                    SubmitError::OwnBufferInUse
+                }
+                (idle_slots, _) => SubmitError::SetAside { idle_slots },
+            }
+            .into();
         };
         let cause = life
             .device
             .diagnose(&mut life.queue, token, &RequestStatus::UNWRITTEN);
         let timeout = deadline.timeout();
-        Some(Timeout { timeout, cause }.into())
+        Timeout { timeout, cause }.into()
     }
 
-    /// Says whether there is room for a request, or a reason that there will be none.
-    pub(super) fn has_room(&self, need: Need) -> bool {
-        let Some(life) = &self.blk.life else {
-            return true;
-        };
-        let has_memory = need == Need::Slot || self.blk.own.bounce.is_some();
-        life.queue.fault().is_some() || (life.queue.idle_slots() != 0 && has_memory)
+    /// Returns what there is for further requests.
+    pub(super) fn supply(&self) -> Supply {
+        Supply {
+            slots: self.blk.idle_slots(),
+            has_bounce: self.blk.own.bounce.is_some(),
+        }
+    }
+
+    /// Says whether nothing can be submitted, however long one waits.
+    pub(super) fn is_unusable(&self) -> bool {
+        let queue = self.blk.life.as_ref().map(|life| &life.queue);
+        queue.is_none_or(|queue| queue.fault().is_some())
     }
 
     /// Lets a request go that nobody waits for any more: at once if it is done, else as soon as the device gives it back.
@@ -264,15 +275,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
         };
         if life.queue.is_done(token) {
             self.blk.own.let_go(&mut life.queue, token);
-            self.has_freed = true;
         } else if let Some(context) = life.queue.context_mut(token) {
             context.listener = Listener::Nobody;
         }
-    }
-
-    /// Gives the driver its own buffer back, which a request of its own has returned.
-    pub(super) fn keep_bounce(&mut self, buffer: Option<DmaBuffer<P::Dma>>) {
-        self.blk.own.keep_bounce(buffer);
-        self.has_freed = true;
     }
 }

@@ -6,7 +6,7 @@
 
 use core::task::{Poll, Waker};
 
-use levitate_hal::{Deadline, Platform};
+use levitate_hal::{Deadline, Instant, Platform};
 use levitate_virtio::Transport;
 
 use super::AsyncBlk;
@@ -15,62 +15,130 @@ use super::wakes::Wakes;
 use crate::error::Error;
 use crate::listener::Waiter;
 
+/// What a future does to wait; nothing of the driver is borrowed when it is asked to.
+pub(super) trait Wait {
+    /// What it waits for.
+    type Output;
+
+    fn place(&self) -> Place;
+
+    /// Returns its deadline, which it has once it has waited.
+    fn deadline(&mut self) -> &mut Option<Deadline>;
+
+    /// Puts its task down as waiting, or as not waiting; returns what is left over, to be dropped.
+    fn replace_waiter(&mut self, waiter: Option<Waiter>) -> Option<Waiter>;
+
+    /// Takes what it waits for, if it is there.
+    fn attain(&mut self) -> Option<Result<Self::Output, Error>>;
+}
+
 impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> {
-    /// One poll of the future that waits at `place`; `attain` takes what it waits for, if it is there.
-    pub(super) fn poll_at<R>(
+    /// One poll of a future that waits.
+    ///
+    /// The clock, which costs an exit to the hypervisor on some machines, is read at most once, and not for what is there.
+    pub(super) fn poll_wait<W: Wait>(
         &self,
-        place: Place,
-        deadline: &mut Option<Deadline>,
+        wait: &mut W,
         waker: &Waker,
-        attain: impl Fn(&mut Shared<'s, T, P, MORE>) -> Option<Result<R, Error>>,
-    ) -> Poll<Result<R, Error>> {
-        let is_first = deadline.is_none();
+    ) -> Poll<Result<W::Output, Error>> {
+        let mut now = None;
         // It looks itself now, so it is not to be woken by what it finds.
-        let waiter = self.shared.borrow_mut().take_waiter(place);
-        drop(waiter);
+        drop(wait.replace_waiter(None));
         // Somebody else may have seen that it is there.
-        let mut attained = attain(&mut self.shared.borrow_mut());
+        let mut attained = wait.attain();
         if attained.is_none() {
             self.shared.borrow_mut().announce();
-            self.look();
-            attained = attain(&mut self.shared.borrow_mut());
+            self.look(&mut now);
+            attained = wait.attain();
         }
         if attained.is_none() {
-            let deadline = *deadline.get_or_insert_with(|| self.shared.borrow().deadline());
-            self.wait_at(place, waker, deadline);
-            let mut shared = self.shared.borrow_mut();
-            attained = attain(&mut shared).or_else(|| shared.failure(place, &deadline).map(Err));
-            if attained.is_none() && !is_first {
-                shared.idle_polls = shared.idle_polls.wrapping_add(1);
-            }
+            attained = self.wait_on(wait, waker, &mut now);
         }
         let Some(outcome) = attained else {
             return Poll::Pending;
         };
-        self.stop_waiting(place);
+        drop(wait.replace_waiter(None));
+        self.end_wait(wait.place());
         Poll::Ready(outcome)
     }
 
-    /// Ends a wait, whatever its outcome: somebody else leads, and who waits for room that there is now is told.
-    pub(super) fn stop_waiting(&self, place: Place) {
+    /// Puts the task down as waiting, and as the one that leads; returns an outcome if it has come meanwhile, or will not come.
+    fn wait_on<W: Wait>(
+        &self,
+        wait: &mut W,
+        waker: &Waker,
+        now: &mut Option<Instant>,
+    ) -> Option<Result<W::Output, Error>> {
+        let place = wait.place();
+        let armed = *wait.deadline();
+        let deadline = armed.unwrap_or_else(|| self.shared.borrow_mut().arm(place, now));
+        *wait.deadline() = Some(deadline);
+        let waiter = Waiter {
+            waker: waker.clone(),
+            deadline,
+        };
+        drop(wait.replace_waiter(Some(waiter)));
+        self.shared.borrow_mut().leader = Some(place);
+        self.signal.register(waker);
+        self.look(now);
+        if let Some(outcome) = wait.attain() {
+            return Some(outcome);
+        }
+        let mut shared = self.shared.borrow_mut();
+        if let Some(error) = shared.hopelessness() {
+            return Some(Err(error));
+        }
+        // One that was set just now is not missed.
+        armed?;
+        if deadline.is_missed_at(shared.present(now)) {
+            return Some(Err(shared.lateness(place, &deadline)));
+        }
+        shared.idle_polls = shared.idle_polls.wrapping_add(1);
+        None
+    }
+
+    /// Ends a wait, whatever its outcome: who waits for room that there is now is called, and somebody else leads.
+    pub(super) fn end_wait(&self, place: Place) {
         if self.is_recovering() {
             return;
         }
-        let waiter = self.shared.borrow_mut().take_waiter(place);
-        drop(waiter);
-        self.tell_of_room();
-        self.hand_over(place);
-    }
-
-    /// Wakes who waits for room, if there is some that they have not been told of.
-    pub(super) fn tell_of_room(&self) {
-        if self.shared.borrow().has_freed {
-            self.wake_all(Shared::take_freed);
+        self.call_waiting();
+        let is_leader = self.shared.borrow().leader == Some(place);
+        if is_leader {
+            self.appoint_leader();
         }
     }
 
-    /// Looks at the virtqueue, and wakes all who have something to do.
-    pub(super) fn look(&self) {
+    /// Wakes who is first in line for room, as long as there is some.
+    pub(super) fn call_waiting(&self) {
+        if !self.is_recovering() && !self.line.borrow().is_empty() {
+            self.wake_all(|shared, wakes| self.line.borrow_mut().call(shared.supply(), wakes));
+        }
+    }
+
+    /// Lets somebody lead who waits.
+    pub(super) fn appoint_leader(&self) {
+        let waker = {
+            let mut shared = self.shared.borrow_mut();
+            let line = self.line.borrow();
+            let (leader, waker) = shared
+                .any_waiter(&line)
+                .map(|(place, waiter)| (place, waiter.waker.clone()))
+                .unzip();
+            shared.leader = leader;
+            waker
+        };
+        match waker {
+            Some(waker) => {
+                self.signal.register(&waker);
+                self.look(&mut None);
+            }
+            None => self.signal.clear(),
+        }
+    }
+
+    /// Looks at the virtqueue, and wakes all who have something to do; `now` is what the clock read in this poll, if it was read.
+    pub(super) fn look(&self, now: &mut Option<Instant>) {
         let needs_attention = self.signal.take_attention();
         if needs_attention {
             let mut shared = self.shared.borrow_mut();
@@ -78,7 +146,10 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
             shared.announce();
             shared.read_status();
         }
-        self.wake_all(|shared, wakes| shared.look(needs_attention, wakes));
+        self.wake_all(|shared, wakes| {
+            let late_at = needs_attention.then(|| shared.present(now));
+            shared.look(&mut self.line.borrow_mut(), late_at, wakes)
+        });
     }
 
     /// Wakes what `take` takes, until it has taken all there is.
@@ -94,47 +165,6 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
             if is_complete {
                 return;
             }
-        }
-    }
-
-    /// Puts the task down as waiting, and as the one that leads.
-    fn wait_at(&self, place: Place, waker: &Waker, deadline: Deadline) {
-        let waiter = Waiter {
-            waker: waker.clone(),
-            deadline,
-        };
-        let displaced = {
-            let mut shared = self.shared.borrow_mut();
-            shared.leader = Some(place);
-            shared.set_waiter(place, waiter)
-        };
-        if let Some(displaced) = displaced {
-            displaced.waker.wake();
-        }
-        self.signal.register(waker);
-        self.look();
-    }
-
-    /// Lets somebody else lead, if `place` did.
-    fn hand_over(&self, place: Place) {
-        let waker = {
-            let mut shared = self.shared.borrow_mut();
-            if shared.leader != Some(place) {
-                return;
-            }
-            let (leader, waker) = shared
-                .any_waiter()
-                .map(|(place, waiter)| (place, waiter.waker.clone()))
-                .unzip();
-            shared.leader = leader;
-            waker
-        };
-        match waker {
-            Some(waker) => {
-                self.signal.register(&waker);
-                self.look();
-            }
-            None => self.signal.clear(),
         }
     }
 }
