@@ -101,6 +101,10 @@ impl Bench {
         !world.script.is_empty() && world.device.failures.is_empty()
     }
 
+    pub(crate) const fn sabotage(&self) -> Sabotage {
+        self.sabotage
+    }
+
     pub(crate) const fn is_sabotaged(&self, sabotage: Sabotage) -> bool {
         self.sabotage as u8 == sabotage as u8
     }

@@ -31,8 +31,15 @@ pub enum Sabotage {
     OutsideRegisters,
     /// One request more is counted than the device is done with.
     Miscounted,
-    /// The wrap counter of a packed ring never turns; it is not the driver's but that of the model it is compared with.
+    /// The wrap counter of a packed ring never turns; it is not the driver's but that of the model it is compared with, as is what
+    /// follows.
     StaleWrap,
+    /// Of what is done in order, only the last of a batch is taken.
+    LastAlone,
+    /// What is done is found in the order in which it was submitted last.
+    WrongOrder,
+    /// One request more was used, by the device's word, than there is to be found.
+    Overlooked,
     /// The driver sees the same generation whatever changes, and takes a configuration of which it has read one half before a change,
     /// the other after it.
     TornConfig,

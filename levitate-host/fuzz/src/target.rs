@@ -72,6 +72,9 @@ fn set_up(bench: &Bench, device_features: u64) -> Settings {
         if shape & 8 != 0 {
             features |= spec::F_RING_PACKED;
         }
+        if shape & 32 != 0 {
+            features |= spec::F_IN_ORDER;
+        }
     }
     let queue_size_max = match size {
         0..=199 => 1 << (size % 6),
@@ -82,6 +85,7 @@ fn set_up(bench: &Bench, device_features: u64) -> Settings {
         device.offered = features;
         device.queue_size_max = queue_size_max;
         device.lacks_write_flag = shape & 16 != 0;
+        device.has_batches = shape & 64 != 0;
         device.patience = match patience {
             0..=127 => 0,
             128..=239 => patience % 32,

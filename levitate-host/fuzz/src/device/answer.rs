@@ -1,6 +1,6 @@
 //! Answers as the specification wants them, so that the driver gets on to where lies hurt.
 
-use super::ring::{Chain, Part};
+use super::ring::Part;
 use super::{Device, Kind};
 use crate::script::Script;
 use crate::spec;
@@ -14,18 +14,34 @@ impl Device {
             .as_ref()
             .is_some_and(|ring| !ring.chains.is_empty())
         {
-            self.answer(0, script);
+            self.answer(self.end_of_batch(), script);
         }
     }
 
-    /// Answers the request at `position`.
+    /// Returns the last request of what it uses next.
+    fn end_of_batch(&self) -> usize {
+        match &self.ring {
+            Some(ring) if self.has_batches && ring.is_in_order => ring.chains.len() - 1,
+            _ => 0,
+        }
+    }
+
+    /// Answers the request at `position`, and those that are to be used before it.
     pub(super) fn answer(&mut self, position: usize, script: &mut Script) {
-        let Some(ring) = &self.ring else {
-            return;
-        };
-        let Some(chain) = ring.chains.get(position) else {
-            return;
-        };
+        let is_in_order = self.ring.as_ref().is_some_and(|ring| ring.is_in_order);
+        let first = if is_in_order { 0 } else { position };
+        let mut written = None;
+        for each in first..=position {
+            written = self.fill(each, script);
+        }
+        if let Some(written) = written {
+            self.publish(position, written);
+        }
+    }
+
+    /// Does what the request at `position` asks for; returns how many bytes it wrote.
+    fn fill(&mut self, position: usize, script: &mut Script) -> Option<u32> {
+        let chain = self.ring.as_ref()?.chains.get(position)?;
         let sent = self.read_parts(&chain.parts);
         let writable: Vec<Part> = chain
             .parts
@@ -33,25 +49,22 @@ impl Device {
             .copied()
             .filter(|p| p.is_writable)
             .collect();
-        let written = match self.kind {
+        Some(match self.kind {
             Kind::Bare => self.answer_bare(&writable, script),
             Kind::Block => self.answer_block(&sent, &writable),
             Kind::Gpu => {
                 let response = self.respond(&sent);
                 self.write_parts(&writable, &response)
             }
-        };
-        self.publish(position, written);
+        })
     }
 
-    /// Gives the request at `position` back, with a length.
+    /// Gives the request at `position` back, with a length, and those that are to be used before it.
     pub(super) fn publish(&mut self, position: usize, len: u32) {
         let Some(ring) = &mut self.ring else {
             return;
         };
-        let chain: Chain = ring.give_up(&self.memory, position);
-        let mut given_up = ring.publish(&self.memory, u32::from(chain.head), len);
-        given_up.push(chain);
+        let given_up = ring.publish(&self.memory, position, len);
         self.given_up(given_up);
         self.interrupt |= 1;
     }

@@ -1,5 +1,7 @@
 //! What the device does when it does not behave: one action at a time, as the bytes say.
 
+mod rings;
+
 use super::{CONFIG_BYTES, Device, Lie};
 use crate::script::Script;
 use crate::spec::{self, gpu, register};
@@ -40,6 +42,18 @@ const ALL: [Act; 20] = [
     Device::change_features,
 ];
 
+/// What is chosen by these bytes is about virtqueues, by others it is from the menu.
+const OF_RINGS: std::ops::RangeInclusive<u8> = 206..=237;
+
+const RINGS: [Act; 6] = [
+    Device::answer_some,
+    Device::use_wrongly,
+    Device::use_wrongly,
+    Device::go_on_wrongly,
+    Device::mark_wrongly,
+    Device::forge_descriptor,
+];
+
 const CONFIG: [Act; 5] = [
     Device::change_config,
     Device::change_config,
@@ -51,11 +65,13 @@ const CONFIG: [Act; 5] = [
 impl Device {
     /// Does the next thing.
     pub(super) fn act(&mut self, script: &mut Script) {
+        let choice = script.byte();
         let menu: &[Act] = match self.menu {
+            Menu::All if OF_RINGS.contains(&choice) => &RINGS,
             Menu::All => &ALL,
             Menu::Config => &CONFIG,
         };
-        menu[script.choice(menu.len())](self, script);
+        menu[usize::from(choice) % menu.len()](self, script);
         self.quiet = match script.byte() {
             short @ 0..=127 => short % 8,
             long => long % 64,
@@ -108,63 +124,6 @@ impl Device {
         self.publish(position, len);
     }
 
-    fn write_used_index(&mut self, script: &mut Script) {
-        let Some(ring) = &mut self.ring else {
-            return;
-        };
-        let index = match script.byte() {
-            near @ 0..=15 => ring.published.wrapping_add(u16::from(near % 4)),
-            near @ 16..=31 => ring.published.wrapping_sub(u16::from(near % 4)),
-            _ => script.word(),
-        };
-        // In a packed ring it makes a descriptor used, whatever that holds.
-        let (at, value) = ring.next_used_flags().unwrap_or((2, index));
-        let given_up = ring.write_used(&self.memory, at, &value.to_le_bytes(), true);
-        self.given_up(given_up);
-    }
-
-    fn write_used_element(&mut self, script: &mut Script) {
-        let position = self.pick(script);
-        let Some(ring) = &mut self.ring else {
-            return;
-        };
-        let id = match (ring.chains.get(position), script.byte()) {
-            (Some(chain), 0..=127) => u32::from(chain.head),
-            _ => script.number(),
-        };
-        ring.used_is_dirty = true;
-        let given_up = ring.publish(&self.memory, id, script.number());
-        self.given_up(given_up);
-    }
-
-    fn write_used_ring(&mut self, script: &mut Script) {
-        let mut bytes = [0; 8];
-        let len = 1 + script.choice(8);
-        script.fill(&mut bytes[..len]);
-        let Some(ring) = &mut self.ring else {
-            return;
-        };
-        let at = script.choice(ring.used_len());
-        let given_up = ring.write_used(&self.memory, at, &bytes[..len], true);
-        self.given_up(given_up);
-    }
-
-    /// Writes the flags and the event index, by which notifications are suppressed.
-    fn write_suppression(&mut self, script: &mut Script) {
-        let value = script.word().to_le_bytes();
-        let is_flags = script.byte().is_multiple_of(2);
-        let Some(ring) = &mut self.ring else {
-            return;
-        };
-        let at = match (is_flags, &ring.packed) {
-            (true, None) => 0,
-            (true, Some(_)) => ring.used_len() - 4,
-            (false, _) => ring.used_len() - 2,
-        };
-        let given_up = ring.write_used(&self.memory, at, &value, true);
-        self.given_up(given_up);
-    }
-
     /// Writes into any part of a request in flight, also one that it is to read.
     fn write_request(&mut self, script: &mut Script) {
         let position = self.pick(script);
@@ -196,15 +155,6 @@ impl Device {
         // A mapping may be for reading only.
         if self.memory.check(addr, count as u64, kind).is_ok() {
             let _ = self.memory.write(addr, &bytes[..count]);
-        }
-    }
-
-    fn write_driver_part(&mut self, script: &mut Script) {
-        let mut bytes = [0; 4];
-        script.fill(&mut bytes);
-        let at = usize::from(script.word());
-        if let Some(ring) = &mut self.ring {
-            ring.write_driver_part(&self.memory, at, &bytes);
         }
     }
 

@@ -5,34 +5,11 @@
 
 use levitate_host::dma::DeviceMemory;
 
+mod position;
+
 use super::{Chain, Ring, word};
 use crate::spec::{DESC_AVAIL, DESC_USED, DESC_WRITE};
-
-/// A place in the ring, and the wrap counter there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Position {
-    pub(crate) index: u16,
-    pub(crate) wrap: bool,
-}
-
-impl Position {
-    pub(crate) const START: Self = Self {
-        index: 0,
-        wrap: true,
-    };
-
-    /// Goes on by `count` descriptors of a ring of `size`.
-    pub(crate) fn advance(&mut self, count: u16, size: u16) {
-        let next = u32::from(self.index) + u32::from(count);
-        let laps = next / u32::from(size);
-        self.index = (next % u32::from(size)) as u16;
-        self.wrap ^= laps % 2 == 1;
-    }
-
-    fn off_wrap(self) -> u16 {
-        self.index | u16::from(self.wrap) << 15
-    }
-}
+pub(crate) use position::Position;
 
 /// The device's place in a packed ring.
 #[derive(Debug)]
@@ -41,8 +18,6 @@ pub(crate) struct Packed {
     next_used: Position,
     /// Whether it says by WRITE that a length has a meaning; QEMU does not.
     has_write_flag: bool,
-    /// How many descriptors each chain has, by its id.
-    counts: Vec<(u16, u16)>,
     /// Id of the chain fetched last, and how many descriptors it has.
     pub(crate) newest: (u16, u16),
 }
@@ -53,17 +28,13 @@ impl Packed {
             next_available: Position::START,
             next_used: Position::START,
             has_write_flag,
-            counts: Vec::new(),
             newest: (0, 0),
         }
     }
 
-    fn count_of(&self, id: u32) -> u16 {
-        let found = self
-            .counts
-            .iter()
-            .find(|(other, _)| u32::from(*other) == id);
-        found.map_or(1, |(_, count)| *count)
+    /// Goes on where nothing is used.
+    pub(super) fn lose_place(&mut self, by: u16, size: u16) {
+        self.next_used.advance(by, size);
     }
 }
 
@@ -86,8 +57,8 @@ impl Ring {
                 return Err(format!("more than {count} chains are available at once"));
             }
             count += 1;
-            let (chain, descriptors) = self.walk(memory, next.index)?;
-            self.fetched(chain, descriptors);
+            let chain = self.walk(memory, next.index)?;
+            self.fetched(chain);
         }
         let event = self.packed.as_ref().map(|packed| packed.next_available);
         if let (Some(next), true) = (event, count != 0 && self.has_event_index) {
@@ -98,29 +69,28 @@ impl Ring {
         Ok(count)
     }
 
-    fn fetched(&mut self, chain: Chain, descriptors: u16) {
+    fn fetched(&mut self, chain: Chain) {
         if let Some(packed) = &mut self.packed {
-            packed.next_available.advance(descriptors, self.size);
-            packed.newest = (chain.head, descriptors);
-            packed.counts.retain(|(id, _)| *id != chain.head);
-            packed.counts.push(packed.newest);
+            packed.next_available.advance(chain.descriptors, self.size);
+            packed.newest = (chain.head, chain.descriptors);
         }
         self.chains.push(chain);
     }
 
-    /// Writes the next used descriptor, and skips the others of the chain.
-    pub(super) fn publish_packed(
+    /// Writes the next used descriptor, and goes on by so many.
+    pub(super) fn write_used_descriptor(
         &mut self,
         memory: &DeviceMemory,
         id: u32,
         len: u32,
+        descriptors: u16,
     ) -> Vec<Chain> {
         let size = self.size;
         let Some(packed) = &mut self.packed else {
             return Vec::new();
         };
         let place = packed.next_used;
-        packed.next_used.advance(packed.count_of(id), size);
+        packed.next_used.advance(descriptors, size);
         let mut flags = used_flags(place);
         if packed.has_write_flag && len != 0 {
             flags |= DESC_WRITE;

@@ -1,50 +1,20 @@
-//! What the driver's half of a virtqueue must find in the used ring, written down a second time ([`Model`], §2.7.14).
+//! What the driver's half of a virtqueue must find in the used ring, written down a second time ([`Model`], §2.7.14, §2.8.22).
 //!
 //! Nothing moves while the driver looks, for it touches no register then: so what is there can be known beforehand.
 
-use levitate_virtio::{DeviceFault, Interface};
+use levitate_virtio::Interface;
 
 use crate::device::Device;
 use crate::device::ring::Ring;
 use crate::device::ring::packed::Position;
+use crate::sabotage::Sabotage;
 
-/// How a look at the ring must fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
-    Jumped { claimed: u16, in_flight: u16 },
-    NoSuchChain { id: u32 },
-    TooLong { len: u32, capacity: u32 },
-}
+mod expected;
 
-impl Expected {
-    /// Says whether it is this fault.
-    pub(super) fn is(self, fault: DeviceFault) -> bool {
-        match (self, fault) {
-            (
-                Self::Jumped { claimed, in_flight },
-                DeviceFault::UsedIndexJumped {
-                    claimed: their_claimed,
-                    in_flight: their_in_flight,
-                },
-            ) => (claimed, in_flight) == (their_claimed, their_in_flight),
-            (
-                Self::NoSuchChain { id },
-                DeviceFault::UnknownId { id: theirs } | DeviceFault::NotInFlight { id: theirs },
-            ) => id == theirs,
-            (
-                Self::TooLong { len, capacity },
-                DeviceFault::UsedLengthTooLong {
-                    len_bytes,
-                    capacity_bytes,
-                },
-            ) => (len, capacity) == (len_bytes, capacity_bytes),
-            _ => false,
-        }
-    }
-}
+pub(super) use expected::Expected;
 
 /// A request in flight.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct InFlight {
     number: u32,
     head: u16,
@@ -63,36 +33,85 @@ impl InFlight {
             room,
         }
     }
+
+    const fn capacity(&self) -> u32 {
+        self.room.0 + self.room.1
+    }
+
+    /// Returns how it is done, by a device that wrote so many bytes.
+    fn done(&self, written: u32) -> Done {
+        let data = written.min(self.room.0);
+        Done {
+            number: self.number,
+            head: self.head,
+            written: (data as usize, (written - data) as usize),
+        }
+    }
+}
+
+/// A request that the device is done with.
+#[derive(Clone, Debug)]
+pub(super) struct Done {
+    pub(super) number: u32,
+    pub(super) head: u16,
+    /// Bytes of data and of the footer that the device wrote.
+    pub(super) written: (usize, usize),
+}
+
+/// What a used element says.
+#[derive(Clone, Copy, Debug)]
+struct Element {
+    id: u32,
+    len: u32,
+    /// The length counts, whatever it is.
+    is_len_meant: bool,
 }
 
 /// The driver's half, as it should be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Model {
     interface: Interface,
+    /// What is used is used in order.
+    is_in_order: bool,
     used_index: u16,
+    /// How many elements of the used ring are known to be there.
+    known: u16,
     /// Where the next used descriptor of a packed ring is expected.
     next_used: Position,
-    /// A bug is seeded: the wrap counter never turns.
-    pub(super) has_stale_wrap: bool,
+    /// The bug that is seeded.
+    sabotage: Sabotage,
+    /// The oldest first.
     in_flight: Vec<InFlight>,
     fault: Option<Expected>,
-    pub(super) wants_notifications: bool,
-    /// Requests found done: number, and bytes written to data and footer.
-    pub(super) done: Vec<(u32, (usize, usize))>,
+    /// Requests found done, in the order in which they were.
+    pub(super) done: Vec<Done>,
 }
 
 impl Model {
-    pub(super) const fn new(interface: Interface) -> Self {
+    pub(super) const fn new(interface: Interface, sabotage: Sabotage) -> Self {
         Self {
             interface,
+            is_in_order: false,
             used_index: 0,
+            known: 0,
             next_used: Position::START,
-            has_stale_wrap: false,
+            sabotage,
             in_flight: Vec::new(),
             fault: None,
-            wants_notifications: false,
             done: Vec::new(),
         }
+    }
+
+    pub(super) const fn interface(&self) -> Interface {
+        self.interface
+    }
+
+    pub(super) const fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    pub(super) const fn fault(&self) -> Option<Expected> {
+        self.fault
     }
 
     /// Notes a request that was just made available, before the device can do anything about it.
@@ -100,6 +119,7 @@ impl Model {
         let Some(ring) = &device.ring else {
             return;
         };
+        self.is_in_order = ring.is_in_order;
         request.head = ring.newest_head(&device.memory);
         device.fetch();
         if let Some(packed) = device.ring.as_ref().and_then(|ring| ring.packed.as_ref()) {
@@ -108,84 +128,135 @@ impl Model {
         self.in_flight.push(request);
     }
 
-    /// Looks at the used ring as the driver is about to.
+    /// Looks at the used ring as the driver is about to, until there is nothing more; returns how many requests are done.
     pub(super) fn process(&mut self, device: &Device) -> Result<u16, Expected> {
+        let mut total = 0;
+        loop {
+            match self.collect(device)? {
+                // What is done takes one of those in flight each.
+                0 => return Ok(total),
+                count => total += count,
+            }
+        }
+    }
+
+    /// Looks for the next used element; returns how many requests are done by it.
+    pub(super) fn collect(&mut self, device: &Device) -> Result<u16, Expected> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let Some(ring) = &device.ring else {
-            return Ok(0);
+        let outcome = match &device.ring {
+            None => Ok(0),
+            Some(ring) if ring.packed.is_some() => self.collect_packed(device, ring),
+            Some(ring) => self.collect_split(device, ring),
         };
-        let mut total = 0;
-        if ring.packed.is_some() {
-            // Each turn but the last takes one of those in flight.
-            while let Some(used) = ring.used_descriptor(&device.memory, self.next_used) {
-                let descriptors = self.take(used)?;
-                let wrap = self.next_used.wrap;
-                self.next_used.advance(descriptors, ring.size);
-                if self.has_stale_wrap {
-                    self.next_used.wrap = wrap;
-                }
-                total += 1;
-            }
-            return Ok(total);
-        }
-        loop {
-            let claimed = ring
-                .used_index(&device.memory)
-                .wrapping_sub(self.used_index);
+        self.fault = outcome.err();
+        outcome
+    }
+
+    fn collect_split(&mut self, device: &Device, ring: &Ring) -> Result<u16, Expected> {
+        if self.known == 0 {
+            let index = ring.used_index(&device.memory);
+            let claimed = index.wrapping_sub(self.used_index);
             let in_flight = self.in_flight.len() as u16;
             if claimed > in_flight {
-                return Err(self.broken(Expected::Jumped { claimed, in_flight }));
+                return Err(Expected::Jumped { claimed, in_flight });
             }
-            if claimed == 0 {
-                return Ok(total);
-            }
-            for _ in 0..claimed {
-                self.take_next(device, ring)?;
-                total += 1;
-            }
-            if !self.wants_notifications {
-                return Ok(total);
-            }
+            self.known = claimed;
         }
-    }
-
-    fn take_next(&mut self, device: &Device, ring: &Ring) -> Result<(), Expected> {
+        if self.known == 0 {
+            return Ok(0);
+        }
         let (id, len) = ring.used_element(&device.memory, self.used_index);
-        self.used_index = self.used_index.wrapping_add(1);
-        self.take((id, len, true)).map(drop)
+        let element = Element {
+            id,
+            len,
+            is_len_meant: true,
+        };
+        let (last, written) = self.find(element)?;
+        let count = self.batch(last);
+        if count > self.known {
+            return Err(Expected::OutOfOrder { id });
+        }
+        self.take(last, written);
+        self.used_index = self.used_index.wrapping_add(count);
+        self.known -= count;
+        Ok(count)
     }
 
-    /// Takes a request that is done; returns how many descriptors it had in a packed ring.
-    fn take(&mut self, (id, len, is_meant): (u32, u32, bool)) -> Result<u16, Expected> {
-        let found = self
-            .in_flight
-            .iter()
-            .position(|one| u32::from(one.head) == id);
-        let Some(position) = found else {
-            return Err(self.broken(Expected::NoSuchChain { id }));
+    fn collect_packed(&mut self, device: &Device, ring: &Ring) -> Result<u16, Expected> {
+        let Some((id, len, is_len_meant)) = ring.used_descriptor(&device.memory, self.next_used)
+        else {
+            return Ok(0);
         };
-        let one = &self.in_flight[position];
-        let capacity = one.room.0 + one.room.1;
-        let len = match self.interface {
+        let element = Element {
+            id,
+            len,
+            is_len_meant,
+        };
+        let (last, written) = self.find(element)?;
+        let count = self.batch(last);
+        let descriptors = self.take(last, written);
+        let wrap = self.next_used.wrap;
+        self.next_used.advance(descriptors, ring.size);
+        if self.sabotage == Sabotage::StaleWrap {
+            self.next_used.wrap = wrap;
+        }
+        Ok(count)
+    }
+
+    /// Finds the request that is done; returns its position, and how many bytes were written to it.
+    fn find(&self, element: Element) -> Result<(usize, u32), Expected> {
+        let Element {
+            id,
+            len,
+            is_len_meant,
+        } = element;
+        let mut in_flight = self.in_flight.iter();
+        let position = in_flight.position(|one| u32::from(one.head) == id);
+        let position = position.ok_or(Expected::NoSuchChain { id })?;
+        let capacity = self.in_flight[position].capacity();
+        let written = match self.interface {
             // What a legacy device says of lengths is not believed (§2.7.8.1).
             Interface::Legacy => capacity,
             // Without WRITE it is reserved, but QEMU means it (§2.8.4).
-            Interface::Modern if len > capacity && !is_meant => 0,
+            Interface::Modern if len > capacity && !is_len_meant => 0,
             Interface::Modern if len > capacity => {
-                return Err(self.broken(Expected::TooLong { len, capacity }));
+                return Err(Expected::TooLong { len, capacity });
             }
             Interface::Modern => len,
         };
-        let data = len.min(one.room.0);
-        let written = (data as usize, (len - data) as usize);
-        self.done.push((one.number, written));
-        Ok(self.in_flight.remove(position).descriptors)
+        Ok((position, written))
     }
 
-    fn broken(&mut self, fault: Expected) -> Expected {
-        self.fault = Some(fault);
-        fault
+    /// Returns the first request that is done with the one at `last`.
+    const fn first(&self, last: usize) -> usize {
+        match self.sabotage {
+            Sabotage::LastAlone => last,
+            _ if self.is_in_order => 0,
+            _ => last,
+        }
+    }
+
+    /// Returns how many requests are done with the one at `last`.
+    const fn batch(&self, last: usize) -> u16 {
+        (last + 1 - self.first(last)) as u16
+    }
+
+    /// Takes out what is done with the request at `last`; returns how many descriptors that had in a packed ring.
+    fn take(&mut self, last: usize, written: u32) -> u16 {
+        let first = self.first(last);
+        let mut descriptors = 0;
+        for (position, one) in (first..).zip(self.in_flight.drain(first..=last)) {
+            descriptors += one.descriptors;
+            // What was used without a word was used completely (§2.7.9).
+            let written = if position == last {
+                written
+            } else {
+                one.capacity()
+            };
+            self.done.push(one.done(written));
+        }
+        descriptors
     }
 }

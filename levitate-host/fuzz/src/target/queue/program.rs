@@ -1,0 +1,241 @@
+//! What a program does with a virtqueue: any calls, as the bytes say, and then the reset ([`Program`]).
+
+use levitate_hal::{Direction, DmaSlice, Mapped, Segments as _};
+use levitate_virtio::{Completed, Data, Token, Transport as _};
+
+use super::model::{InFlight, Model};
+use super::{Buffer, Live, LiveQueue};
+use crate::bench::{Bench, TIMEOUT};
+
+mod look;
+
+/// A request that was submitted and not taken back.
+struct Request {
+    token: Token,
+    number: u32,
+    addr: Option<u64>,
+    is_done: bool,
+    /// Bytes of data and of the footer that the device wrote.
+    written: (usize, usize),
+}
+
+/// What a program does with a queue, and what it must then find.
+pub(super) struct Program<'b, 's, const H: usize, const F: usize> {
+    bench: &'b Bench,
+    device: Live,
+    queue: LiveQueue<'s>,
+    model: Model,
+    requests: Vec<Request>,
+    submitted: u32,
+    /// Numbers of the requests that are done, in the order in which they were.
+    done: Vec<u32>,
+}
+
+impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
+    pub(super) fn new(bench: &'b Bench, device: Live, queue: LiveQueue<'s>) -> Self {
+        let model = Model::new(device.transport().interface(), bench.sabotage());
+        Self {
+            bench,
+            device,
+            queue,
+            model,
+            requests: Vec::new(),
+            submitted: 0,
+            done: Vec::new(),
+        }
+    }
+
+    pub(super) fn call(&mut self) {
+        match self.bench.byte() % 16 {
+            0..=4 => self.submit(),
+            5 | 6 => {
+                let _ = self.queue.notify();
+            }
+            7..=9 => self.process(),
+            10 => self.take_any(),
+            11 => self.take_next(),
+            12 => {
+                let wanted = self.bench.byte().is_multiple_of(2);
+                self.queue.set_used_notifications(wanted);
+            }
+            13 => self.diagnose(),
+            14 => self.poll(),
+            _ => self.bench.pass(),
+        }
+    }
+
+    /// Makes a request that may have any data, also such as does not fit.
+    fn submit(&mut self) {
+        let (data, addr) = self.data();
+        let room = match &data {
+            Data::Writable(buffer) => buffer.len_bytes() as u32,
+            Data::Readable(_) | Data::None => 0,
+        };
+        let idle = self.queue.idle_slots();
+        let number = self.submitted;
+        self.submitted += 1;
+        match self.queue.submit(&[3_u8; H], data, &[0xff_u8; F], number) {
+            Ok(token) => {
+                let is_new = self.requests.iter().all(|request| request.token != token);
+                self.bench.demand(is_new, "a token is in use twice");
+                self.bench
+                    .demand(idle != 0, "more requests than there are slots");
+                self.requests.push(Request {
+                    token,
+                    number,
+                    addr,
+                    is_done: false,
+                    written: (0, 0),
+                });
+                let request = InFlight::new(number, (room, F as u32));
+                self.bench
+                    .with(|device| self.model.submitted(device, request));
+            }
+            Err(rejected) => {
+                self.bench.demand(
+                    rejected.context == number && addr_of(&rejected.data) == addr,
+                    "a refused request does not come back as it was",
+                );
+            }
+        }
+    }
+
+    /// Tries to take back any request, done or not.
+    fn take_any(&mut self) {
+        let choice = usize::from(self.bench.byte());
+        if let Some(position) = choice.checked_rem(self.requests.len()) {
+            self.take(position);
+        }
+    }
+
+    fn take_next(&mut self) {
+        if let Some(token) = self.queue.next_done() {
+            let position = self.requests.iter().position(|one| one.token == token);
+            match position {
+                Some(position) => self.take(position),
+                None => self
+                    .bench
+                    .fail("a request is done that was not submitted".to_owned()),
+            }
+        }
+    }
+
+    fn take(&mut self, position: usize) {
+        let Request { token, is_done, .. } = self.requests[position];
+        self.bench.demand(
+            self.queue.is_done(token) == is_done,
+            "a request is done too soon, or not when it should be",
+        );
+        let Some(completed) = self.queue.take::<[u8; F]>(token) else {
+            self.bench
+                .demand(!is_done, "a request that is done is kept");
+            return;
+        };
+        self.check(position, &completed);
+        let again = self.queue.take::<[u8; F]>(token).is_some();
+        self.bench.demand(!again, "a request is taken twice");
+    }
+
+    /// Checks a request that came back, whose position among those that were submitted this is.
+    fn check(&mut self, position: usize, completed: &Completed<[u8; F], Buffer, u32>) {
+        let request = self.requests.remove(position);
+        self.done.retain(|number| *number != request.number);
+        let written = (completed.data_bytes, completed.footer_bytes);
+        self.bench.demand(
+            request.is_done
+                && completed.token == request.token
+                && completed.context == request.number
+                && written == request.written
+                && addr_of(&completed.data) == request.addr,
+            "a request does not come back as it was",
+        );
+        let held = request
+            .addr
+            .is_some_and(|addr| self.bench.with(|device| device.holds(addr, 1)));
+        self.bench
+            .demand(!held, "data came back that the device still has");
+    }
+
+    /// Makes one request and waits for its answer.
+    pub(super) fn echo(&mut self) -> bool {
+        let Ok(slice) = DmaSlice::new_zeroed(&self.bench.memory, 32) else {
+            return false;
+        };
+        let data = Data::Writable(Buffer::from(slice));
+        let Ok(token) = self.queue.submit(&[3_u8; H], data, &[0xff_u8; F], 0) else {
+            return false;
+        };
+        self.queue.notify();
+        for _ in 0..4 {
+            self.bench.pass();
+            if self.queue.process().is_err() {
+                return false;
+            }
+        }
+        let completed = self.queue.take::<[u8; F]>(token);
+        completed.is_some_and(|completed| match completed.data {
+            Data::Writable(buffer) => buffer.as_slice() == [0x5a; 32],
+            _ => false,
+        })
+    }
+
+    /// Resets the device, takes the queue apart and counts what comes back; `None` if the reset failed.
+    pub(super) fn end(self) -> Option<()> {
+        let Self {
+            bench,
+            device,
+            queue,
+            requests,
+            ..
+        } = self;
+        bench.behave();
+        let clock = bench.clock();
+        let (_, quiesced) = bench
+            .call("reset", 1, || device.reset(&clock, TIMEOUT))
+            .ok()?;
+        let mut left: Vec<_> = requests.iter().map(|one| (one.number, one.addr)).collect();
+        let released = queue.release(&quiesced, |data, number| {
+            let key = (number, addr_of(&data));
+            match left.iter().position(|other| *other == key) {
+                Some(position) => drop(left.swap_remove(position)),
+                None => bench.fail("a reset gives back what was not submitted".to_owned()),
+            }
+        });
+        bench.demand(released.is_ok(), "a queue does not take its proof");
+        bench.demand(left.is_empty(), "a reset does not give back everything");
+        Some(())
+    }
+
+    fn data(&self) -> (Data<Buffer>, Option<u64>) {
+        let kind = self.bench.byte();
+        let len = 1 + usize::from(self.bench.byte() % 48);
+        let memory = &self.bench.memory;
+        let buffer = match kind % 3 {
+            0 => None,
+            1 => DmaSlice::new_zeroed(memory, len).ok().map(Buffer::from),
+            _ => {
+                let directions = [Direction::Both, Direction::ToDevice, Direction::FromDevice];
+                let direction = directions[usize::from(kind / 3 % 3)];
+                let bytes = vec![9; len].into_boxed_slice();
+                Mapped::new(memory, bytes, direction).ok().map(Buffer::from)
+            }
+        };
+        let Some(buffer) = buffer else {
+            return (Data::None, None);
+        };
+        let addr = buffer.segment(0).map(|segment| segment.addr.get());
+        match kind & 0x80 {
+            0 => (Data::Readable(buffer), addr),
+            _ => (Data::Writable(buffer), addr),
+        }
+    }
+}
+
+fn addr_of(data: &Data<Buffer>) -> Option<u64> {
+    match data {
+        Data::None => None,
+        Data::Readable(buffer) | Data::Writable(buffer) => {
+            buffer.segment(0).map(|segment| segment.addr.get())
+        }
+    }
+}
