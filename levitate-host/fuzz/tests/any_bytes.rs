@@ -1,10 +1,14 @@
 //! Every target takes any bytes: random ones, and those that once found something.
 
+#[path = "support/watch.rs"]
+mod watch;
+
 use std::path::Path;
 
 use levitate_fuzz::{Run, TARGETS};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use watch::Watch;
 
 /// Inputs a target in this form; the fuzzer makes millions.
 const CASES: u32 = 400;
@@ -20,8 +24,10 @@ fn try_random(run: Run) {
         ..ProptestConfig::default()
     };
     let bytes = proptest::collection::vec(any::<u8>(), 0..MAX_BYTES);
+    let watch = Watch::new();
     TestRunner::new(config)
         .run(&bytes, |bytes| {
+            watch.next();
             run(&bytes);
             Ok(())
         })
@@ -66,6 +72,7 @@ fn the_search_for_structures_on_pci_takes_random_bytes() {
 #[test]
 fn what_once_found_something_finds_nothing_now() {
     let regressions = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
+    let watch = Watch::new();
     let mut inputs = 0;
     for directory in std::fs::read_dir(regressions).unwrap() {
         let directory = directory.unwrap();
@@ -77,6 +84,7 @@ fn what_once_found_something_finds_nothing_now() {
         for input in std::fs::read_dir(directory.path()).unwrap() {
             let path = input.unwrap().path();
             eprintln!("{name}: {}", path.display());
+            watch.next();
             run(&std::fs::read(&path).unwrap());
             inputs += 1;
         }

@@ -10,12 +10,15 @@
 
 #[path = "support/inputs.rs"]
 mod inputs;
+#[path = "support/watch.rs"]
+mod watch;
 
 use inputs::{input, outcome};
 use levitate_fuzz::{Sabotage, TARGETS};
+use watch::Watch;
 
 /// Inputs for each kind of ring.
-const INPUTS: u64 = 1000;
+const INPUTS: u64 = 500;
 
 /// Bits of the byte that says what the device offers, as targets read it.
 const LEGACY: u8 = 1;
@@ -75,9 +78,11 @@ fn each_finds(needed: u8, sabotage: Sabotage, reason: &str) {
 fn all_take_random_bytes(target: &str, from_end: usize) {
     let named = TARGETS.into_iter().find(|(name, ..)| *name == target);
     let (_, run, _) = named.unwrap();
+    let watch = Watch::new();
     for shape in rings(0) {
         for seed in 0..INPUTS {
             eprintln!("{}, input {seed}", name(shape));
+            watch.next();
             run(&input_for(shape, from_end, seed));
         }
     }
