@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use levitate_hal::{Clock, Instant, Mmio};
+use levitate_host::Policy;
 
 use crate::device::{Device, Kind};
 use crate::memory::Memory;
@@ -65,7 +66,12 @@ impl World {
 
 impl Bench {
     pub(crate) fn new(bytes: &[u8], kind: Kind, sabotage: Sabotage) -> Self {
-        let memory = Memory::new(sabotage);
+        // Where buffers are copied, a sync that is forgotten shows; the length decides, so that no byte means anything else by it.
+        let policy = match kind {
+            Kind::Bare if !bytes.len().is_multiple_of(2) => Policy::Bounce,
+            _ => Policy::Iommu,
+        };
+        let memory = Memory::new(policy, sabotage);
         let mut device = Device::new(memory.pool().device_memory(), kind);
         device.sabotage = sabotage;
         let world = World {

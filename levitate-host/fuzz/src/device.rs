@@ -16,6 +16,9 @@ use crate::sabotage::Sabotage;
 use crate::script::Script;
 use crate::spec::{self, register};
 
+/// What a device that is nothing in particular answers with.
+pub(crate) const ANSWER: u8 = 0x5a;
+
 /// Bytes of configuration space there are.
 pub(crate) const CONFIG_BYTES: usize = 96;
 

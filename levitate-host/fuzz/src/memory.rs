@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 use levitate_hal::{Direction, Dma, DmaAddr, DmaAllocation, DmaError};
-use levitate_host::Pool;
+use levitate_host::{Policy, Pool};
 
 use crate::sabotage::Sabotage;
 
@@ -14,7 +14,7 @@ use crate::sabotage::Sabotage;
 const MAX_BYTES: usize = 64 << 10;
 
 thread_local! {
-    static SPARE: RefCell<Option<Pool>> = const { RefCell::new(None) };
+    static SPARE: RefCell<Option<(Policy, Pool)>> = const { RefCell::new(None) };
 }
 
 /// A [`Pool`] with a ledger.
@@ -22,6 +22,7 @@ thread_local! {
 /// INVARIANT: every mapping is of a `Box<[u8]>`: programs of this crate have no others.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
+    policy: Policy,
     pool: Pool,
     ledger: Rc<RefCell<Ledger>>,
 }
@@ -34,15 +35,18 @@ struct Ledger {
 }
 
 impl Memory {
-    pub(crate) fn new(sabotage: Sabotage) -> Self {
+    pub(crate) fn new(policy: Policy, sabotage: Sabotage) -> Self {
         let ledger = Ledger {
             sabotage,
             ..Ledger::default()
         };
-        let pool = SPARE.take().unwrap_or_default();
+        let spare = SPARE.take().filter(|(other, _)| *other == policy);
+        let pool = spare.map(|(_, pool)| pool);
+        let pool = pool.unwrap_or_else(|| Pool::builder().policy(policy).build());
         // Whatever an earlier input wanted to fail does not any more.
         pool.fail_allocation_after(usize::MAX);
         Self {
+            policy,
             pool,
             ledger: Rc::new(RefCell::new(ledger)),
         }
@@ -60,7 +64,7 @@ impl Memory {
 
     /// Leaves the pool, which is as good as new, to the next input: making one takes longer than most inputs.
     pub(crate) fn recycle(self) {
-        SPARE.set(Some(self.pool));
+        SPARE.set(Some((self.policy, self.pool)));
     }
 
     /// Takes back what a driver leaked, so that one input leaves nothing to the next.

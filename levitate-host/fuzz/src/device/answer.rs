@@ -1,7 +1,7 @@
 //! Answers as the specification wants them, so that the driver gets on to where lies hurt.
 
 use super::ring::Part;
-use super::{Device, Kind};
+use super::{ANSWER, Device, Kind};
 use crate::script::Script;
 use crate::spec;
 
@@ -50,7 +50,15 @@ impl Device {
             .filter(|p| p.is_writable)
             .collect();
         Some(match self.kind {
-            Kind::Bare => self.answer_bare(&writable, script),
+            Kind::Bare => {
+                let written = self.answer_bare(&writable, script);
+                let chains = self.ring.iter_mut().flat_map(|ring| &mut ring.chains);
+                chains
+                    .skip(position)
+                    .take(1)
+                    .for_each(|chain| chain.sure = written);
+                written
+            }
             Kind::Block => self.answer_block(&sent, &writable),
             Kind::Gpu => {
                 let response = self.respond(&sent);
@@ -76,7 +84,7 @@ impl Device {
             true => room,
             false => room.saturating_sub(u32::from(script.byte() % 4)),
         };
-        let bytes = vec![0x5a; len as usize];
+        let bytes = vec![ANSWER; len as usize];
         self.write_parts(writable, &bytes)
     }
 
@@ -87,19 +95,21 @@ impl Device {
             })
         };
         let sector = u64::from(number(8)) | u64::from(number(12)) << 32;
+        // By its own hand, it may be the last there could be.
+        let blocks = || (0..).map(|block| sector.wrapping_add(block));
         let room: u32 = writable.iter().map(|part| part.len).sum();
         let data_len = room.saturating_sub(1) as usize;
         let mut answer = vec![0; room as usize];
         match number(0) {
             spec::BLK_IN => {
-                for (block, place) in (sector..).zip(answer[..data_len].chunks_mut(512)) {
+                for (block, place) in blocks().zip(answer[..data_len].chunks_mut(512)) {
                     let content = self.block(block);
                     place.copy_from_slice(&content[..place.len()]);
                 }
             }
             spec::BLK_OUT if self.behaves => {
-                let (blocks, _) = sent[16..].as_chunks::<512>();
-                for (block, content) in (sector..).zip(blocks) {
+                let (contents, _) = sent[16..].as_chunks::<512>();
+                for (block, content) in blocks().zip(contents) {
                     self.disk.retain(|(other, _)| *other != block);
                     self.disk.push((block, *content));
                 }

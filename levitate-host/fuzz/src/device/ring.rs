@@ -14,7 +14,7 @@ mod walk;
 pub(crate) use chain::{Chain, Framing, Part};
 use forgery::Forgeries;
 use packed::Packed;
-pub(crate) use used::Step;
+pub(crate) use used::{Step, Use};
 
 /// A queue the device was told of.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub(crate) struct Ring {
     pub(crate) used_is_dirty: bool,
     /// What the device has, the oldest first.
     pub(crate) chains: Vec<Chain>,
-    /// What it used as it should, in this order, and the driver has not been seen to find: head, and bytes written.
-    pub(crate) honest: VecDeque<(u16, u32)>,
+    /// What it used as it should, in this order, and the driver has not been seen to find.
+    pub(crate) honest: VecDeque<Use>,
     /// Memory of the queue's own that was in a chain: the device may write it until its reset.
     pub(crate) lasting: Vec<(u64, u32)>,
     tables: Vec<(u64, u32)>,

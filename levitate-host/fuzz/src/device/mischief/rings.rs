@@ -68,7 +68,7 @@ impl Device {
             // Also one in the middle, which in order stands for all before it.
             (0..=3, Some(chain)) => u32::from(chain.head),
             // The one it used last.
-            (4 | 5, _) => ring.honest.back().map_or(0, |(head, _)| u32::from(*head)),
+            (4 | 5, _) => ring.honest.back().map_or(0, |used| u32::from(used.head)),
             // One that there is not, or one of another slot.
             _ => script.number(),
         };

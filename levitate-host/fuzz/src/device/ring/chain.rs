@@ -17,6 +17,8 @@ pub(crate) struct Chain {
     /// How many descriptors it has in the ring.
     pub(crate) descriptors: u16,
     pub(crate) parts: Vec<Part>,
+    /// How many bytes are sure to be [`ANSWER`](super::super::ANSWER), from the first that the device may write.
+    pub(crate) sure: u32,
     /// Which of the parts are a program's data, and not memory of the queue.
     pub(crate) data: std::ops::Range<usize>,
     /// The GPU resource it is about; 0 if none.

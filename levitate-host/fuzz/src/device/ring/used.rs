@@ -13,6 +13,16 @@ pub(crate) struct Step {
     pub(crate) descriptors: u16,
 }
 
+/// A request that the device used as it should.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Use {
+    pub(crate) head: u16,
+    /// Bytes that it wrote, as the driver must take it.
+    pub(crate) written: u32,
+    /// Bytes that it did write.
+    pub(crate) sure: u32,
+}
+
 impl Ring {
     /// Returns how long the device's part is: the used ring; in a packed ring the descriptors, and behind them the device's events.
     pub(crate) fn used_len(&self) -> usize {
@@ -75,7 +85,11 @@ impl Ring {
         for chain in &given_up {
             let is_last = u32::from(chain.head) == id;
             let written = if is_last { len } else { chain.capacity() };
-            self.honest.push_back((chain.head, written));
+            self.honest.push_back(Use {
+                head: chain.head,
+                written,
+                sure: chain.sure,
+            });
         }
         given_up.extend(self.write_element(memory, id, len, step));
         given_up

@@ -133,6 +133,7 @@ impl Ring {
             head,
             descriptors,
             parts,
+            sure: 0,
             data,
             resource: 0,
             command: 0,

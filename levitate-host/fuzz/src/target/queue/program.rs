@@ -6,6 +6,7 @@ use levitate_virtio::{Completed, Data, Token, Transport as _};
 use super::model::{InFlight, Model};
 use super::{Buffer, Live, LiveQueue};
 use crate::bench::{Bench, TIMEOUT};
+use crate::device::ANSWER;
 
 mod look;
 
@@ -17,6 +18,8 @@ struct Request {
     is_done: bool,
     /// Bytes of data and of the footer that the device wrote.
     written: (usize, usize),
+    /// Bytes that are sure to be the device's answer.
+    sure: usize,
 }
 
 /// What a program does with a queue, and what it must then find.
@@ -86,6 +89,7 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
                     addr,
                     is_done: false,
                     written: (0, 0),
+                    sure: 0,
                 });
                 let request = InFlight::new(number, (room, F as u32));
                 self.bench
@@ -149,6 +153,13 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
                 && addr_of(&completed.data) == request.addr,
             "a request does not come back as it was",
         );
+        if let Data::Writable(buffer) = &completed.data {
+            let mut answer = buffer.as_slice().iter().take(request.sure);
+            self.bench.demand(
+                answer.all(|byte| *byte == ANSWER),
+                "the data is not what the device wrote",
+            );
+        }
         let held = request
             .addr
             .is_some_and(|addr| self.bench.with(|device| device.holds(addr, 1)));
@@ -174,7 +185,7 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
         }
         let completed = self.queue.take::<[u8; F]>(token);
         completed.is_some_and(|completed| match completed.data {
-            Data::Writable(buffer) => buffer.as_slice() == [0x5a; 32],
+            Data::Writable(buffer) => buffer.as_slice() == [ANSWER; 32],
             _ => false,
         })
     }

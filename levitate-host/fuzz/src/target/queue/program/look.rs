@@ -3,6 +3,7 @@
 use levitate_virtio::Interface;
 
 use super::Program;
+use crate::device::ring::Use;
 use crate::sabotage::Sabotage;
 
 impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
@@ -22,10 +23,11 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
             (Err(expected), Err(found)) => expected.is(*found),
             _ => false,
         };
-        self.bench.demand(
-            is_expected,
-            &format!("the used ring has {expected:?}, the queue finds {found:?}"),
-        );
+        if !is_expected {
+            self.bench.fail(format!(
+                "the used ring has {expected:?}, the queue finds {found:?}"
+            ));
+        }
         self.note_done(expected.is_ok());
         self.check_done();
     }
@@ -91,7 +93,7 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
         if self.bench.is_sabotaged(Sabotage::Overlooked) {
             self.bench.with(|device| {
                 let ring = device.ring.iter_mut();
-                ring.for_each(|ring| ring.honest.extend([(0, 0)]));
+                ring.for_each(|ring| ring.honest.extend([Use::default()]));
             });
         }
         for done in found {
@@ -101,18 +103,20 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
             });
             if let Some(used) = used {
                 let written = (done.written.0 + done.written.1) as u32;
-                let is_it = used
-                    .is_some_and(|(head, len)| head == done.head && (is_legacy || len == written));
-                self.bench.demand(
-                    is_it,
-                    &format!("the device used {used:?}, and {done:?} is found"),
-                );
+                let is_it = used.is_some_and(|used| {
+                    used.head == done.head && (is_legacy || used.written == written)
+                });
+                if !is_it {
+                    self.bench
+                        .fail(format!("the device used {used:?}, and {done:?} is found"));
+                }
             }
             self.done.push(done.number);
             let mut requests = self.requests.iter_mut();
             if let Some(request) = requests.find(|one| one.number == done.number) {
                 request.is_done = true;
                 request.written = done.written;
+                request.sure = used.flatten().map_or(0, |used| used.sure as usize);
             }
         }
         let is_missed = is_all
@@ -139,9 +143,11 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
             .map(|token| self.queue.context(token).copied())
             .collect();
         let is_same = found.iter().flatten().eq(&self.done) && found.len() == self.done.len();
-        self.bench.demand(
-            is_same,
-            &format!("{:?} are done in this order, not {found:?}", self.done),
-        );
+        if !is_same {
+            self.bench.fail(format!(
+                "{:?} are done in this order, not {found:?}",
+                self.done
+            ));
+        }
     }
 }
