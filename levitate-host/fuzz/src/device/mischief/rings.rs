@@ -127,12 +127,12 @@ impl Device {
     /// Writes into a descriptor or a table that stays laid out.
     pub(super) fn forge_descriptor(&mut self, script: &mut Script) {
         let [table, word] = [script.byte(), script.byte()].map(usize::from);
-        let mut noise = [0; 8];
-        let first = script.choice(8);
-        let end = 8.min(first + 1 + script.choice(8));
+        let mut noise = [0; 4];
+        let first = script.choice(4);
+        let end = 4.min(first + 1 + script.choice(4));
         script.fill(&mut noise[first..end]);
         if let Some(ring) = &mut self.ring {
-            ring.forge(&self.memory, table, word, u64::from_le_bytes(noise));
+            ring.forge(&self.memory, table, word, u32::from_le_bytes(noise));
         }
     }
 
