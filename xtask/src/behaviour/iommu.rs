@@ -100,8 +100,9 @@ fn in_the_way(context: &Context) -> Result<()> {
     blk::check_checksum(&mut vm, 1, &beside)?;
     let errors = vm.guest_errors()?;
     let is_kept_off = |error: &String| error.ends_with("reason: rejected");
+    // QEMU 7.2 has the device's interrupt messages rejected too, and says so; 10.0 says nothing.
     ensure!(
-        !errors.is_empty() && errors.iter().all(is_kept_off),
+        errors.iter().all(is_kept_off),
         "QEMU logged {errors:?}, which is not all about memory that the IOMMU has not let through"
     );
     behind.ensure_as_expected()

@@ -80,6 +80,23 @@ const ROWS: &[Row] = &[
         transport: Transport::Pci,
         features: &[(PACKED, true), (IN_ORDER, true)],
     },
+    Row {
+        name: "rings-split-in-order",
+        board: Board::Q35,
+        transport: Transport::Pci,
+        features: &[(PACKED, false), (IN_ORDER, true)],
+    },
+    Row {
+        name: "rings-split-in-order-bare",
+        board: Board::Virt,
+        transport: Transport::Mmio,
+        features: &[
+            (PACKED, false),
+            (IN_ORDER, true),
+            (EVENT_IDX, false),
+            (INDIRECT_DESC, false),
+        ],
+    },
 ];
 
 /// The cases of this file: one for each row.

@@ -169,12 +169,12 @@ fn causes_of_silence(
 ) -> Result<()> {
     let disk = TestDisk::create(&context.dir, "tested", SECTORS)?;
     let mut machine = machine(context, board, transport, gic, "selftest=causes");
-    let mut device = disk.device();
-    if transport.is_pci() {
-        // With it, QEMU looks into every queue once by itself as a device becomes live, whether it is notified or not.
-        device.properties.push("ioeventfd=off".to_owned());
+    machine.disks = vec![disk.device()];
+    // With it, QEMU looks into every queue once by itself as a device becomes live, whether it is notified or not.
+    for kind in ["virtio-pci", "virtio-mmio"] {
+        let global = format!("{kind}.ioeventfd=off");
+        machine.extra.extend(["-global".into(), global.into()]);
     }
-    machine.disks = vec![device];
     let mut vm = machine.start(&context.dir)?;
     case::ensure_exit(&mut vm, DEADLINE, 0)?;
     let mut required = CAUSES.to_vec();
@@ -247,7 +247,7 @@ fn machine(
 /// of a disk without its number.
 ///
 /// A test may be skipped on one disk if it passed on another, or for a reason that starts with `may_skip`.
-fn check(log: &str, fewest: usize, may_skip: Option<&str>) -> Result<Vec<String>> {
+pub(super) fn check(log: &str, fewest: usize, may_skip: Option<&str>) -> Result<Vec<String>> {
     let mut passed = Vec::new();
     let mut skipped = Vec::new();
     for line in log.lines() {
