@@ -8,6 +8,7 @@ mod block;
 mod causes;
 mod display;
 mod machine;
+mod queue_reset;
 mod vector_registers;
 
 use core::fmt::{self, Write};
@@ -18,7 +19,7 @@ use levitate_kernel::command_line::Suite;
 use levitate_kernel::selftest::{Outcome, Run, Totals};
 
 use crate::arch::masking;
-use crate::devices::Devices;
+use crate::devices::{Devices, Entry, State};
 use crate::platform::KernelClock;
 
 /// What a case is written as: `?` makes any error a failure.
@@ -42,6 +43,7 @@ pub(crate) fn run(
             display::run(devices, &mut run, out)?;
         }
         Suite::Causes => causes::run(devices, &mut run, out)?,
+        Suite::QueueReset => queue_reset::run(devices, &mut run, out)?,
     }
     run.finish(out)
 }
@@ -74,6 +76,16 @@ fn wait_until(mut condition: impl FnMut() -> bool) -> Result {
         }
         masking::restore(before);
     }
+    Ok(())
+}
+
+/// Checks that a device which was given to its driver again is served by it.
+fn is_driven(entry: &Entry) -> Result {
+    ensure!(
+        matches!(entry.state, State::Driven { .. }),
+        "{}",
+        entry.state
+    );
     Ok(())
 }
 

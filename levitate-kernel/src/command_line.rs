@@ -40,11 +40,13 @@ pub enum Suite {
     All,
     /// `causes`: the causes of the GPU timeout, each provoked, each to be named by its own error.
     Causes,
+    /// `queue-reset`: one queue of each disk is reset by itself, and goes on.
+    QueueReset,
 }
 
 impl Suite {
     /// Names of the suites, for messages.
-    pub const NAMES: &str = "all, causes";
+    pub const NAMES: &str = "all, causes, queue-reset";
 
     /// Returns the suite of that name.
     #[must_use]
@@ -85,7 +87,11 @@ impl Display for UnknownWord<'_> {
     }
 }
 
-const SUITES: &[(&str, Suite)] = &[("all", Suite::All), ("causes", Suite::Causes)];
+const SUITES: &[(&str, Suite)] = &[
+    ("all", Suite::All),
+    ("causes", Suite::Causes),
+    ("queue-reset", Suite::QueueReset),
+];
 const EFFORTS: &[(&str, Effort)] = &[("full", Effort::Full), ("short", Effort::Short)];
 const EFFORT_NAMES: &str = "full, short";
 const LEVELS: &[(&str, LevelFilter)] = &[
@@ -210,7 +216,7 @@ mod tests {
             unknown,
             [
                 "unknown word on the kernel command line: \"foo\"",
-                "unknown word on the kernel command line: \"selftest=fast\"; what may follow selftest= is all, causes",
+                "unknown word on the kernel command line: \"selftest=fast\"; what may follow selftest= is all, causes, queue-reset",
                 "unknown word on the kernel command line: \"gpu=\"; what may follow gpu= is levitate, virtio-drivers, off",
                 "unknown word on the kernel command line: \"blk.x=off\"; what may follow blk. is a number from 0 to 31, and =",
                 "unknown word on the kernel command line: \"GPU=off\"",

@@ -28,6 +28,7 @@ mod matrix;
 mod minimal_kernel;
 mod pci;
 mod pixels;
+mod queue_reset;
 mod registers;
 mod rings;
 mod selftest;
@@ -116,6 +117,7 @@ fn all() -> Vec<Case> {
     cases.extend(pci::cases());
     cases.extend(iommu::cases());
     cases.extend(rings::cases());
+    cases.extend(queue_reset::cases());
     cases.extend(command_line::cases());
     cases.extend(counts::cases());
     cases.extend(bad_input::cases());

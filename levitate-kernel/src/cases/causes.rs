@@ -24,8 +24,8 @@ use log::info;
 
 use self::subject::{Failure, Subject, connect};
 use self::tampered::{Access, Device, Part, Tampered};
-use super::{Result, ensure};
-use crate::devices::{Devices, Entry, State, Way};
+use super::{Result, ensure, is_driven};
+use crate::devices::{Devices, State, Way};
 use crate::memory::frames::PAGE_BYTES;
 use crate::platform::{KernelDma, Registers};
 
@@ -371,14 +371,5 @@ fn misplaced_queues_are_refused(way: &Way) -> Result {
             "with the {wrong} area misplaced: {enabled:?}"
         );
     }
-    Ok(())
-}
-
-fn is_driven(entry: &Entry) -> Result {
-    ensure!(
-        matches!(entry.state, State::Driven { .. }),
-        "{}",
-        entry.state
-    );
     Ok(())
 }

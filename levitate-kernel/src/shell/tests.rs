@@ -95,6 +95,7 @@ fn every_command_is_read() {
         ("gpu fill 1 2 3 4 12abFF", fill),
         ("selftest", Command::Selftest(Suite::All)),
         ("selftest causes", Command::Selftest(Suite::Causes)),
+        ("selftest queue-reset", Command::Selftest(Suite::QueueReset)),
         ("crash panic", Command::Crash(Crash::Panic)),
         ("crash fault", Command::Crash(Crash::Fault)),
         ("  shutdown\t", Command::Shutdown),
@@ -167,7 +168,7 @@ fn errors_say_what_is_wrong_and_what_would_be_right() {
         ),
         (
             "selftest some",
-            "unknown suite \"some\"; there are all, causes",
+            "unknown suite \"some\"; there are all, causes, queue-reset",
         ),
     ] {
         assert_eq!(error(line), wanted, "{line}");
