@@ -24,12 +24,17 @@ const CURSOR_POS_HIDE: u32 = 5;
 const CURSOR_UPDATE: u32 = 6;
 const SCANOUT: u32 = 7;
 const UPDATE: u32 = 8;
+const GET_EDID: u32 = 11;
+
+/// The display answers GET_EDID. A back end whose device has EDIDs ends itself if it is not so, as QEMU 10.0's does; 7.2's has none.
+const EDID_FEATURE: u64 = 1 << 0;
 
 /// Flag of an answer.
 const REPLY: u32 = 1 << 2;
 
-/// The answer of the GPU device (§5.7.6.7), which the display sends in full.
+/// Answers of the GPU device (§5.7.6.7, §5.7.6.8), which the display sends in full.
 const RESP_OK_DISPLAY_INFO: u32 = 0x1101;
+const RESP_OK_EDID: u32 = 0x1104;
 
 /// How long an update may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -141,10 +146,10 @@ impl Shared {
         payload: &[u8],
     ) -> Result<Option<Vec<u8>>, String> {
         match (request, payload.len()) {
-            // It has none.
-            (GET_PROTOCOL_FEATURES, 0) => Ok(Some(vec![0; 8])),
-            (SET_PROTOCOL_FEATURES, 8) if payload == [0; 8] => Ok(None),
+            (GET_PROTOCOL_FEATURES, 0) => Ok(Some(EDID_FEATURE.to_ne_bytes().to_vec())),
+            (SET_PROTOCOL_FEATURES, 8) if is_part_of_offer(payload) => Ok(None),
             (GET_DISPLAY_INFO, 0) => Ok(Some(self.display_info())),
+            (GET_EDID, 4) if payload == [0; 4] => Ok(Some(self.edid())),
             (CURSOR_POS | CURSOR_POS_HIDE, 12) | (CURSOR_UPDATE, _) => Ok(None),
             (SCANOUT, 12) => {
                 let [scanout, width, height] = words(payload);
@@ -200,6 +205,24 @@ impl Shared {
         put(&mut answer, 24 + 16, 1);
         answer
     }
+
+    /// `virtio_gpu_resp_edid`: a header of 24 bytes, the length of the data, 4 bytes of padding, and room for 1024 bytes of data.
+    fn edid(&self) -> Vec<u8> {
+        let edid = levitate_host::gpu::edid(self.size.0, self.size.1);
+        let mut answer = vec![0; 24 + 8 + 1024];
+        put(&mut answer, 0, RESP_OK_EDID);
+        put(&mut answer, 24, edid.len() as u32);
+        answer[32..32 + edid.len()].copy_from_slice(&edid);
+        answer
+    }
+}
+
+/// Says whether these are no more features than the display has.
+fn is_part_of_offer(features: &[u8]) -> bool {
+    [0, EDID_FEATURE]
+        .map(u64::to_ne_bytes)
+        .iter()
+        .any(|part| part == features)
 }
 
 fn put(bytes: &mut [u8], offset: usize, value: u32) {

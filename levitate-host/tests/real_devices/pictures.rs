@@ -49,6 +49,14 @@ fn every_pixel_arrives_after_a_full_frame_and_after_a_small_damage() {
         let mut gpu = screen.drive(&mut slots, Options::default());
         let mode = gpu.preferred_mode(0).unwrap();
         assert_eq!((mode.width, mode.height), (width, height));
+        match gpu.edid(0) {
+            // QEMU 7.2's back end has no EDIDs.
+            Err(Error::NoEdid) => {}
+            edid => {
+                let timing = edid.unwrap().preferred_timing().unwrap();
+                assert_eq!((timing.width, timing.height), (width, height));
+            }
+        }
         let mut chunks = chunks(pieces);
         let mut framebuffer = gpu
             .create_framebuffer(0, width, height, &mut chunks)
