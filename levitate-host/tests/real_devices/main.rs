@@ -20,6 +20,7 @@ mod storage;
 mod agreements;
 mod example;
 mod impostors;
+mod offers;
 mod pictures;
 mod ranges;
 mod several_queues;
