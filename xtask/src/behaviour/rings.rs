@@ -28,74 +28,127 @@ const IN_ORDER: Feature = ("in_order", "VIRTIO_F_IN_ORDER:");
 
 type Feature = (&'static str, &'static str);
 
-/// What the devices of one machine offer, and is to be accepted.
+/// A machine whose devices have these of the features, and none of the others.
 struct Row {
     name: &'static str,
     board: Board,
     transport: Transport,
-    features: &'static [(Feature, bool)],
+    features: &'static [Feature],
 }
 
-/// With the self-tests of other machines, which have split rings with the other two features, these cover every pair of values.
+impl Row {
+    /// Says of each feature whether it is to be there; not of one that is off anyhow, and that an older QEMU does not know.
+    fn choices(&self) -> impl Iterator<Item = (Feature, bool)> {
+        [PACKED, EVENT_IDX, INDIRECT_DESC, IN_ORDER]
+            .into_iter()
+            .map(|feature| (feature, self.features.contains(&feature)))
+            .filter(|choice| *choice != (IN_ORDER, false))
+    }
+}
+
+/// With the self-tests of other machines, which have split rings with event index and indirect tables, these are all combinations.
 const ROWS: &[Row] = &[
     Row {
         name: "rings-packed-pci",
         board: Board::Virt,
         transport: Transport::Pci,
-        features: &[(PACKED, true), (EVENT_IDX, true), (INDIRECT_DESC, true)],
+        features: &[PACKED, EVENT_IDX, INDIRECT_DESC],
     },
     Row {
         name: "rings-packed-x86-q35",
         board: Board::Q35,
         transport: Transport::Pci,
-        features: &[(PACKED, true), (EVENT_IDX, true), (INDIRECT_DESC, true)],
+        features: &[PACKED, EVENT_IDX, INDIRECT_DESC],
     },
     Row {
         name: "rings-packed-mmio",
         board: Board::Virt,
         transport: Transport::Mmio,
-        features: &[(PACKED, true), (EVENT_IDX, true), (INDIRECT_DESC, true)],
+        features: &[PACKED, EVENT_IDX, INDIRECT_DESC],
+    },
+    Row {
+        name: "rings-packed-no-event-idx",
+        board: Board::Q35,
+        transport: Transport::Pci,
+        features: &[PACKED, INDIRECT_DESC],
+    },
+    Row {
+        name: "rings-packed-no-indirect",
+        board: Board::Virt,
+        transport: Transport::Pci,
+        features: &[PACKED, EVENT_IDX],
     },
     Row {
         name: "rings-packed-bare",
         board: Board::Virt,
         transport: Transport::Mmio,
-        features: &[(PACKED, true), (EVENT_IDX, false), (INDIRECT_DESC, false)],
+        features: &[PACKED],
     },
     Row {
         name: "rings-split-no-event-idx",
         board: Board::Virt,
         transport: Transport::Pci,
-        features: &[(PACKED, false), (EVENT_IDX, false), (INDIRECT_DESC, true)],
+        features: &[INDIRECT_DESC],
     },
     Row {
         name: "rings-split-no-indirect",
         board: Board::Q35,
         transport: Transport::Pci,
-        features: &[(PACKED, false), (EVENT_IDX, true), (INDIRECT_DESC, false)],
+        features: &[EVENT_IDX],
+    },
+    Row {
+        name: "rings-split-bare",
+        board: Board::Microvm,
+        transport: Transport::Mmio,
+        features: &[],
     },
     Row {
         name: "rings-packed-in-order",
         board: Board::Virt,
         transport: Transport::Pci,
-        features: &[(PACKED, true), (IN_ORDER, true)],
+        features: &[PACKED, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
+    },
+    Row {
+        name: "rings-packed-in-order-no-event-idx",
+        board: Board::Virt,
+        transport: Transport::Mmio,
+        features: &[PACKED, IN_ORDER, INDIRECT_DESC],
+    },
+    Row {
+        name: "rings-packed-in-order-no-indirect",
+        board: Board::Q35,
+        transport: Transport::Pci,
+        features: &[PACKED, IN_ORDER, EVENT_IDX],
+    },
+    Row {
+        name: "rings-packed-in-order-bare",
+        board: Board::Microvm,
+        transport: Transport::Mmio,
+        features: &[PACKED, IN_ORDER],
     },
     Row {
         name: "rings-split-in-order",
         board: Board::Q35,
         transport: Transport::Pci,
-        features: &[(PACKED, false), (IN_ORDER, true)],
+        features: &[IN_ORDER, EVENT_IDX, INDIRECT_DESC],
+    },
+    Row {
+        name: "rings-split-in-order-no-event-idx",
+        board: Board::Virt,
+        transport: Transport::Pci,
+        features: &[IN_ORDER, INDIRECT_DESC],
+    },
+    Row {
+        name: "rings-split-in-order-no-indirect",
+        board: Board::Microvm,
+        transport: Transport::Mmio,
+        features: &[IN_ORDER, EVENT_IDX],
     },
     Row {
         name: "rings-split-in-order-bare",
         board: Board::Virt,
         transport: Transport::Mmio,
-        features: &[
-            (PACKED, false),
-            (IN_ORDER, true),
-            (EVENT_IDX, false),
-            (INDIRECT_DESC, false),
-        ],
+        features: &[IN_ORDER],
     },
 ];
 
@@ -104,9 +157,25 @@ pub(crate) fn cases() -> Vec<Case> {
     ROWS.iter()
         .map(|row| Case {
             name: row.name,
-            run: Box::new(move |context| run(row, context)),
+            run: Box::new(move |context| run_unless_lost(row, context)),
         })
         .collect()
+}
+
+/// What QEMU logs when it loses a request for good: from 9.1 until it was mended for 10.1, it does not find a chain of several
+/// descriptors of a packed ring again if that is done before an earlier one, and is to be used in order.
+const LOST: &str = "virtqueue_ordered_fill: virtio-blk cannot fill buffer id";
+
+/// Runs the row; it is skipped if QEMU says that it has lost a request itself.
+fn run_unless_lost(row: &Row, context: &Context) -> Result<()> {
+    let outcome = run(row, context);
+    let log = std::fs::read(context.dir.join("qemu.log")).unwrap_or_default();
+    match outcome {
+        Err(_) if String::from_utf8_lossy(&log).contains(LOST) => {
+            Err(Skipped(format!("this QEMU loses requests: {LOST}")).into())
+        }
+        outcome => outcome,
+    }
 }
 
 /// Pixels, disk bytes and the kernel's own tests, with the features that the row names.
@@ -125,25 +194,25 @@ fn run(row: &Row, context: &Context) -> Result<()> {
     machine.trace.push(pixels::FLUSH_EVENT.to_owned());
     machine.disks = vec![disks[0].device(), fixed.device()];
     machine.disks[1].read_only = true;
-    for ((property, _), is_on) in row.features {
+    for ((property, _), is_on) in row.choices() {
         if !case::has_property(&machine.qemu, "virtio-blk-device", property)? {
             return Err(Skipped(format!("this QEMU has no property {property}")).into());
         }
-        let value = if *is_on { "on" } else { "off" };
+        let value = if is_on { "on" } else { "off" };
         // A property of every kind of device.
         let global = format!("virtio-device.{property}={value}");
         machine.extra.extend(["-global".into(), global.into()]);
     }
     let (mut vm, log) = context.boot(&machine)?;
     for id in ["gpu0", "disk0", "disk1"] {
-        for ((property, name), is_on) in row.features {
+        for ((property, name), is_on) in row.choices() {
             ensure!(
-                has_accepted(&mut vm, id, name)? == *is_on,
+                has_accepted(&mut vm, id, name)? == is_on,
                 "{id} offers {property}: {is_on}; the driver was to accept just that"
             );
         }
     }
-    ensure_said(&mut vm, row.features)?;
+    ensure_said(&mut vm, row)?;
     pixels::check(&mut vm, SIZE, &log, DAMAGE, &context.dir)?;
     blk::check(&mut vm, &mut disks)?;
     selftest::check_in_shell(&mut vm)?;
@@ -153,7 +222,7 @@ fn run(row: &Row, context: &Context) -> Result<()> {
 }
 
 /// Checks that the kernel says the same of each device's first queue.
-fn ensure_said(vm: &mut Vm, features: &[(Feature, bool)]) -> Result<()> {
+fn ensure_said(vm: &mut Vm, row: &Row) -> Result<()> {
     let stats = case::command(vm, "stats")?;
     let queues: Vec<_> = stats
         .iter()
@@ -161,16 +230,35 @@ fn ensure_said(vm: &mut Vm, features: &[(Feature, bool)]) -> Result<()> {
         .collect();
     ensure!(queues.len() == 3, "`stats` has the features of {queues:?}");
     for (_, said) in queues {
-        for ((property, _), is_on) in features {
-            let name = match *property {
+        for ((property, _), is_on) in row.choices() {
+            let name = match property {
                 "packed" => "RING_PACKED".to_owned(),
                 other => other.to_uppercase(),
             };
             ensure!(
-                said.split(' ').any(|word| word == name) == *is_on,
+                said.split(' ').any(|word| word == name) == is_on,
                 "{name} is to be {is_on}, but the features are said to be {said}"
             );
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_rows_are_all_combinations_but_the_one_of_other_machines() {
+        const ALL: [Feature; 4] = [PACKED, EVENT_IDX, INDIRECT_DESC, IN_ORDER];
+        let number = |features: &[Feature]| {
+            let is_on = ALL.map(|feature| u8::from(features.contains(&feature)));
+            is_on.into_iter().fold(0, |number, bit| number << 1 | bit)
+        };
+        let mut seen: BTreeSet<u8> = ROWS.iter().map(|row| number(row.features)).collect();
+        assert!(seen.insert(number(&[EVENT_IDX, INDIRECT_DESC])));
+        assert_eq!(seen.len(), 1 << ALL.len());
+    }
 }
