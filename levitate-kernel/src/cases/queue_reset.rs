@@ -30,6 +30,8 @@ const UNREAD: u8 = 0xc3;
 
 type Disk<'s> = Blk<'s, KernelTransport, Platform>;
 type Test = fn(&mut Disk<'_>, &Way) -> Result;
+/// What a request came back with: its result, and what its buffer holds.
+type Lost = (core::result::Result<(), RequestError>, Vec<u8>);
 
 const TESTS: &[(&str, Test)] = &[
     ("queue-reset-reads-on", reads_on_after_each_reset),
@@ -157,7 +159,7 @@ fn goes_on_if_the_reset_is_ignored(disk: &mut Disk<'_>, _: &Way) -> Result {
 }
 
 /// Resets the queue, and returns what became of each request that was in it.
-fn reset(disk: &mut Disk<'_>) -> Result<Vec<(core::result::Result<(), RequestError>, Vec<u8>)>> {
+fn reset(disk: &mut Disk<'_>) -> Result<Vec<Lost>> {
     let mut lost = Vec::new();
     let reset = disk.reset_queue(QUEUE, |request| {
         let content = request.buffer.map(|buffer| buffer.as_slice().to_vec());
