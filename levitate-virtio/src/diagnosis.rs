@@ -63,6 +63,15 @@ pub enum TimeoutCause {
         /// Index of the queue.
         queue: crate::queue::QueueIndex,
     },
+    /// The device wrote an answer, and by VIRTIO_F_IN_ORDER it may say so only once it is done with what it got before (§2.7.9,
+    /// §2.8.8).
+    #[error(
+        "device wrote an answer and holds it back: with VIRTIO_F_IN_ORDER it has to be done with earlier requests first"
+    )]
+    HeldBack {
+        /// Index of the queue.
+        queue: crate::queue::QueueIndex,
+    },
     /// Nothing says that the device fetched the request: it still asks to be notified of it.
     #[error(
         "no sign that the device fetched the request: the notification is lost, or it has queue {queue} in another place \
@@ -148,7 +157,10 @@ impl<T: Transport, R: Format> Device<T, stage::Live<R>> {
             return TimeoutCause::Late;
         }
         if queue.is_footer_written(token, initial) {
-            return TimeoutCause::UsedRingElsewhere { queue: index };
+            return match queue.is_behind_another(token) {
+                true => TimeoutCause::HeldBack { queue: index },
+                false => TimeoutCause::UsedRingElsewhere { queue: index },
+            };
         }
         match queue.is_fetched(token) {
             Some(true) => TimeoutCause::NotCompleted,

@@ -30,6 +30,13 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         footer.as_bytes() != initial.as_bytes()
     }
 
+    /// Says whether the request may be done only after an earlier one that the device has, by VIRTIO_F_IN_ORDER.
+    pub(crate) fn is_behind_another(&self, token: Token) -> bool {
+        // Without the feature the list is empty.
+        let oldest = self.flight.first();
+        oldest.is_some_and(|oldest| oldest != token.slot)
+    }
+
     pub(crate) const fn identity(&self) -> Identity {
         self.identity
     }
