@@ -1,5 +1,6 @@
 //! What a request carries besides its header: [`DmaBuffer`], and [`Segments`] for a virtqueue.
 
+use core::fmt;
 use core::ops::Range;
 
 use crate::address::DmaAddr;
@@ -7,6 +8,10 @@ use crate::dma::{Direction, Dma};
 use crate::mapped::Mapped;
 use crate::owner::DmaSlice;
 use crate::region::OutOfRange;
+
+mod memory;
+
+use memory::{Memory, Owner};
 
 /// A contiguous piece of memory as the device addresses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,46 +63,28 @@ unsafe impl<T, D: Dma> Segments for DmaSlice<T, D> {
 }
 
 /// Bytes for a device to read or write: coherent memory or a mapped buffer, and the part of it that a request is about.
-#[derive(Debug)]
+///
+/// A few words to move, whatever kind of memory it is: a request hands it on several times.
+///
+/// INVARIANT: the `len_bytes` bytes from `start` on are inside `memory`.
 pub struct DmaBuffer<D: Dma> {
     memory: Memory<D>,
-    window: Range<usize>,
-}
-
-#[derive(Debug)]
-enum Memory<D: Dma> {
-    Coherent(DmaSlice<u8, D>),
-    Static(Mapped<&'static mut [u8], D>),
-    #[cfg(feature = "alloc")]
-    Boxed(Mapped<alloc::boxed::Box<[u8]>, D>),
-    #[cfg(feature = "alloc")]
-    Vec(Mapped<alloc::vec::Vec<u8>, D>),
-}
-
-macro_rules! with_memory {
-    ($memory:expr, coherent $c:ident => $coherent:expr, mapped $m:ident => $mapped:expr) => {
-        match $memory {
-            Memory::Coherent($c) => $coherent,
-            Memory::Static($m) => $mapped,
-            #[cfg(feature = "alloc")]
-            Memory::Boxed($m) => $mapped,
-            #[cfg(feature = "alloc")]
-            Memory::Vec($m) => $mapped,
-        }
-    };
+    start: usize,
+    len_bytes: usize,
 }
 
 impl<D: Dma> DmaBuffer<D> {
     /// Returns the length of the memory in bytes, whatever the window.
     #[must_use]
-    pub fn capacity_bytes(&self) -> usize {
-        with_memory!(&self.memory, coherent slice => slice.len_bytes(), mapped mapped => mapped.len_bytes())
+    pub const fn capacity_bytes(&self) -> usize {
+        self.memory.len_bytes()
     }
 
     /// Returns the part that a request is about, all of it at first.
     #[must_use]
-    pub fn window(&self) -> Range<usize> {
-        self.window.clone()
+    pub const fn window(&self) -> Range<usize> {
+        // It ends inside the memory.
+        self.start..self.start.wrapping_add(self.len_bytes)
     }
 
     /// Chooses the part that the next request is about.
@@ -107,46 +94,45 @@ impl<D: Dma> DmaBuffer<D> {
     /// [`OutOfRange`] if the memory has no such part; the window is unchanged.
     pub fn set_window(&mut self, window: Range<usize>) -> Result<(), OutOfRange> {
         let region_bytes = self.capacity_bytes();
-        if window.start > window.end || window.end > region_bytes {
-            let len_bytes = window.end.saturating_sub(window.start);
-            return Err(OutOfRange {
+        let len_bytes = window.end.checked_sub(window.start);
+        match len_bytes.filter(|_| window.end <= region_bytes) {
+            Some(len_bytes) => {
+                self.start = window.start;
+                self.len_bytes = len_bytes;
+                Ok(())
+            }
+            None => Err(OutOfRange {
                 offset: window.start,
-                len_bytes,
+                len_bytes: len_bytes.unwrap_or(0),
                 region_bytes,
-            });
+            }),
         }
-        self.window = window;
-        Ok(())
     }
 
     /// Returns the length of the window in bytes.
     #[must_use]
-    pub fn len_bytes(&self) -> usize {
-        self.window.end.saturating_sub(self.window.start)
+    #[inline]
+    pub const fn len_bytes(&self) -> usize {
+        self.len_bytes
     }
 
     /// Returns the bytes of the window.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        let all = with_memory!(&self.memory, coherent slice => &**slice, mapped mapped => mapped.as_slice());
-        all.get(self.window.clone()).unwrap_or_default()
+        self.memory
+            .as_slice()
+            .get(self.window())
+            .unwrap_or_default()
     }
 
     /// Returns the bytes of the window to change.
     #[must_use]
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        let window = self.window.clone();
-        let all = with_memory!(&mut self.memory, coherent slice => &mut **slice, mapped mapped => mapped.as_mut_slice());
-        all.get_mut(window).unwrap_or_default()
-    }
-
-    fn whole(memory: Memory<D>) -> Self {
-        let mut buffer = Self {
-            memory,
-            window: 0..0,
-        };
-        buffer.window = 0..buffer.capacity_bytes();
-        buffer
+        let window = self.window();
+        self.memory
+            .as_mut_slice()
+            .get_mut(window)
+            .unwrap_or_default()
     }
 
     /// Unmaps the buffer and returns it, if it was made from a vector.
@@ -156,11 +142,12 @@ impl<D: Dma> DmaBuffer<D> {
     /// The buffer unchanged, if it was made from something else.
     #[cfg(feature = "alloc")]
     pub fn into_vec(self) -> Result<alloc::vec::Vec<u8>, Self> {
-        match self.memory {
-            Memory::Vec(mapped) => Ok(mapped.into_inner()),
-            memory => Err(Self {
-                memory,
-                window: self.window,
+        match self.memory.into_owner() {
+            Owner::Vec(mapped) => Ok(mapped.into_inner()),
+            owner => Err(Self {
+                memory: owner.into(),
+                start: self.start,
+                len_bytes: self.len_bytes,
             }),
         }
     }
@@ -169,54 +156,78 @@ impl<D: Dma> DmaBuffer<D> {
 // SAFETY: coherent slices and mapped buffers are memory of their own that stays in place and is reachable for the device;
 // the window only changes through `&mut self`.
 unsafe impl<D: Dma> Segments for DmaBuffer<D> {
+    #[inline]
     fn segment(&self, index: usize) -> Option<Segment> {
-        if index != 0 || self.len_bytes() == 0 {
+        if index != 0 || self.len_bytes == 0 {
             return None;
         }
-        let start = with_memory!(&self.memory, coherent slice => slice.device_addr(), mapped mapped => mapped.device_addr());
-        // The window lies inside the memory (`set_window`), so the sum exists.
-        let addr = start.checked_add(self.window.start as u64)?;
         Some(Segment {
-            addr,
-            len_bytes: self.len_bytes(),
+            // The window lies inside the memory, which does not wrap round the device's address space (`Dma`).
+            addr: DmaAddr::new(
+                self.memory
+                    .device_addr()
+                    .get()
+                    .wrapping_add(self.start as u64),
+            ),
+            len_bytes: self.len_bytes,
         })
     }
 
+    #[inline]
     fn direction(&self) -> Direction {
-        with_memory!(&self.memory, coherent _slice => Direction::Both, mapped mapped => mapped.direction())
+        self.memory.direction()
     }
 
+    #[inline]
     fn sync_for_device(&mut self) {
-        with_memory!(&mut self.memory, coherent _slice => {}, mapped mapped => mapped.sync_for_device());
+        self.memory.sync_for_device();
     }
 
+    #[inline]
     fn sync_for_cpu(&mut self) {
-        with_memory!(&mut self.memory, coherent _slice => {}, mapped mapped => mapped.sync_for_cpu());
+        self.memory.sync_for_cpu();
+    }
+}
+
+impl<D: Dma> fmt::Debug for DmaBuffer<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DmaBuffer({:?} of {:?})", self.window(), self.memory)
+    }
+}
+
+impl<D: Dma> From<Owner<D>> for DmaBuffer<D> {
+    fn from(owner: Owner<D>) -> Self {
+        let memory = Memory::from(owner);
+        Self {
+            start: 0,
+            len_bytes: memory.len_bytes(),
+            memory,
+        }
     }
 }
 
 impl<D: Dma> From<DmaSlice<u8, D>> for DmaBuffer<D> {
     fn from(slice: DmaSlice<u8, D>) -> Self {
-        Self::whole(Memory::Coherent(slice))
+        Owner::Coherent(slice.into_region()).into()
     }
 }
 
 impl<D: Dma> From<Mapped<&'static mut [u8], D>> for DmaBuffer<D> {
     fn from(mapped: Mapped<&'static mut [u8], D>) -> Self {
-        Self::whole(Memory::Static(mapped))
+        Owner::Static(mapped).into()
     }
 }
 
 #[cfg(feature = "alloc")]
 impl<D: Dma> From<Mapped<alloc::boxed::Box<[u8]>, D>> for DmaBuffer<D> {
     fn from(mapped: Mapped<alloc::boxed::Box<[u8]>, D>) -> Self {
-        Self::whole(Memory::Boxed(mapped))
+        Owner::Boxed(mapped).into()
     }
 }
 
 #[cfg(feature = "alloc")]
 impl<D: Dma> From<Mapped<alloc::vec::Vec<u8>, D>> for DmaBuffer<D> {
     fn from(mapped: Mapped<alloc::vec::Vec<u8>, D>) -> Self {
-        Self::whole(Memory::Vec(mapped))
+        Owner::Vec(mapped).into()
     }
 }

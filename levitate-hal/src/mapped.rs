@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::mem::ManuallyDrop;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use crate::address::DmaAddr;
 use crate::dma::{Direction, Dma, DmaError};
@@ -59,23 +59,21 @@ unsafe impl StableBuffer for alloc::boxed::Box<[u8]> {
 #[cfg(feature = "alloc")]
 // SAFETY: the first `len` bytes of a vector live on the heap, are initialised, and are nobody else's until it is put together again.
 unsafe impl StableBuffer for alloc::vec::Vec<u8> {
-    /// The vector's own pointer, which is also good for the spare capacity, and the capacity.
-    type Rest = (NonNull<u8>, usize);
+    /// The capacity.
+    type Rest = usize;
 
-    fn into_raw(self) -> (NonNull<[u8]>, Self::Rest) {
+    fn into_raw(self) -> (NonNull<[u8]>, usize) {
         let mut this = ManuallyDrop::new(self);
         let first = NonNull::from(&mut **this).cast();
-        // `as_mut_ptr` is never null; the pointer to the slice is good for its bytes alone.
+        // `as_mut_ptr` is never null, and also good for the spare capacity; the pointer to the slice is for its bytes alone.
         let own = NonNull::new(this.as_mut_ptr()).unwrap_or(first);
-        (
-            NonNull::slice_from_raw_parts(own, this.len()),
-            (own, this.capacity()),
-        )
+        let bytes = NonNull::slice_from_raw_parts(own, this.len());
+        (bytes, this.capacity())
     }
 
-    unsafe fn from_raw(bytes: NonNull<[u8]>, (own, capacity): Self::Rest) -> Self {
+    unsafe fn from_raw(bytes: NonNull<[u8]>, capacity: usize) -> Self {
         // SAFETY: the caller has all of it from `into_raw`, which took a vector apart, and uses it once.
-        unsafe { Self::from_raw_parts(own.as_ptr(), bytes.len(), capacity) }
+        unsafe { Self::from_raw_parts(bytes.cast().as_ptr(), bytes.len(), capacity) }
     }
 }
 
@@ -102,6 +100,15 @@ struct Mapping<D: Dma> {
 struct Raw<B: StableBuffer> {
     place: NonNull<[u8]>,
     rest: ManuallyDrop<B::Rest>,
+}
+
+/// A mapped buffer taken apart, still mapped.
+pub(crate) struct MappedParts<R, D> {
+    pub(crate) place: NonNull<[u8]>,
+    pub(crate) rest: R,
+    pub(crate) device: DmaAddr,
+    pub(crate) direction: Direction,
+    pub(crate) dma: D,
 }
 
 // SAFETY: the pointers are to bytes that are owned, as by `B`, which may go to another thread; `D` goes along.
@@ -180,6 +187,43 @@ impl<B: StableBuffer, D: Dma> Mapped<B, D> {
     pub fn into_inner(self) -> B {
         drop(self.mapping);
         self.raw.into_inner()
+    }
+
+    /// Takes it apart, to be put together by [`from_parts`](Self::from_parts).
+    pub(crate) fn into_parts(self) -> MappedParts<B::Rest, D> {
+        let mapping = ManuallyDrop::new(self.mapping);
+        let mut raw = ManuallyDrop::new(self.raw);
+        // SAFETY: the mapping is not dropped, nor used any more, so that the instance is owned once, by the parts.
+        let dma = unsafe { ptr::read(&raw const mapping.dma) };
+        // SAFETY: the rest is taken once: `raw` is not dropped, nor used any more.
+        let rest = unsafe { ManuallyDrop::take(&mut raw.rest) };
+        MappedParts {
+            place: mapping.place,
+            rest,
+            device: mapping.device,
+            direction: mapping.direction,
+            dma,
+        }
+    }
+
+    /// Puts it together again.
+    ///
+    /// # Safety
+    ///
+    /// The parts came from one `into_parts` of the same type, and are used once.
+    pub(crate) unsafe fn from_parts(parts: MappedParts<B::Rest, D>) -> Self {
+        Self {
+            mapping: Mapping {
+                place: parts.place,
+                device: parts.device,
+                direction: parts.direction,
+                dma: parts.dma,
+            },
+            raw: Raw {
+                place: parts.place,
+                rest: ManuallyDrop::new(parts.rest),
+            },
+        }
     }
 
     /// Returns where the device finds the first byte.

@@ -107,6 +107,11 @@ impl<T, D: Dma> DmaSlice<T, D> {
         self.region.device_addr()
     }
 
+    /// Returns the memory; all of it is initialised.
+    pub(crate) fn into_region(self) -> DmaRegion<D> {
+        self.region
+    }
+
     /// Returns the length of all elements in bytes.
     #[must_use]
     pub const fn len_bytes(&self) -> usize {

@@ -1,7 +1,8 @@
 //! Raw memory shared with a device: [`DmaRegion`].
 
 use core::alloc::Layout;
-use core::ptr::NonNull;
+use core::mem::ManuallyDrop;
+use core::ptr::{self, NonNull};
 
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
@@ -62,6 +63,31 @@ impl<D: Dma> DmaRegion<D> {
             layout,
             dma: dma.clone(),
         })
+    }
+
+    /// Takes the region apart, to be put together by [`from_parts`](Self::from_parts).
+    pub(crate) fn into_parts(self) -> (DmaAllocation, Layout, D) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the region is not dropped, nor used any more, so that the instance is owned once, by the caller.
+        let dma = unsafe { ptr::read(&raw const this.dma) };
+        (this.allocation, this.layout, dma)
+    }
+
+    /// Puts the region together again.
+    ///
+    /// # Safety
+    ///
+    /// The arguments came from one `into_parts`, and are used once.
+    pub(crate) const unsafe fn from_parts(
+        allocation: DmaAllocation,
+        layout: Layout,
+        dma: D,
+    ) -> Self {
+        Self {
+            allocation,
+            layout,
+            dma,
+        }
     }
 
     /// Returns the length in bytes.
@@ -196,7 +222,7 @@ impl<D: Dma> DmaRegion<D> {
 impl<D: Dma> Drop for DmaRegion<D> {
     fn drop(&mut self) {
         // SAFETY: `Dma::release` asks that
-        // - `allocation` and `layout` come from one `allocate` of `dma`: `new`, the only constructor, did that;
+        // - `allocation` and `layout` come from one `allocate` of `dma`: `new` did that, and `from_parts` has what `new` made;
         // - they are given back once: only this `drop` does it, and it runs once;
         // - no device can reach the memory: whoever gave its address to a device (in `levitate-virtio`, an unsafe
         //   `Transport::enable_queue`) undertook to keep the region until the device is reset.

@@ -182,6 +182,41 @@ fn every_kind_of_buffer_is_a_dma_buffer() {
 }
 
 #[test]
+fn a_buffer_that_is_no_vector_is_handed_back_as_it_was() {
+    let dma = Plain::default();
+    let boxed: Box<[u8]> = vec![1; 8].into();
+    let buffers: [DmaBuffer<Plain>; 2] = [
+        DmaSlice::new_zeroed_aligned(&dma, 8, 64).unwrap().into(),
+        Mapped::new(&dma, boxed, Direction::ToDevice)
+            .unwrap()
+            .into(),
+    ];
+    for mut buffer in buffers {
+        buffer.set_window(2..5).unwrap();
+        let (shown, segment) = (format!("{buffer:?}"), buffer.segment(0));
+        let buffer = buffer.into_vec().unwrap_err();
+        assert_eq!(buffer.segment(0), segment);
+        assert_eq!((buffer.window(), buffer.capacity_bytes()), (2..5, 8));
+        assert_eq!(format!("{buffer:?}"), shown);
+    }
+    assert!(dma.is_unreachable());
+}
+
+#[test]
+fn a_vector_that_was_a_buffer_keeps_its_spare_capacity() {
+    let dma = Plain::default();
+    let mut vector = Vec::with_capacity(32);
+    vector.extend([1_u8, 2, 3]);
+    let mut buffer: DmaBuffer<Plain> = Mapped::new(&dma, vector, Direction::Both).unwrap().into();
+    buffer.as_mut_slice()[2] = 9;
+    let mut vector = buffer.into_vec().unwrap();
+    assert!(dma.is_unreachable(), "unmapped before it came back");
+    assert_eq!(vector.capacity(), 32);
+    vector.extend([4; 29]);
+    assert_eq!(vector[..4], [1, 2, 9, 4]);
+}
+
+#[test]
 fn a_region_takes_values_at_any_offset_and_touches_no_byte_beside_them() {
     const VALUE: [u8; 21] = *b"any value of 21 bytes";
     let plain = Plain::default();

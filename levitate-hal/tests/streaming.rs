@@ -88,6 +88,38 @@ fn a_buffer_of_any_kind_shows_the_device_its_window() {
 }
 
 #[test]
+fn what_is_mapped_is_synchronised_and_goes_its_direction() {
+    let pool = Pool::builder().policy(Policy::Bounce).build();
+    let vector = |direction| Mapped::new(&pool, vec![0_u8; 8], direction).unwrap();
+    let cases: [(DmaBuffer<Pool>, Direction); 4] = [
+        (
+            DmaSlice::new_zeroed(&pool, 8).unwrap().into(),
+            Direction::Both,
+        ),
+        (vector(Direction::Both).into(), Direction::Both),
+        (vector(Direction::FromDevice).into(), Direction::FromDevice),
+        (vector(Direction::ToDevice).into(), Direction::ToDevice),
+    ];
+    for (mut buffer, direction) in cases {
+        assert_eq!(buffer.direction(), direction);
+        let at = buffer.segment(0).unwrap().addr.get();
+        buffer.as_mut_slice()[1] = 5;
+        buffer.sync_for_device();
+        if direction != Direction::FromDevice {
+            let mut seen = [0; 8];
+            pool.device_memory().read(at, &mut seen).unwrap();
+            assert_eq!(seen[1], 5, "{direction:?}");
+        }
+        if direction != Direction::ToDevice {
+            pool.device_memory().write(at + 1, &[6]).unwrap();
+            buffer.sync_for_cpu();
+            assert_eq!(buffer.as_slice()[1], 6, "{direction:?}");
+        }
+    }
+    pool.assert_no_leaks();
+}
+
+#[test]
 fn a_window_outside_the_memory_is_refused() {
     let pool = Pool::new();
     let mut buffer: DmaBuffer<Pool> = DmaSlice::new_zeroed(&pool, 8).unwrap().into();
