@@ -252,10 +252,10 @@ pub(crate) fn check_capacity(capacity_sectors: u64) -> Result<u64, InitError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const PLAIN: Config = Config {
+    pub(crate) const PLAIN: Config = Config {
         capacity_sectors: 8,
         size_max: None,
         seg_max: None,

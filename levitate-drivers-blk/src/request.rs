@@ -230,54 +230,77 @@ pub(crate) enum Owner {
 }
 
 /// Translates what the virtqueue gives back; nothing of it is believed that the device does not vouch for.
-#[inline]
 pub(crate) fn completion<D: Dma>(
     completed: Completed<RequestStatus, DmaBuffer<D>, Context>,
 ) -> Completion<D> {
+    complete(completed, |completion| completion)
+}
+
+/// As [`completion`], for `done` to use it where it is.
+#[inline]
+pub(crate) fn complete<D: Dma, R>(
+    completed: Completed<RequestStatus, DmaBuffer<D>, Context>,
+    done: impl FnOnce(Completion<D>) -> R,
+) -> R {
     let expected_bytes = match &completed.data {
         Data::Writable(buffer) => buffer.len_bytes(),
         Data::Readable(_) | Data::None => 0,
     };
-    Completion {
+    let result = outcome(
+        completed.footer,
+        completed.footer_bytes,
+        completed.data_bytes,
+        expected_bytes,
+    );
+    let Context { kind, sector, .. } = completed.context;
+    let make = |buffer| Completion {
         token: completed.token,
-        kind: completed.context.kind,
-        sector: completed.context.sector,
-        result: outcome(
-            completed.footer,
-            completed.footer_bytes,
-            completed.data_bytes,
-            expected_bytes,
-        ),
-        buffer: completed.data.into_inner(),
+        kind,
+        sector,
+        result,
+        buffer,
+    };
+    // Two calls: for one, the buffer would be moved to where it is either there or not.
+    match completed.data {
+        Data::Readable(buffer) | Data::Writable(buffer) => done(make(Some(buffer))),
+        Data::None => done(make(None)),
     }
 }
 
 /// Decides whether a request was carried out.
 ///
 /// A device that failed need not have filled the buffer, so a short length says nothing then; one that did not fail must have.
+#[inline]
 fn outcome(
     status: RequestStatus,
     status_bytes: usize,
     data_bytes: usize,
     expected_bytes: usize,
 ) -> Result<(), RequestError> {
+    let is_whole = status_bytes == size_of::<RequestStatus>() && data_bytes == expected_bytes;
+    match is_whole && status == RequestStatus::OK {
+        true => Ok(()),
+        false => Err(failure(status, status_bytes, data_bytes, expected_bytes)),
+    }
+}
+
+/// Returns why a request was not carried out.
+#[cold]
+fn failure(
+    status: RequestStatus,
+    status_bytes: usize,
+    data_bytes: usize,
+    expected_bytes: usize,
+) -> RequestError {
     match status {
-        RequestStatus::OK => {
-            let written_bytes = data_bytes.saturating_add(status_bytes);
-            let expected_bytes = expected_bytes.saturating_add(size_of::<RequestStatus>());
-            if written_bytes == expected_bytes {
-                Ok(())
-            } else {
-                Err(RequestError::Short {
-                    written_bytes,
-                    expected_bytes,
-                })
-            }
-        }
-        RequestStatus::IOERR => Err(RequestError::Io),
-        RequestStatus::UNSUPP => Err(RequestError::Unsupported),
-        RequestStatus::UNWRITTEN => Err(RequestError::NoStatus),
-        RequestStatus(status) => Err(RequestError::UnknownStatus { status }),
+        RequestStatus::OK => RequestError::Short {
+            written_bytes: data_bytes.saturating_add(status_bytes),
+            expected_bytes: expected_bytes.saturating_add(size_of::<RequestStatus>()),
+        },
+        RequestStatus::IOERR => RequestError::Io,
+        RequestStatus::UNSUPP => RequestError::Unsupported,
+        RequestStatus::UNWRITTEN => RequestError::NoStatus,
+        RequestStatus(status) => RequestError::UnknownStatus { status },
     }
 }
 

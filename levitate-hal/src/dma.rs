@@ -9,6 +9,7 @@ use crate::address::DmaAddr;
 
 /// Which way data goes through a mapped buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)] // Padding would be moved along with a buffer, byte by byte.
 pub enum Direction {
     /// The device reads what the CPU wrote.
     ToDevice,

@@ -107,12 +107,51 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     /// [`PollError`], once all that was done properly is taken.
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Completion<P::Dma>>, PollError> {
+        self.poll_with(|completion| completion)
+    }
+
+    /// As [`poll`](Self::poll), but hands the completion to `done`, and returns what that makes of it: to return all of a completion
+    /// takes longer than to use it where it is found.
+    ///
+    /// ```no_run
+    /// # use levitate_drivers_blk::{Blk, PollError, RequestError};
+    /// # use levitate_hal::{DmaBuffer, Platform};
+    /// # use levitate_virtio::Transport;
+    /// /// Takes all back that is done; returns how the first of it went that went wrong.
+    /// fn collect<T: Transport, P: Platform>(
+    ///     disk: &mut Blk<'_, T, P>,
+    ///     idle: &mut Vec<DmaBuffer<P::Dma>>,
+    /// ) -> Result<Result<(), RequestError>, PollError> {
+    ///     let mut outcome = Ok(());
+    ///     while let Some(result) = disk.poll_with(|done| {
+    ///         idle.extend(done.buffer);
+    ///         done.result
+    ///     })? {
+    ///         outcome = outcome.and(result);
+    ///     }
+    ///     Ok(outcome)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for `poll`.
+    #[inline]
+    pub fn poll_with<R>(
+        &mut self,
+        done: impl FnOnce(Completion<P::Dma>) -> R,
+    ) -> Result<Option<R>, PollError> {
         if MORE == 0 {
             return match self.queue(0) {
-                Some(mut queue) => queue.poll(),
+                Some(mut queue) => queue.poll_with(done),
                 None => Err(PollError::NotRunning),
             };
         }
+        self.poll_in_turn().map(|taken| taken.map(done))
+    }
+
+    /// As [`poll`](Self::poll), with several queues.
+    fn poll_in_turn(&mut self) -> Result<Option<Completion<P::Dma>>, PollError> {
         if self.life.is_none() {
             return Err(PollError::NotRunning);
         }

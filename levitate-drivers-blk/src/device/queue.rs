@@ -129,10 +129,29 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
     /// [`PollError`], once all that was done properly is taken.
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Completion<D>>, PollError> {
+        self.poll_with(|completion| completion)
+    }
+
+    /// As [`poll`](Self::poll), but hands the completion to `done`, and returns what that makes of it: to return all of a completion
+    /// takes longer than to use it where it is found.
+    ///
+    /// # Errors
+    ///
+    /// As for `poll`.
+    #[inline]
+    pub fn poll_with<R>(
+        &mut self,
+        done: impl FnOnce(Completion<D>) -> R,
+    ) -> Result<Option<R>, PollError> {
         if self.own.as_ref().is_some_and(|own| own.abandoned.is_some()) {
-            return self.collect(|queue| queue.next_done());
+            let collected = self.collect(|queue| queue.next_done())?;
+            return Ok(collected.map(done));
         }
-        Ok(self.queue.poll()?.map(request::completion))
+        match self.queue.poll() {
+            Ok(Some(completed)) => Ok(Some(request::complete(completed, done))),
+            Ok(None) => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
     }
 
     /// Returns the request of this token if the device is done with it; `None` if it is not, was returned before, or is another queue's.
@@ -157,7 +176,6 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
     }
 
     /// Looks at the queue, and returns the request that `choose` names, if the device is done with it.
-    #[inline]
     fn collect(
         &mut self,
         choose: impl FnOnce(&RequestQueue<'_, T, D>) -> Option<Token>,
@@ -188,7 +206,6 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
     }
 
     /// Returns a request that [`look`](Self::look) found done.
-    #[inline]
     pub(super) fn take_done(&mut self, token: Token) -> Option<Completion<D>> {
         requests::take(self.queue, token)
     }

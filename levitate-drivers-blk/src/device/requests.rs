@@ -77,7 +77,6 @@ pub(super) fn submit_buffer<D: Dma, N: Notify>(
 }
 
 /// Takes a request back that is done, as of the last look at the queue.
-#[inline]
 pub(super) fn take<D: Dma, N: Notify>(
     queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
     token: Token,

@@ -48,6 +48,7 @@ const_assert!(size_of::<Raw>() <= 40);
 
 /// Which kind of [`Owner`] it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)] // As for `Direction`: no padding.
 enum Kind {
     Coherent,
     Static,

@@ -125,10 +125,12 @@ impl InFlight<'_> {
     fn collect(&mut self, deadline: &Deadline) -> Result {
         loop {
             for _ in 0..LOOKS {
-                if let Some(done) = self.blk.poll()? {
-                    done.result?;
+                let result = self.blk.poll_with(|done| {
                     self.buffers.extend(done.buffer);
-                    return Ok(());
+                    done.result
+                })?;
+                if let Some(result) = result {
+                    return Ok(result?);
                 }
                 KernelClock.relax();
             }

@@ -50,6 +50,7 @@ impl Contender for Block {
         assert!(submitted.is_ok(), "no room for a request");
     }
 
+    #[inline(always)]
     fn notify(&mut self) {
         self.block.notify();
     }
@@ -62,11 +63,16 @@ impl Contender for Block {
     fn complete(&mut self, count: usize) -> usize {
         let mut well = 0;
         for _ in 0..count {
-            let Some(done) = self.block.poll().expect("an honest device") else {
+            let is_well = self.block.poll_with(|done| {
+                if let Some(buffer) = done.buffer {
+                    self.buffers.push(buffer);
+                }
+                done.result.is_ok()
+            });
+            let Some(is_well) = is_well.expect("an honest device") else {
                 break;
             };
-            well += usize::from(done.result.is_ok());
-            self.buffers.extend(done.buffer);
+            well += usize::from(is_well);
         }
         well
     }
