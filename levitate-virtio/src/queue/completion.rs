@@ -94,27 +94,41 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     pub fn poll<F: FromBytes + IntoBytes>(
         &mut self,
     ) -> Result<Option<Completed<F, B, C>>, DeviceFault> {
+        self.poll_with(|completed| completed)
+    }
+
+    /// As [`poll`](Self::poll), but hands the request to `done`, and returns what that makes of it: to return all of it takes longer than
+    /// to use it where it is found.
+    ///
+    /// # Errors
+    ///
+    /// As for `poll`.
+    #[inline]
+    pub fn poll_with<F: FromBytes + IntoBytes, U>(
+        &mut self,
+        done: impl FnOnce(Completed<F, B, C>) -> U,
+    ) -> Result<Option<U>, DeviceFault> {
         // Whatever is out of the ordinary is looked at again by `poll_any`.
         if self.is_plain
             && let Some((number, slot, written)) = self.ring.take_used(self.progress, self.slots)
         {
             self.progress.done = self.progress.done.wrapping_add(1);
             let token = Token::of(self.index, number, &slot.record);
-            // SAFETY: the device has the request, which is not known to be done.
-            let (data, context) = unsafe { slot.take_in_flight() };
             self.idle.put(&mut slot.record, token.slot);
             let footer = read_footer(&self.memory, &slot.record);
-            return Ok(Some(Completed::new(
+            // SAFETY: the device has the request, which is not known to be done.
+            let (data, context) = unsafe { slot.take_in_flight() };
+            return Ok(Some(done(Completed::new(
                 token,
                 footer,
                 &slot.record,
                 written,
                 data,
                 context,
-            )));
+            ))));
         }
         match self.poll_any()? {
-            Some(token) => Ok(self.take_done(token)),
+            Some(token) => Ok(self.take_done(token).map(done)),
             None => Ok(None),
         }
     }

@@ -72,16 +72,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 return Ok(token);
             }
         }
-        #[expect(
-            clippy::needless_match,
-            reason = "put together anew, it need not be in memory from the beginning"
-        )]
-        let data = match data {
-            Data::None => Data::None,
-            Data::Readable(buffer) => Data::Readable(buffer),
-            Data::Writable(buffer) => Data::Writable(buffer),
-        };
-        self.submit_any(header, data, footer, context)
+        // The pair is made only here, so that neither need be in memory before.
+        self.submit_any(header, footer, (data, context))
     }
 
     /// Submits a request of any form.
@@ -89,9 +81,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     fn submit_any<H, F>(
         &mut self,
         header: &H,
-        mut data: Data<B>,
         footer: &F,
-        context: C,
+        (mut data, context): (Data<B>, C),
     ) -> Result<Token, Rejected<B, C>>
     where
         H: IntoBytes + Immutable,
