@@ -147,11 +147,10 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
             let collected = self.collect(|queue| queue.next_done())?;
             return Ok(collected.map(done));
         }
-        match self.queue.poll() {
-            Ok(Some(completed)) => Ok(Some(request::complete(completed, done))),
-            Ok(None) => Ok(None),
-            Err(fault) => Err(fault.into()),
-        }
+        let polled = self
+            .queue
+            .poll_with(|completed| request::complete(completed, done));
+        Ok(polled?)
     }
 
     /// Returns the request of this token if the device is done with it; `None` if it is not, was returned before, or is another queue's.
