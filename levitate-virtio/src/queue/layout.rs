@@ -6,6 +6,7 @@ use static_assertions::{assert_impl_all, const_assert, const_assert_eq};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::ring::Plan;
 use super::size::QueueSize;
 
 bitflags::bitflags! {
@@ -197,6 +198,26 @@ const_assert!(
         .is_multiple_of(USED_RING_ALIGN)
 );
 const_assert_eq!(block(QueueSize::MAX, 4096).len_bytes, 860_160);
+
+impl Plan for Block {
+    fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    #[cfg(all(test, loom))]
+    fn fields(&self) -> std::vec::Vec<usize> {
+        let size = self.available_ring / 16;
+        // Address, length, and flags with the link.
+        let descriptors = (0..size).flat_map(|index| [0, 8, 12].map(|field| 16 * index + field));
+        // Flags, index, the entries, used_event: all of two bytes.
+        let available = (0..3 + size).map(|field| self.available_ring + 2 * field);
+        let used = [0, 2].map(|field| self.used_ring + field);
+        // Id and length of each entry, then avail_event.
+        let entries = (0..=2 * size).map(|half| self.used_ring + 4 + 4 * half);
+        let fields = descriptors.chain(available).chain(used).chain(entries);
+        fields.collect()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,21 +3,22 @@
 use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 
 use super::DeviceFault;
-use super::chain::{Part, Parts};
-use super::layout::DescriptorFlags;
+use super::chain::Parts;
 use super::memory::{RingMemory, RingPart};
-use super::ring::{Progress, Ring, RingConfig, Used, words};
+use super::ring::{Progress, Ring, RingConfig, Used};
 use super::size::QueueSize;
 use super::slot::Record;
 use crate::features::Features;
 use crate::transport::QueueAreas;
 
+mod chains;
 pub mod layout;
 mod position;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;
 
+use chains::table_entry;
 use layout::{Events, PackedBlock, PackedFlags};
 use position::Position;
 
@@ -49,21 +50,6 @@ pub struct PackedRing<D: Dma> {
 }
 
 impl<D: Dma> PackedRing<D> {
-    /// Writes the descriptor at `at` but for its last word, which makes it available.
-    #[inline]
-    fn write_descriptor(&self, at: usize, part: &Part) {
-        self.ring.store(at, part.addr.get().to_le());
-        self.ring
-            .store(at.wrapping_add(layout::LEN), part.len_bytes.to_le());
-    }
-
-    /// Writes the last word of the descriptor at `at`: its id, and its flags with those of its lap.
-    #[inline]
-    fn write_last_word(&self, at: usize, id: u16, flags: DescriptorFlags, lap_flags: u32) {
-        let word = u32::from(id) | u32::from(flags.bits()) << 16 | lap_flags;
-        self.ring.store(at.wrapping_add(layout::ID), word.to_le());
-    }
-
     /// Reads the flags of the descriptor that is used next, and nothing beside them: where they were written a moment ago, the CPU
     /// need not wait for them to be in memory.
     #[inline]
@@ -97,74 +83,6 @@ impl<D: Dma> PackedRing<D> {
         let word = u32::from(off_wrap) | u32::from(events.number()) << 16;
         self.ring.store(self.block.driver_event, word.to_le());
         true
-    }
-
-    /// Makes a chain available; `place` says where in the ring a descriptor is, and what the flags of its lap are.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Ring::add`].
-    #[inline]
-    unsafe fn add_at<P: Parts>(
-        &mut self,
-        place: impl Fn(u16) -> (usize, u32),
-        record: &mut Record,
-        slot: u16,
-        chain: P,
-    ) {
-        let (first, lap_flags) = place(0);
-        record.head = self.next_available.index();
-        if record.is_direct {
-            self.next_available.advance(chain.len());
-            let flags = self.write_chain(slot, chain, place);
-            self.publish(first, slot, flags, lap_flags);
-            return;
-        }
-        self.next_available.advance(1);
-        let (slot_place, footer_bytes) = (chain.place(), chain.footer_bytes());
-        if let Some((part, position)) = chain.single() {
-            // SAFETY: the caller vouches for it.
-            unsafe { slot_place.change_table_entry(footer_bytes, position, &part) };
-        }
-        let table = Part {
-            addr: slot_place.table_addr(footer_bytes),
-            len_bytes: u32::from(chain.len()).wrapping_mul(super::layout::DESCRIPTOR_BYTES),
-            is_writable: false,
-        };
-        self.write_descriptor(first, &table);
-        self.publish(first, slot, DescriptorFlags::INDIRECT, lap_flags);
-    }
-
-    /// Writes the last word of a chain's first descriptor; with that the device may take all of the chain (§2.8.6).
-    #[inline]
-    fn publish(&self, first: usize, slot: u16, flags: DescriptorFlags, lap_flags: u32) {
-        self.barriers.before_publish();
-        self.write_last_word(first, slot, flags, lap_flags);
-    }
-
-    /// Writes a chain but for what makes its first descriptor available; returns the flags of that one.
-    #[inline]
-    fn write_chain<P: Parts>(
-        &self,
-        slot: u16,
-        chain: P,
-        place: impl Fn(u16) -> (usize, u32),
-    ) -> DescriptorFlags {
-        let mut first_flags = DescriptorFlags::empty();
-        chain.for_each(|part, number, is_last| {
-            let link = match is_last {
-                true => DescriptorFlags::empty(),
-                false => DescriptorFlags::NEXT,
-            };
-            let flags = part.flags() | link;
-            let (at, lap_flags) = place(number);
-            self.write_descriptor(at, &part);
-            match number {
-                0 => first_flags = flags,
-                _ => self.write_last_word(at, slot, flags, lap_flags),
-            }
-        });
-        first_flags
     }
 
     /// Decides with VIRTIO_F_EVENT_IDX whether the device must be notified of so many chains.
@@ -383,10 +301,4 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         self.barriers.before_suppression_read();
         self.is_used()
     }
-}
-
-/// Returns the two words of an entry of an indirect table (§2.8.7).
-fn table_entry(part: Part) -> [u64; 2] {
-    // Entries follow one another; their ids mean nothing, and of the flags only WRITE may be set.
-    words(part.addr.get(), part.len_bytes, 0, part.flags().bits())
 }

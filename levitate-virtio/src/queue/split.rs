@@ -8,7 +8,7 @@ use super::DeviceFault;
 use super::chain::{Part, Parts};
 use super::layout::{self, Block, Descriptor, DescriptorFlags, NO_NOTIFICATION};
 use super::memory::{RingMemory, RingPart};
-use super::ring::{Plan, Progress, Ring, RingConfig, Used, words};
+use super::ring::{Progress, Ring, RingConfig, Used, words};
 use super::size::QueueSize;
 use super::slot::Record;
 use crate::features::Features;
@@ -346,26 +346,6 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
         // The device stores its index and then looks at the wish; the driver stores the wish and then looks at the index.
         self.barriers.before_suppression_read();
         self.read_used_index() != used_index
-    }
-}
-
-impl Plan for Block {
-    fn len_bytes(&self) -> usize {
-        self.len_bytes
-    }
-
-    #[cfg(all(test, loom))]
-    fn fields(&self) -> std::vec::Vec<usize> {
-        let size = self.available_ring / 16;
-        // Address, length, and flags with the link.
-        let descriptors = (0..size).flat_map(|index| [0, 8, 12].map(|field| 16 * index + field));
-        // Flags, index, the entries, used_event: all of two bytes.
-        let available = (0..3 + size).map(|field| self.available_ring + 2 * field);
-        let used = [0, 2].map(|field| self.used_ring + field);
-        // Id and length of each entry, then avail_event.
-        let entries = (0..=2 * size).map(|half| self.used_ring + 4 + 4 * half);
-        let fields = descriptors.chain(available).chain(used).chain(entries);
-        fields.collect()
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use levitate_hal::{DmaBuffer, Segment, Segments};
-use levitate_host::{Completion, Plug, Pool, Version};
+use levitate_host::{Completion, Fault, Plug, Pool, Version};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{
-    Data, Device, DeviceFault, Features, QueueConfig, QueueIndex, Slot, SubmitError, Wanted,
+    Data, Device, DeviceFault, Features, QueueConfig, QueueIndex, Slot, SubmitError, TimeoutCause,
+    Wanted,
 };
 
 use crate::numbers::Numbers;
@@ -274,4 +275,23 @@ fn segments_that_follow_one_another_take_one_descriptor() {
         rig.device.assert_clean();
         rig.pool.assert_no_leaks();
     }
+}
+
+#[test]
+fn an_answer_behind_another_may_be_held_back_for_the_sake_of_order() {
+    let rig = Rig::new(Version::Two);
+    let mut slots = slots::<4>();
+    let (mut device, mut queue) = rig.start(&mut slots, Features::IN_ORDER, CONFIG);
+    rig.device.set_completion(Completion::Held);
+    let tokens = [1, 2].map(|number| echo(&mut queue, number));
+    queue.notify();
+    // Both answers are written, and the used element for the two of them is not.
+    rig.device.inject(Fault::NoUsedElement);
+    rig.device.release_at(1);
+    let causes = tokens.map(|token| device.diagnose(&mut queue, token, &[0_u8; 4]));
+    let index = queue.index();
+    let elsewhere = TimeoutCause::UsedRingElsewhere { queue: index };
+    let held_back = TimeoutCause::HeldBack { queue: index };
+    assert_eq!(causes, [elsewhere, held_back]);
+    rig.stop(device, queue);
 }

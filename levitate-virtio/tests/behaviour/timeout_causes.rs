@@ -244,24 +244,6 @@ fn an_answer_without_a_used_element_is_named() {
     assert_eq!(cause, TimeoutCause::UsedRingElsewhere { queue: QUEUE });
 }
 
-#[test]
-fn an_answer_behind_another_may_be_held_back_for_the_sake_of_order() {
-    let rig = Rig::new(Version::Two);
-    let mut slots = slots::<4>();
-    let (mut device, mut queue): (Live, _) = rig.start(&mut slots, Features::IN_ORDER, CONFIG);
-    rig.device.set_completion(Completion::Held);
-    let tokens = [1, 2].map(|number| echo(&mut queue, number));
-    queue.notify();
-    // Both answers are written, and the used element for the two of them is not.
-    rig.device.inject(Fault::NoUsedElement);
-    rig.device.release_at(1);
-    let causes = tokens.map(|token| device.diagnose(&mut queue, token, &[0_u8; 4]));
-    let elsewhere = TimeoutCause::UsedRingElsewhere { queue: QUEUE };
-    let held_back = TimeoutCause::HeldBack { queue: QUEUE };
-    assert_eq!(causes, [elsewhere, held_back]);
-    rig.stop(device, queue);
-}
-
 /// A late answer reaches the memory that was kept for it, and nothing that was freed.
 #[test]
 fn an_answer_after_a_timeout_still_has_its_memory() {

@@ -6,7 +6,7 @@ use levitate_hal::{Barriers, DmaAddr};
 use std::vec::Vec;
 
 use super::*;
-use crate::queue::chain::{Chain, Survey};
+use crate::queue::chain::{Chain, Part, Survey};
 use crate::queue::heap::Heap;
 use crate::queue::slot_memory::SlotMemory;
 use crate::queue::{Data, QueueSize};
