@@ -40,6 +40,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::test::Tally;
 use crate::{vm, workspace};
 pub(crate) use case::Programs;
 use case::{Case, Context, Skipped};
@@ -61,21 +62,12 @@ pub(crate) struct Options {
     pub(crate) bless: bool,
 }
 
-/// How the cases ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Summary {
-    /// Cases that passed.
-    pub(crate) passed: usize,
-    /// Cases that failed.
-    pub(crate) failed: usize,
-}
-
 /// Runs the cases that [`Options`] picks, which may be none; prints one line for each.
 ///
 /// # Errors
 ///
 /// Nothing could be run at all, because the kernel is missing, or the run was interrupted.
-pub(crate) fn run(options: &Options) -> Result<Summary> {
+pub(crate) fn run(options: &Options) -> Result<Tally> {
     let mut cases = all();
     if let Some(filter) = &options.filter {
         cases.retain(|case| case.name.contains(filter.as_str()));
@@ -84,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<Summary> {
         for case in &cases {
             println!("{}", case.name);
         }
-        return Ok(Summary::default());
+        return Ok(Tally::default());
     }
     for programs in &options.programs {
         let kernel = &programs.kernel;
@@ -98,9 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<Summary> {
         Some(path) => std::path::absolute(path)?,
         None => workspace::target_dir().join("behaviour"),
     };
-    let summary = run_all(&cases, |case| run_one(case, options, &root));
+    let tally = run_all(&cases, |case| run_one(case, options, &root));
     ensure!(!vm::is_ending(), "interrupted");
-    Ok(summary)
+    Ok(tally)
 }
 
 /// Every case, in the order in which they start.
@@ -126,9 +118,9 @@ fn all() -> Vec<Case> {
 }
 
 /// Runs `cases` on [`WORKERS`] threads.
-fn run_all(cases: &[Case], run: impl Fn(&Case) -> Result<()> + Sync) -> Summary {
+fn run_all(cases: &[Case], run: impl Fn(&Case) -> Result<()> + Sync) -> Tally {
     let next = AtomicUsize::new(0);
-    let summary = Mutex::new(Summary::default());
+    let tally = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
@@ -140,18 +132,19 @@ fn run_all(cases: &[Case], run: impl Fn(&Case) -> Result<()> + Sync) -> Summary 
                         break;
                     }
                     let seconds = begin.elapsed().as_secs_f32();
-                    let mut summary = summary.lock().unwrap_or_else(|poison| poison.into_inner());
+                    let mut tally = tally.lock().unwrap_or_else(|poison| poison.into_inner());
                     // One call for each case, so that two of them do not mix.
                     match result {
                         Ok(()) => {
-                            summary.passed += 1;
+                            tally.passed += 1;
                             println!("case {} ... ok ({seconds:.1} s)", case.name);
                         }
                         Err(error) if error.is::<Skipped>() => {
+                            tally.skipped += 1;
                             println!("case {} ... skipped: {error}", case.name);
                         }
                         Err(error) => {
-                            summary.failed += 1;
+                            tally.failed += 1;
                             println!("case {} ... FAILED ({seconds:.1} s): {error:#}", case.name);
                         }
                     }
@@ -159,7 +152,7 @@ fn run_all(cases: &[Case], run: impl Fn(&Case) -> Result<()> + Sync) -> Summary 
             });
         }
     });
-    summary
+    tally
         .into_inner()
         .unwrap_or_else(|poison| poison.into_inner())
 }

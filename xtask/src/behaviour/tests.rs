@@ -45,12 +45,13 @@ fn cases_are_counted_by_how_they_end() {
         case("f", is_skipped),
     ];
     let dir = tempfile::tempdir().unwrap();
-    let summary = run_all(&cases, |case| run_one(case, &options(), dir.path()));
+    let tally = run_all(&cases, |case| run_one(case, &options(), dir.path()));
     assert_eq!(
-        summary,
-        Summary {
+        tally,
+        Tally {
             passed: 2,
-            failed: 3
+            failed: 3,
+            skipped: 1
         }
     );
 }
@@ -104,7 +105,7 @@ fn a_filter_that_fits_nothing_runs_nothing() {
     let mut options = options();
     options.filter = Some("no such case".to_owned());
     options.programs[0].kernel = std::env::current_exe().unwrap();
-    assert_eq!(run(&options).unwrap(), Summary::default());
+    assert_eq!(run(&options).unwrap(), Tally::default());
 }
 
 #[test]
