@@ -169,6 +169,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         (0_u16..)
             .zip(self.slots.iter())
             .filter(|(_, slot)| slot.record.state() == State::InFlight)
+            .take(self.in_flight().into())
             .max_by_key(|(_, slot)| now.wrapping_sub(slot.record.sequence))
             .map(|(number, slot)| Token::of(self.index, number, &slot.record))
     }
@@ -188,8 +189,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Returns how many more requests can be submitted now.
     #[must_use]
     pub const fn idle_slots(&self) -> u16 {
-        let busy = self.in_flight().wrapping_add(self.done_len);
-        self.shape.slots.saturating_sub(busy)
+        self.shape.slots.saturating_sub(self.busy_slots())
     }
 
     /// Returns how many segments a request's data may have.

@@ -46,12 +46,20 @@ impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
     /// Returns what the driver remembers of each request that has not been taken back, to change it.
     pub fn contexts_mut(&mut self) -> impl Iterator<Item = (Token, &mut C)> {
         let queue = self.index;
-        (0_u16..)
+        let busy = self.busy_slots();
+        let contexts = (0_u16..)
             .zip(self.slots.iter_mut())
             .filter_map(move |(number, slot)| {
                 let token = Token::of(queue, number, &slot.record);
                 Some((token, slot.context_mut()?))
-            })
+            });
+        // Behind the last of them, there may be many that are idle.
+        contexts.take(busy.into())
+    }
+
+    /// Returns how many requests the device has, or was done with and nobody took.
+    pub(super) const fn busy_slots(&self) -> u16 {
+        self.progress.in_flight().wrapping_add(self.done_len)
     }
 
     pub(super) fn slot(&self, token: Token) -> Option<&Slot<B, C>> {
