@@ -18,7 +18,7 @@ use memory::{Memory, Owner};
 pub struct Segment {
     /// Where the device finds the first byte.
     pub addr: DmaAddr,
-    /// Length in bytes; not zero.
+    /// Length in bytes; not zero, or it is left out.
     pub len_bytes: usize,
 }
 
@@ -38,7 +38,7 @@ pub unsafe trait Segments {
         Direction::Both
     }
 
-    /// Called before the device gets the memory.
+    /// Called before the device gets the memory, and perhaps again: it changes no segment.
     fn sync_for_device(&mut self) {}
 
     /// Called when the device has given the memory back.

@@ -186,7 +186,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.progress.in_flight()
     }
 
-    /// Returns how many more requests can be submitted now.
+    /// Returns how many more requests can be submitted now, if the queue has no [fault](Self::fault).
     #[must_use]
     pub const fn idle_slots(&self) -> u16 {
         self.shape.slots.saturating_sub(self.busy_slots())
@@ -214,7 +214,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
 impl<'s, B: Segments, C, D: Dma, N, R: Format> Queue<'s, B, C, D, N, R> {
     /// Takes the queue apart once its device is reset: frees its memory and hands `reclaim` what requests still carried.
     ///
-    /// Returns the slots, to be used for another queue.
+    /// Returns the slots, to be used for another queue; of more than 32 768, the first ones.
     ///
     /// # Errors
     ///

@@ -227,13 +227,12 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             return Err(DeviceFault::OutOfOrder { id: used.id });
         }
         for turn in 1..=count {
-            let Some(number) = self.flight.first() else {
-                break;
-            };
+            // As many as that are in flight.
+            let out_of_order = DeviceFault::OutOfOrder { id: used.id };
+            let number = self.flight.first().ok_or(out_of_order)?;
             self.flight.remove(self.slots, number);
-            let Some(slot) = self.slots.get_mut(usize::from(number)) else {
-                break;
-            };
+            let slot = self.slots.get_mut(usize::from(number));
+            let slot = slot.ok_or(out_of_order)?;
             // Of those before the last one the device says nothing more: they were used completely.
             let written_bytes = match turn == count {
                 true => last_written_bytes,

@@ -174,12 +174,12 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         chain: P,
     ) {
         let first = self.next_available;
-        let place = |number| {
+        let position_of = |number| {
             let position = first.ahead(number);
             (position.offset(), position.available_flags())
         };
         // SAFETY: the caller vouches for the same.
-        unsafe { self.add_at(place, record, slot, chain) };
+        unsafe { self.add_at(position_of, record, slot, chain) };
     }
 
     #[inline]
@@ -198,14 +198,14 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
             self.next_available.offset(),
             self.next_available.available_flags(),
         );
-        let place = |number: u16| {
+        let position_of = |number: u16| {
             (
                 first.wrapping_add(PackedBlock::descriptor(number.into())),
                 lap_flags,
             )
         };
         // SAFETY: the caller vouches for the same.
-        unsafe { self.add_at(place, record, slot, chain) };
+        unsafe { self.add_at(position_of, record, slot, chain) };
         true
     }
 

@@ -179,6 +179,9 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
                 return Err(error.into());
             }
         };
+        // No ring has room for more, and their number would be none.
+        let len = slots.len().min(QueueSize::MAX.as_usize());
+        let (slots, _) = slots.split_at_mut(len);
         // A token of an earlier queue with these slots names nothing in this one.
         let sequences = slots.iter().map(|slot| slot.record.sequence);
         let progress = Progress::behind(sequences.max().unwrap_or(0).into());

@@ -74,13 +74,14 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         drop(core::mem::replace(&mut self.ring, ring).into_memory());
         self.begin_anew(&mut reclaim);
         outcome?;
+        self.idle = Stack::of(self.slots, self.shape.slots);
         self.notifier = device.transport().notifier(queue);
         self.fault = None;
         self.is_plain = self.is_plain();
         Ok(())
     }
 
-    /// Makes every slot idle, with nothing laid out in the ring.
+    /// Empties every slot, with nothing laid out in the ring.
     fn begin_anew(&mut self, reclaim: &mut impl FnMut(Data<B>, C)) {
         for slot in self.slots.iter_mut() {
             slot.record.form = Form::NONE;
@@ -89,7 +90,6 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 reclaim(data, context);
             }
         }
-        self.idle = Stack::of(self.slots, self.shape.slots);
         self.done = List::EMPTY;
         self.done_len = 0;
         self.flight = List::EMPTY;

@@ -57,8 +57,9 @@ impl Used {
 
 /// One virtqueue's ring, as the driver sees it.
 ///
-/// How many requests were submitted and done is counted by the queue, and told to the ring. What the driver needs to know again is kept in private memory; the ring is only written, but for the fields
-/// that belong to the device, and those are read once each time.
+/// How many requests were submitted and done is counted by the queue, and told to the ring.
+/// What the driver needs to know again is kept in private memory; the ring is only written, but for the fields that belong to the
+/// device, and those are read once each time.
 ///
 /// Dropped otherwise than by `into_memory`, it leaks its memory, for the device may still use it.
 pub trait Ring<D: Dma>: Sized + format::Sealed {
@@ -79,7 +80,8 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     ///
     /// # Safety
     ///
-    /// The chain's place has room for its footer and, unless the chain is direct, for a table of all its parts behind that.
+    /// The chain's place has room for its footer and, unless the chain is direct, for a table of all its parts behind that; a direct
+    /// chain has no more parts than a slot has descriptors.
     #[doc(hidden)]
     unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: P);
 
@@ -88,7 +90,8 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     ///
     /// # Safety
     ///
-    /// As for [`lay_out`](Self::lay_out).
+    /// As for [`lay_out`](Self::lay_out); and this ring has laid a chain out in the slot that has these parts, but for where the data is
+    /// and how long, as the record says.
     #[doc(hidden)]
     unsafe fn add<P: Parts>(
         &mut self,
@@ -102,7 +105,7 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     ///
     /// # Safety
     ///
-    /// As for [`lay_out`](Self::lay_out).
+    /// As for [`add`](Self::add).
     #[doc(hidden)]
     unsafe fn add_again<P: Parts>(
         &mut self,

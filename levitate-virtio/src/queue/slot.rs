@@ -14,8 +14,7 @@ mod record;
 use lists::NONE;
 pub(super) use lists::{List, Stack};
 use record::Kind;
-pub(super) use record::{Form, State};
-pub(super) use record::{Record, Written};
+pub(super) use record::{Form, Record, State, Written};
 
 /// Names one request from its submission until it is taken back; in another queue it names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,13 +72,15 @@ impl<B: Segments> Data<B> {
         }
     }
 
-    /// Returns the only piece of the data, if there is nothing else, and nothing against it; it is at most so long.
+    /// Returns the only piece of the data, if there is nothing else, and nothing against it; it is at most so long, which is not 0.
     #[inline]
     pub(super) fn only_part(&self, max_bytes: u32) -> Option<Part> {
         let segment = self.segment(0)?;
         let len_bytes = u32::try_from(segment.len_bytes).ok()?;
         let is_only = self.segment(1).is_none() && self.check_direction().is_ok();
-        (is_only && len_bytes <= max_bytes).then_some(Part {
+        // It is not empty either: the long way leaves that out.
+        let is_fit = len_bytes.wrapping_sub(1) < max_bytes;
+        (is_only && is_fit).then_some(Part {
             addr: segment.addr,
             len_bytes,
             is_writable: self.is_writable(),

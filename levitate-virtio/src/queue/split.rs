@@ -54,7 +54,8 @@ enum Wish {
     At { event: u16 },
 }
 
-/// After so many used buffers an event index that is to be far away is set anew, so that the device never comes round to it.
+/// After so many used buffers an event index that is to be far away is set anew when there is nothing more to be taken, so that the
+/// device seldom comes round to it.
 const FAR: u16 = 1 << 14;
 
 impl<D: Dma> SplitRing<D> {

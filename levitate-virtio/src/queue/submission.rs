@@ -61,7 +61,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 fixed: PhantomData::<(H, F)>,
             };
             let record = &mut slot.record;
-            // SAFETY: as above, and that chain was just as long.
+            // SAFETY: as above, and that chain was just as long and is still laid out.
             if unsafe { self.ring.add_again(record, number, self.progress, parts) } {
                 let writable_bytes =
                     writable_bytes(part.len_bytes, part.is_writable, bytes_of::<F>());
@@ -111,32 +111,31 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             footer_bytes: bytes_of::<F>(),
             max_segment_bytes: self.shape.max_segment_bytes,
         };
-        if let Some(slot) = self.slots.get_mut(usize::from(number)) {
-            let record = &mut slot.record;
-            record.form = match survey.pieces {
-                1 => Form::of::<H, F>(data.is_writable()),
-                _ => Form::NONE,
-            };
-            record.is_direct = parts.len() <= self.shape.direct_descriptors;
-            record.footer_bytes = parts.footer_bytes;
-            // SAFETY: `admit` has found room for the parts; what is longer than `direct_descriptors` and no longer than a chain may be
-            // has a table (`Cut`).
-            unsafe { self.ring.lay_out(record, number, parts) };
-            // SAFETY: as above.
-            unsafe { self.ring.add(record, number, self.progress, parts) };
-        }
-        let mut token = Token {
-            queue: self.index,
-            slot: number,
-            sequence: 0,
+        // The idle slots are some of those there are, so that `admit` has found one.
+        let Some(slot) = self.slots.get_mut(usize::from(number)) else {
+            let slots = self.shape.slots;
+            return Err(Rejected {
+                error: SubmitError::Full { slots },
+                data,
+                context,
+            });
         };
+        let record = &mut slot.record;
+        record.form = match survey.pieces {
+            1 => Form::of::<H, F>(data.is_writable()),
+            _ => Form::NONE,
+        };
+        record.is_direct = parts.len() <= self.shape.direct_descriptors;
+        record.footer_bytes = parts.footer_bytes;
+        // SAFETY: `admit` has found room for the parts; what is longer than `direct_descriptors`, of which each slot has as many, and no
+        // longer than a chain may be has a table (`Cut`).
+        unsafe { self.ring.lay_out(record, number, parts) };
+        // SAFETY: as above, and it is laid out.
+        unsafe { self.ring.add(record, number, self.progress, parts) };
+        self.idle.pop(record);
         let writable_bytes = writable_bytes(survey.len_bytes, data.is_writable(), bytes_of::<F>());
-        // The idle slots are some of those there are.
-        if let Some(slot) = self.slots.get_mut(usize::from(number)) {
-            slot.fill(self.progress.sequence(), writable_bytes, data, context);
-            self.idle.pop(&slot.record);
-            token = Token::of(self.index, number, &slot.record);
-        }
+        slot.fill(self.progress.sequence(), writable_bytes, data, context);
+        let token = Token::of(self.index, number, &slot.record);
         self.note_submitted(number);
         Ok(token)
     }

@@ -1,12 +1,13 @@
 //! Devices that lie about what they used: an error each, and everything back after a reset (§2.7.8).
 
-use levitate_host::{Completion, Fault, Plug, Version};
+use levitate_hal::DmaBuffer;
+use levitate_host::{Completion, Fault, Plug, Pool, Version};
 use levitate_virtio::{Data, DeviceFault, Features, QueueError, SubmitError};
 use levitate_virtio::{
     Device, QueueIndex, Wanted, features::NoFeatures, transport::EnableQueueError,
 };
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, echo, ring_features, slots};
+use crate::rig::{CONFIG, EchoQueue, Rig, TIMEOUT, echo, ring_features, slots};
 
 /// Runs three requests, the first of which is answered with `fault`; returns what the queue says.
 fn lie(plug: Plug, fault: Fault) -> Result<u16, DeviceFault> {
@@ -22,7 +23,30 @@ fn lie(plug: Plug, fault: Fault) -> Result<u16, DeviceFault> {
     first
 }
 
+/// As [`lie`], with these features; whoever takes requests one by one is told the same as whoever collects them.
 fn lie_with(plug: Plug, features: Features, fault: Fault) -> Result<u16, DeviceFault> {
+    let outcome = lie_to(plug, features, fault, |queue, _| queue.process());
+    let polled = lie_to(plug, features, fault, |queue, taken| {
+        let mut count = 0;
+        while let Some(done) = queue.poll::<[u8; 4]>()? {
+            taken.push((done.context, done.data.into_inner().unwrap()));
+            count += 1;
+        }
+        Ok(count)
+    });
+    assert_eq!(polled, outcome, "{plug:?} with {features:?}");
+    outcome
+}
+
+type Buffers = Vec<(u32, DmaBuffer<Pool>)>;
+
+/// Has `look` look at a queue whose device lies; it is handed a place for what it takes.
+fn lie_to(
+    plug: Plug,
+    features: Features,
+    fault: Fault,
+    look: impl FnOnce(&mut EchoQueue<'_>, &mut Buffers) -> Result<u16, DeviceFault>,
+) -> Result<u16, DeviceFault> {
     let rig = Rig::new(plug);
     let mut slots = slots::<4>();
     let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
@@ -34,7 +58,8 @@ fn lie_with(plug: Plug, features: Features, fault: Fault) -> Result<u16, DeviceF
     queue.notify();
     rig.device.inject(fault);
     rig.device.release_one();
-    let outcome = queue.process();
+    let mut back = Buffers::new();
+    let outcome = look(&mut queue, &mut back);
     if let Err(fault) = outcome {
         assert_eq!(queue.process(), Err(fault), "it stays broken");
         let rejected = queue
@@ -43,7 +68,6 @@ fn lie_with(plug: Plug, features: Features, fault: Fault) -> Result<u16, DeviceF
         assert_eq!(rejected.error, SubmitError::Broken(fault));
     }
     let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
-    let mut back = Vec::new();
     queue
         .release(&quiesced, |data, number| {
             back.push((number, data.into_inner().unwrap()))
@@ -129,6 +153,41 @@ fn a_chain_used_twice_is_a_fault_and_given_back_once() {
             matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
             "{outcome:?}"
         );
+    }
+}
+
+/// Of nothing that the device may write, the length of an answer is as good as any.
+#[test]
+fn a_chain_without_an_answer_is_not_done_twice() {
+    for plug in Plug::ALL {
+        for features in ring_features(plug) {
+            let rig = Rig::new(plug);
+            let mut slots = slots::<4>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            rig.device.set_completion(Completion::Held);
+            for number in 0..2 {
+                let data = Data::Readable(rig.buffer(&[7; 8]));
+                queue.submit(&[1_u8; 4], data, &(), number).unwrap();
+            }
+            queue.notify();
+            rig.device.inject(Fault::UsedTwice);
+            rig.device.release_one();
+            let first = queue.poll::<()>().unwrap().unwrap();
+            assert_eq!((first.context, first.is_whole), (0, true));
+            let second = queue.poll::<()>();
+            assert!(
+                matches!(second, Err(DeviceFault::NotInFlight { .. })),
+                "{plug:?} with {features:?}: {second:?}"
+            );
+            let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+            let mut left = Vec::new();
+            queue
+                .release(&quiesced, |_, number| left.push(number))
+                .unwrap();
+            assert_eq!(left, [1]);
+            drop(first);
+            rig.pool.assert_no_leaks();
+        }
     }
 }
 

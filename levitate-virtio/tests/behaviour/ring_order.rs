@@ -295,3 +295,23 @@ fn an_answer_behind_another_may_be_held_back_for_the_sake_of_order() {
     assert_eq!(causes, [elsewhere, held_back]);
     rig.stop(device, queue);
 }
+
+/// Their numbers have 16 bits, and one of those stands for none.
+#[test]
+fn more_slots_than_there_are_numbers_are_no_harm() {
+    for rings in ring_features(Version::Two) {
+        let rig = Rig::new(Version::Two);
+        let mut slots: Vec<_> = (0..=1 << 16).map(|_| Slot::new()).collect();
+        let (device, mut queue) = rig.start(&mut slots, rings, CONFIG);
+        queue.set_used_notifications(true);
+        for number in 0..3 {
+            echo(&mut queue, number);
+            queue.notify();
+            let done = queue.poll::<[u8; 4]>().unwrap().unwrap();
+            assert_eq!(done.context, number, "{rings:?}");
+            assert!(queue.poll::<[u8; 4]>().unwrap().is_none());
+            assert_eq!(queue.contexts_mut().count(), 0);
+        }
+        rig.stop(device, queue);
+    }
+}

@@ -24,7 +24,7 @@ impl<D: Dma> PackedRing<D> {
         self.ring.store(at.wrapping_add(layout::ID), word.to_le());
     }
 
-    /// Makes a chain available; `place` says where in the ring a descriptor is, and what the flags of its lap are.
+    /// Makes a chain available; `position_of` says where in the ring a descriptor is, and what the flags of its lap are.
     ///
     /// # Safety
     ///
@@ -32,27 +32,27 @@ impl<D: Dma> PackedRing<D> {
     #[inline]
     pub(super) unsafe fn add_at<P: Parts>(
         &mut self,
-        place: impl Fn(u16) -> (usize, u32),
+        position_of: impl Fn(u16) -> (usize, u32),
         record: &mut Record,
         slot: u16,
         chain: P,
     ) {
-        let (first, lap_flags) = place(0);
+        let (first, lap_flags) = position_of(0);
         record.head = self.next_available.index();
         if record.is_direct {
             self.next_available.advance(chain.len());
-            let flags = self.write_chain(slot, chain, place);
+            let flags = self.write_chain(slot, chain, position_of);
             self.publish(first, slot, flags, lap_flags);
             return;
         }
         self.next_available.advance(1);
-        let (slot_place, footer_bytes) = (chain.place(), chain.footer_bytes());
+        let (place, footer_bytes) = (chain.place(), chain.footer_bytes());
         if let Some((part, position)) = chain.single() {
             // SAFETY: the caller vouches for it.
-            unsafe { slot_place.change_table_entry(footer_bytes, position, &part) };
+            unsafe { place.change_table_entry(footer_bytes, position, &part) };
         }
         let table = Part {
-            addr: slot_place.table_addr(footer_bytes),
+            addr: place.table_addr(footer_bytes),
             len_bytes: u32::from(chain.len()).wrapping_mul(DESCRIPTOR_BYTES),
             is_writable: false,
         };
@@ -73,7 +73,7 @@ impl<D: Dma> PackedRing<D> {
         &self,
         slot: u16,
         chain: P,
-        place: impl Fn(u16) -> (usize, u32),
+        position_of: impl Fn(u16) -> (usize, u32),
     ) -> DescriptorFlags {
         let mut first_flags = DescriptorFlags::empty();
         chain.for_each(|part, number, is_last| {
@@ -82,7 +82,7 @@ impl<D: Dma> PackedRing<D> {
                 false => DescriptorFlags::NEXT,
             };
             let flags = part.flags() | link;
-            let (at, lap_flags) = place(number);
+            let (at, lap_flags) = position_of(number);
             self.write_descriptor(at, &part);
             match number {
                 0 => first_flags = flags,

@@ -16,7 +16,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Goes on behind the request of this number, of which there may be tokens: no later request has the same number.
+    /// Goes on behind the request of this number, of which there may be tokens: none of the 2^32 next requests has the same, as their
+    /// records have it.
     pub(in super::super) const fn behind(last: u64) -> Self {
         let first = (last | u16::MAX as u64).wrapping_add(1);
         Self {

@@ -100,7 +100,7 @@ impl Record {
         }
     }
 
-    /// Notes that the device gets an idle slot's request, of which it may write so many bytes.
+    /// Notes that the device gets an idle slot's request, whose payload is there, and of which it may write so many bytes.
     #[inline]
     pub(super) const fn begin(&mut self, sequence: u32, kind: Kind, writable_bytes: u32) {
         self.sequence = sequence;
@@ -109,8 +109,9 @@ impl Record {
         self.limit_bytes = writable_bytes.wrapping_add(1);
     }
 
-    /// Notes that the device is done with the request.
+    /// Notes that the device is done with the request, which it has.
     pub(in super::super) const fn note_done(&mut self, len_bytes: u32) {
+        debug_assert!(self.limit_bytes != 0, "a request that is in flight");
         self.done = Some(Written {
             len_bytes,
             capacity_bytes: self.capacity_bytes(),
@@ -179,9 +180,10 @@ impl Form {
     #[inline]
     pub(in super::super) const fn of<H, F>(is_writable: bool) -> Self {
         let (readable, writable) = const {
-            let (header, footer) = (bytes_of::<H>(), bytes_of::<F>());
-            if header < 1 << Self::LEN_BITS && footer < 1 << Self::LEN_BITS {
-                let fixed = Self::SOME | header | footer << Self::LEN_BITS;
+            // Compared as they are: cut down to fewer bits, a length could be taken for another.
+            let longest = 1 << Self::LEN_BITS;
+            if size_of::<H>() < longest && size_of::<F>() < longest {
+                let fixed = Self::SOME | bytes_of::<H>() | bytes_of::<F>() << Self::LEN_BITS;
                 (fixed, fixed | Self::WRITABLE)
             } else {
                 (0, 0)
@@ -190,6 +192,28 @@ impl Form {
         match is_writable {
             true => Self(writable),
             false => Self(readable),
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_pointer_width = "64")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_has_no_form_and_so_none_of_another() {
+        let short = Form::of::<[u8; 16], [u8; 1]>(true);
+        assert!(short.is(Form::of::<[u8; 16], [u8; 1]>(true)));
+        assert!(!short.is(Form::of::<[u8; 16], [u8; 1]>(false)));
+        let long = [
+            Form::of::<[u8; (1 << 32) + 16], [u8; 1]>(true),
+            Form::of::<[u8; 16], [u8; (1 << 32) + 1]>(true),
+            Form::of::<[u8; 4096], [u8; 1]>(true),
+        ];
+        for form in long {
+            assert_eq!(form, Form::NONE);
+            assert!(!form.is(form));
         }
     }
 }
