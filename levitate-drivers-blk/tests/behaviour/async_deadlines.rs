@@ -1,7 +1,12 @@
 //! Deadlines of tasks: each has its own, and a tick, or any poll, finds out that it is missed.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
 use levitate_drivers_blk::{BufferError, Error, Signal, SubmitError};
-use levitate_host::{BlockModel, Completion};
+use levitate_host::{BlockModel, Completion, VirtualClock};
 use levitate_virtio::{Timeout, TimeoutCause};
 
 use crate::bench::{Bench, Storage, every_variant, patterned};
@@ -145,4 +150,52 @@ fn answers_that_nobody_takes_are_named_when_others_wait_for_their_room() {
     );
     // They are there all the same.
     assert_eq!(idle.run().len() + idle_too.run().len(), 2);
+}
+
+/// A task that is woken in the middle of another one's poll, while time goes on and a tick comes.
+struct Meanwhile {
+    clock: VirtualClock,
+    time: Duration,
+    signal: &'static Signal,
+}
+
+impl Wake for Meanwhile {
+    fn wake(self: Arc<Self>) {
+        self.clock.advance(self.time);
+        self.signal.on_tick();
+    }
+}
+
+#[test]
+fn a_tick_in_the_middle_of_a_poll_is_about_the_time_until_then() {
+    static SIGNAL: Signal = Signal::new();
+    let bench = Bench::new(BlockModel::patterned(8));
+    let mut storage = Storage::<4>::new();
+    let blk = drive(&bench, &mut storage, &SIGNAL);
+    bench.disk.set_completion(Completion::Held);
+    let half = bench.options.timeout / 2;
+    // The second request is the one that is answered, and the last one leads.
+    let (mut first, mut last) = (Tasks::new(), Tasks::new());
+    first.spawn(read(&blk, 1));
+    assert!(first.run().is_empty());
+    bench.clock.advance(half);
+    let mut answered = pin!(read(&blk, 2));
+    let meanwhile = Waker::from(Arc::new(Meanwhile {
+        clock: bench.clock.clone(),
+        time: half,
+        signal: &SIGNAL,
+    }));
+    let outcome = answered.as_mut().poll(&mut Context::from_waker(&meanwhile));
+    assert!(outcome.is_pending());
+    last.spawn(read(&blk, 3));
+    assert!(last.run().is_empty());
+
+    bench.clock.advance(half / 2);
+    bench.disk.release_at(1);
+    SIGNAL.on_tick();
+    let woken = first.wakes(0);
+    assert!(last.poll(0).is_pending());
+    assert_eq!(first.wakes(0), woken + 1, "its deadline is past");
+    let (_, outcome) = first.run().pop().unwrap();
+    assert!(matches!(outcome.unwrap_err().error, Error::Timeout(_)));
 }

@@ -224,3 +224,28 @@ fn an_interrupt_for_nothing_costs_one_look() {
     deliver(&bench.disk, &blk, &signal);
     assert_eq!(tasks.run().len(), 3);
 }
+
+/// Who waits for the driver's own buffer is told of the fault as well, and not that the driver is not running.
+#[test]
+fn a_fault_is_named_to_those_that_wait_for_the_drivers_own_buffer() {
+    let bench = Bench::new(BlockModel::patterned(8).id("disk-7"));
+    let signal = Signal::new();
+    let mut storage = Storage::<4>::new();
+    let blk = drive(&bench, &mut storage, &signal);
+    bench.disk.set_completion(Completion::Held);
+    let mut tasks = Tasks::new();
+    for _ in 0..3 {
+        tasks.spawn(blk.id());
+    }
+    assert!(tasks.run().is_empty());
+    bench.disk.inject(Fault::UsedIdOutOfRange);
+    bench.disk.release_one();
+    deliver(&bench.disk, &blk, &signal);
+    let outcomes = tasks.run();
+    assert_eq!(outcomes.len(), 3);
+    for (task, outcome) in outcomes {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, Error::Fault(_)), "{task}: {error}");
+    }
+    let _ = bench.disk.take_complaints();
+}

@@ -100,7 +100,7 @@ fn in_the_way(context: &Context) -> Result<()> {
     blk::check_checksum(&mut vm, 1, &beside)?;
     let errors = vm.guest_errors()?;
     let is_kept_off = |error: &String| error.ends_with("reason: rejected");
-    // QEMU 7.2 has the device's interrupt messages rejected too, and says so; 10.0 says nothing.
+    // The device's interrupt messages are rejected too, of which QEMU 7.2 tells and 10.0 does not.
     ensure!(
         errors.iter().all(is_kept_off),
         "QEMU logged {errors:?}, which is not all about memory that the IOMMU has not let through"

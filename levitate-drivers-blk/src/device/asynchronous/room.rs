@@ -80,8 +80,12 @@ impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Wait for Room<'b, '_,
         } else {
             !line.is_waiting(&self.node) && line.left_of(supply).suffices(self.need)
         };
-        // Where there will never be room, the submission says why.
+        // Where there will never be room, the submission says why, unless it lacks the driver's own buffer.
         let is_over = has_room || shared.is_unusable();
+        let why = match self.need {
+            Need::Bounce if is_over && !has_room => shared.hopelessness(),
+            Need::Bounce | Need::Slot => None,
+        };
         let mut waiter = None;
         if is_called || is_over {
             waiter = line.leave(self.node.as_mut());
@@ -91,7 +95,10 @@ impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Wait for Room<'b, '_,
         }
         drop((shared, line));
         drop(waiter);
-        is_over.then(|| Ok(SetAside::new(self.blk, self.need)))
+        match why {
+            Some(error) => Some(Err(error)),
+            None => is_over.then(|| Ok(SetAside::new(self.blk, self.need))),
+        }
     }
 }
 

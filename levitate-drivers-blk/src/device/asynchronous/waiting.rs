@@ -35,7 +35,8 @@ pub(super) trait Wait {
 impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> {
     /// One poll of a future that waits.
     ///
-    /// The clock, which costs an exit to the hypervisor on some machines, is read at most once, and not for what is there.
+    /// The clock, which costs an exit to the hypervisor on some machines, is read at most once, and once more for a tick; not for what is
+    /// there.
     pub(super) fn poll_wait<W: Wait>(
         &self,
         wait: &mut W,
@@ -141,6 +142,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
     pub(super) fn look(&self, now: &mut Option<Instant>) {
         let needs_attention = self.signal.take_attention();
         if needs_attention {
+            // It is about the time until it was called for, not about an earlier reading.
+            *now = None;
             let mut shared = self.shared.borrow_mut();
             // A look at the status is one at what becomes of the requests, so the device is to know of them.
             shared.announce();
