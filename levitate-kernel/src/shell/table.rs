@@ -141,7 +141,7 @@ pub(super) const COMMANDS: &[Usage] = &[
     Usage {
         name: "selftest",
         arguments: "[SUITE]",
-        does: "run self-tests: all (the default), causes, queue-reset",
+        does: "run all (the default), causes, queue-reset",
         read: |words| match words.optional()? {
             None => Ok(Command::Selftest(Suite::All)),
             Some(word) => Suite::from_name(word)
