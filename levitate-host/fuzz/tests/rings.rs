@@ -65,8 +65,10 @@ fn input_for(shape: u8, from_end: usize, seed: u64) -> Vec<u8> {
 fn each_finds(needed: u8, sabotage: Sabotage, reason: &str) {
     let named = TARGETS.into_iter().find(|(name, ..)| *name == "queue");
     let (_, _, run) = named.unwrap();
+    let watch = Watch::new();
     for shape in rings(needed) {
         let found = (0..INPUTS).any(|seed| {
+            watch.next();
             let outcome = outcome(run, &input_for(shape, 1, seed), sabotage);
             outcome.is_err_and(|why| why.contains(reason))
         });
