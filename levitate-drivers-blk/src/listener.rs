@@ -16,6 +16,15 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
+    /// Has nobody to be told any more; only a task takes more than a look.
+    #[inline]
+    pub(crate) fn end(self) {
+        match self {
+            Self::Caller | Self::Nobody => {}
+            Self::Task(waiter) => let_go(waiter),
+        }
+    }
+
     /// Returns the task that waits, and its place, if it is for a task.
     pub(crate) const fn waiter_mut(&mut self) -> Option<&mut Option<Waiter>> {
         match self {
@@ -30,4 +39,9 @@ impl Listener {
 pub(crate) struct Waiter {
     pub(crate) waker: Waker,
     pub(crate) deadline: Deadline,
+}
+
+#[inline(never)]
+fn let_go(waiter: Option<Waiter>) {
+    drop(waiter);
 }

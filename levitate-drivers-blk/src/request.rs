@@ -254,7 +254,13 @@ pub(crate) fn complete<D: Dma, R>(
             },
         )),
     };
-    let Context { kind, sector, .. } = completed.context;
+    let Context {
+        kind,
+        sector,
+        listener,
+        ..
+    } = completed.context;
+    listener.end();
     let make = |buffer| Completion {
         token: completed.token,
         kind,

@@ -66,11 +66,15 @@ unsafe impl<T, D: Dma> Segments for DmaSlice<T, D> {
 ///
 /// A few words to move, whatever kind of memory it is: a request hands it on several times.
 ///
+/// They are in an order in which a CPU need not wait for what it stored a moment ago: what a request looks at are the first four, one by
+/// one, and a compiler moves all of them in pairs.
+///
 /// INVARIANT: the `len_bytes` bytes from `start` on are inside `memory`.
+#[repr(C)]
 pub struct DmaBuffer<D: Dma> {
-    memory: Memory<D>,
     start: usize,
     len_bytes: usize,
+    memory: Memory<D>,
 }
 
 impl<D: Dma> DmaBuffer<D> {

@@ -23,6 +23,7 @@ mod memory;
 #[cfg(loom)]
 mod model;
 pub mod packed;
+mod polling;
 mod prepare;
 mod restart;
 mod ring;
@@ -97,14 +98,22 @@ struct Shape {
     slots: u16,
     /// Most descriptors for data.
     max_segments: u16,
-    /// Most bytes in one descriptor of data; not 0.
-    max_segment_bytes: u32,
+    /// Most bytes in one descriptor of data: a `u32` and not 0, but as long as the lengths of memory that it is compared with.
+    max_segment_bytes: u64,
     /// Up to so many descriptors a chain is in the ring, and longer ones are in tables of their own.
     direct_descriptors: u16,
     header_bytes: usize,
     footer_bytes: usize,
     /// Whether the device uses what it has in the order it got it (VIRTIO_F_IN_ORDER).
     is_in_order: bool,
+}
+
+impl Shape {
+    /// Returns the most bytes in one descriptor of data.
+    #[expect(clippy::cast_possible_truncation, reason = "it was a `u32`")]
+    const fn max_piece_bytes(&self) -> u32 {
+        self.max_segment_bytes as u32
+    }
 }
 
 /// What a queue has counted since it was enabled; a number that is too large begins anew.
@@ -123,13 +132,27 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if self.progress.undecided() == 0 {
             return false;
         }
-        let needed = self.ring.needs_notification(self.progress);
+        match self.ring.needs_notification(self.progress) {
+            Some(is_needed) => self.notify_if(is_needed),
+            None => self.notify_by_event(),
+        }
+    }
+
+    /// By itself, for it takes more of the CPU's registers than all else of a notification.
+    #[inline(never)]
+    fn notify_by_event(&mut self) -> bool {
+        let is_needed = self.ring.needs_notification_by_event(self.progress);
+        self.notify_if(is_needed)
+    }
+
+    #[inline]
+    fn notify_if(&mut self, is_needed: bool) -> bool {
         self.progress.decided = self.progress.submitted;
-        if needed {
+        if is_needed {
             self.notifier.notify(self.ring.position(self.progress));
             self.notifications = self.notifications.wrapping_add(1);
         }
-        needed
+        is_needed
     }
 
     /// Returns what was counted.
@@ -201,7 +224,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Returns how many bytes of data fit into one request if they are contiguous.
     #[must_use]
     pub const fn max_data_bytes(&self) -> u64 {
-        (self.shape.max_segments as u64).saturating_mul(self.shape.max_segment_bytes as u64)
+        (self.shape.max_segments as u64).saturating_mul(self.shape.max_segment_bytes)
     }
 
     /// Returns how the device broke the rules, if it did.

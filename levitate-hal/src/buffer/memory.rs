@@ -27,28 +27,28 @@ pub(super) enum Owner<D: Dma> {
 /// drop.
 ///
 /// INVARIANT: `raw` and `dma` are what [`take_apart`] made of one owner, which is put together once.
+#[repr(C)]
 pub(super) struct Memory<D: Dma> {
     raw: Raw,
     dma: ManuallyDrop<D>,
 }
 
-/// What of an owner is just numbers.
+/// What of an owner is just numbers; the first two are what a request looks at (see [`DmaBuffer`](super::DmaBuffer)).
 #[derive(Clone, Copy)]
+#[repr(C)]
 struct Raw {
-    cpu: NonNull<u8>,
+    nature: Nature,
     device: DmaAddr,
+    cpu: NonNull<u8>,
     len_bytes: usize,
     /// Alignment of coherent memory, capacity of a vector.
     rest: usize,
-    kind: Kind,
-    direction: Direction,
 }
 
 const_assert!(size_of::<Raw>() <= 40);
 
 /// Which kind of [`Owner`] it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)] // As for `Direction`: no padding.
 enum Kind {
     Coherent,
     Static,
@@ -56,6 +56,60 @@ enum Kind {
     Boxed,
     #[cfg(feature = "alloc")]
     Vec,
+}
+
+macro_rules! natures {
+    ($($(#[$attribute:meta])* $name:ident = $number:literal is $kind:ident $direction:ident;)*) => {
+        /// Which kind of [`Owner`] it was, and which way data goes: a whole word, for what is not is moved in more pieces.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u64)]
+        enum Nature {
+            $($(#[$attribute])* $name = $number,)*
+        }
+
+        impl Nature {
+            fn new(kind: Kind, direction: Direction) -> Self {
+                match (kind, direction) {
+                    $($(#[$attribute])* (Kind::$kind, Direction::$direction) => Self::$name,)*
+                    // Nothing keeps either side from coherent memory.
+                    (Kind::Coherent, _) => Self::Coherent,
+                }
+            }
+
+            const fn kind(self) -> Kind {
+                match self {
+                    $($(#[$attribute])* Self::$name => Kind::$kind,)*
+                }
+            }
+
+            #[inline]
+            const fn direction(self) -> Direction {
+                match self {
+                    $($(#[$attribute])* Self::$name => Direction::$direction,)*
+                }
+            }
+        }
+    };
+}
+
+// The directions are in the lowest two bits, so that they are found without a table.
+natures! {
+    Coherent = 0b0011 is Coherent Both;
+    StaticTo = 0b0101 is Static ToDevice;
+    StaticFrom = 0b0110 is Static FromDevice;
+    Static = 0b0111 is Static Both;
+    #[cfg(feature = "alloc")]
+    BoxedTo = 0b1001 is Boxed ToDevice;
+    #[cfg(feature = "alloc")]
+    BoxedFrom = 0b1010 is Boxed FromDevice;
+    #[cfg(feature = "alloc")]
+    Boxed = 0b1011 is Boxed Both;
+    #[cfg(feature = "alloc")]
+    VecTo = 0b1101 is Vec ToDevice;
+    #[cfg(feature = "alloc")]
+    VecFrom = 0b1110 is Vec FromDevice;
+    #[cfg(feature = "alloc")]
+    Vec = 0b1111 is Vec Both;
 }
 
 // SAFETY: the bytes are this owner's alone, as a `Box` or a `Vec` has them, and all kinds of them may go to another thread; `D`
@@ -75,7 +129,7 @@ impl<D: Dma> Memory<D> {
     /// Returns which way data goes.
     #[inline]
     pub(super) const fn direction(&self) -> Direction {
-        self.raw.direction
+        self.raw.nature.direction()
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
@@ -93,10 +147,10 @@ impl<D: Dma> Memory<D> {
     /// Hands the bytes to the device.
     #[inline]
     pub(super) fn sync_for_device(&mut self) {
-        if self.raw.kind == Kind::Coherent {
+        if self.raw.nature == Nature::Coherent {
             return;
         }
-        let (bytes, device, direction) = (self.raw.bytes(), self.raw.device, self.raw.direction);
+        let (bytes, device, direction) = (self.raw.bytes(), self.raw.device, self.direction());
         // SAFETY: the mapping exists until drop; `&mut self` says that no virtqueue has given it to a device.
         unsafe { self.dma.sync_for_device(bytes, device, direction) }
     }
@@ -104,10 +158,10 @@ impl<D: Dma> Memory<D> {
     /// Takes the bytes back from the device.
     #[inline]
     pub(super) fn sync_for_cpu(&mut self) {
-        if self.raw.kind == Kind::Coherent {
+        if self.raw.nature == Nature::Coherent {
             return;
         }
-        let (bytes, device, direction) = (self.raw.bytes(), self.raw.device, self.raw.direction);
+        let (bytes, device, direction) = (self.raw.bytes(), self.raw.device, self.direction());
         // SAFETY: the mapping exists until drop; `&mut self` says that no virtqueue has given it to a device.
         unsafe { self.dma.sync_for_cpu(bytes, device, direction) }
     }
@@ -133,7 +187,7 @@ impl Raw {
             place: self.bytes(),
             rest,
             device: self.device,
-            direction: self.direction,
+            direction: self.nature.direction(),
             dma,
         }
     }
@@ -169,8 +223,7 @@ fn take_apart<D: Dma>(owner: Owner<D>) -> (Raw, D) {
                 device: allocation.device,
                 len_bytes: layout.size(),
                 rest: layout.align(),
-                kind: Kind::Coherent,
-                direction: Direction::Both,
+                nature: Nature::Coherent,
             };
             (raw, dma)
         }
@@ -192,8 +245,7 @@ fn of_mapped<R, D>(
         device: parts.device,
         len_bytes: parts.place.len(),
         rest: rest(parts.rest),
-        kind,
-        direction: parts.direction,
+        nature: Nature::new(kind, parts.direction),
     };
     (raw, parts.dma)
 }
@@ -204,7 +256,7 @@ fn of_mapped<R, D>(
 ///
 /// `raw` and `dma` came from one [`take_apart`], and are used once.
 unsafe fn put_together<D: Dma>(raw: Raw, dma: D) -> Owner<D> {
-    match raw.kind {
+    match raw.nature.kind() {
         Kind::Coherent => {
             let allocation = DmaAllocation {
                 cpu: raw.cpu,
@@ -242,10 +294,9 @@ impl<D: Dma> fmt::Debug for Memory<D> {
         let Raw {
             device,
             len_bytes,
-            kind,
-            direction,
+            nature,
             ..
         } = self.raw;
-        write!(f, "{len_bytes} bytes at {device}, {kind:?}, {direction:?}")
+        write!(f, "{len_bytes} bytes at {device}, {nature:?}")
     }
 }

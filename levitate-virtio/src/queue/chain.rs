@@ -58,7 +58,7 @@ pub trait Parts: Copy {
 pub(super) struct Simple<'a, H, F> {
     pub(super) place: Place<'a>,
     pub(super) data: Part,
-    pub(super) fixed: PhantomData<(H, F)>,
+    fixed: PhantomData<(H, F)>,
 }
 
 impl<H, F> Copy for Simple<'_, H, F> {}
@@ -69,7 +69,15 @@ impl<H, F> Clone for Simple<'_, H, F> {
     }
 }
 
-impl<H, F> Simple<'_, H, F> {
+impl<'a, H, F> Simple<'a, H, F> {
+    pub(super) const fn new(place: Place<'a>, data: Part) -> Self {
+        Self {
+            place,
+            data,
+            fixed: PhantomData,
+        }
+    }
+
     const HEADER_BYTES: u32 = bytes_of::<H>();
     const FOOTER_BYTES: u32 = bytes_of::<F>();
     const POSITION: u16 = (Self::HEADER_BYTES != 0) as u16;

@@ -4,7 +4,7 @@ use levitate_hal::{Dma, Segments};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ring::{Format, Ring as _, Used};
-use super::slot::{Record, Stack, State, Written};
+use super::slot::{Record, Stack, State, Written, is_kept};
 use super::slot_memory::SlotMemory;
 use super::{Data, DeviceFault, Queue, Token};
 use crate::transport::{Interface, Notify};
@@ -30,7 +30,7 @@ pub struct Completed<F, B, C> {
 
 impl<F, B: Segments, C> Completed<F, B, C> {
     #[inline]
-    fn new(
+    pub(super) fn new(
         token: Token,
         footer: F,
         record: &Record,
@@ -82,101 +82,31 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         }
     }
 
-    /// Takes back the request that has been done for longest, if there is one; collects what the device is done with only as far
-    /// as that takes.
-    ///
-    /// Where notifications are wanted and the driver is about to wait for one, it is called until there is nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`DeviceFault`], once all that was done properly is taken; the queue is of no use until the device is reset.
-    #[inline]
-    pub fn poll<F: FromBytes + IntoBytes>(
-        &mut self,
-    ) -> Result<Option<Completed<F, B, C>>, DeviceFault> {
-        self.poll_with(|completed| completed)
-    }
-
-    /// As [`poll`](Self::poll), but hands the request to `done`, and returns what that makes of it: to return all of it takes longer than
-    /// to use it where it is found.
-    ///
-    /// # Errors
-    ///
-    /// As for `poll`.
-    #[inline]
-    pub fn poll_with<F: FromBytes + IntoBytes, U>(
-        &mut self,
-        done: impl FnOnce(Completed<F, B, C>) -> U,
-    ) -> Result<Option<U>, DeviceFault> {
-        // Whatever is out of the ordinary is looked at again by `poll_any`.
-        if self.is_plain
-            && let Some((number, slot, written)) = self.ring.take_used(self.progress, self.slots)
-        {
-            self.progress.done = self.progress.done.wrapping_add(1);
-            let token = Token::of(self.index, number, &slot.record);
-            self.idle.put(&mut slot.record, token.slot);
-            let footer = read_footer(&self.memory, &slot.record);
-            // SAFETY: the device has the request, which is not known to be done.
-            let (data, context) = unsafe { slot.take_in_flight() };
-            return Ok(Some(done(Completed::new(
-                token,
-                footer,
-                &slot.record,
-                written,
-                data,
-                context,
-            ))));
-        }
-        match self.poll_any()? {
-            Some(token) => Ok(self.take_done(token).map(done)),
-            None => Ok(None),
-        }
-    }
-
-    /// As [`poll`](Self::poll), where something was collected before, or is collected in batches, or there is nothing; returns which
-    /// request is done.
-    #[cold]
-    fn poll_any(&mut self) -> Result<Option<Token>, DeviceFault> {
-        let mut collected = Ok(0);
-        if self.done.first().is_none() {
-            collected = self.process();
-        }
-        // What was done before a fault comes before the fault.
-        match self.next_done() {
-            Some(token) => Ok(Some(token)),
-            None => collected.map(|_| None),
-        }
-    }
-
-    /// Says whether what is next in the ring is next for whoever asks, and the device need not be told of any wish.
-    pub(super) const fn is_plain(&self) -> bool {
-        self.done.first().is_none()
-            && self.fault.is_none()
-            && !self.shape.is_in_order
-            && !self.wants_notifications
-    }
-
     /// Takes a request back that is done; `None` if it is not, or was taken before.
     ///
     /// `F` may be shorter than the footer that was submitted; of a longer one, the rest is zero.
     #[inline]
     pub fn take<F: FromBytes + IntoBytes>(&mut self, token: Token) -> Option<Completed<F, B, C>> {
         match self.is_done(token) {
-            true => self.take_done(token),
+            true => self.take_done(token.slot()),
             false => None,
         }
     }
 
     /// Takes a request back that is in the list of what is done.
     #[inline(always)]
-    fn take_done<F: FromBytes + IntoBytes>(&mut self, token: Token) -> Option<Completed<F, B, C>> {
-        self.unlist(token.slot);
-        let slot = self.slots.get_mut(usize::from(token.slot))?;
+    pub(super) fn take_done<F: FromBytes + IntoBytes>(
+        &mut self,
+        number: u16,
+    ) -> Option<Completed<F, B, C>> {
+        self.unlist(number);
+        let slot = self.slots.get_mut(usize::from(number))?;
+        let token = Token::of(self.index, number, &slot.record);
         let (written, data, context) = slot.empty_done()?;
         if self.fault.is_none() {
-            self.idle.put(&mut slot.record, token.slot);
+            self.idle.put(&mut slot.record, number.into());
         }
-        let footer = read_footer(&self.memory, &slot.record);
+        let footer = take_footer(&self.memory, &slot.record);
         Some(Completed::new(
             token,
             footer,
@@ -299,13 +229,26 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     }
 }
 
-/// Reads the footer of the request that a slot had last.
+/// Reads the footer of the request that a slot had last; one that is [kept](is_kept) is as it was at first again.
 #[inline]
-fn read_footer<F: FromBytes + IntoBytes, D: Dma>(memory: &SlotMemory<D>, record: &Record) -> F {
+pub(super) fn take_footer<F: FromBytes + IntoBytes, D: Dma>(
+    memory: &SlotMemory<D>,
+    record: &Record,
+) -> F {
     // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
     let place = unsafe { memory.place(record.offset) };
     // SAFETY: a footer as long as the record says was laid out in this slot.
-    unsafe { place.read_footer(record.footer_bytes) }
+    let footer = unsafe { place.read_footer(record.footer_bytes) };
+    let is_kept = match is_kept::<F>() {
+        // What is written where it is longer is written again before the device sees it.
+        true => record.footer_bytes >= 1,
+        false => record.footer_bytes == 1,
+    };
+    if is_kept {
+        // SAFETY: as above, of a byte or more.
+        unsafe { place.write_footer(&record.form.kept_footer()) };
+    }
+    footer
 }
 
 /// Returns how many bytes the device wrote, as it says; a legacy device's word means nothing (§2.7.8.1).

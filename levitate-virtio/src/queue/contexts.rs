@@ -39,7 +39,7 @@ impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
     #[must_use]
     pub fn context_mut(&mut self, token: Token) -> Option<&mut C> {
         self.slot(token)?;
-        let slot = self.slots.get_mut(usize::from(token.slot))?;
+        let slot = self.slots.get_mut(usize::from(token.slot()))?;
         slot.context_mut()
     }
 
@@ -63,8 +63,8 @@ impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
     }
 
     pub(super) fn slot(&self, token: Token) -> Option<&Slot<B, C>> {
-        let slot = self.slots.get(usize::from(token.slot))?;
-        let is_its = token.queue == self.index && slot.record.sequence == token.sequence;
+        let slot = self.slots.get(usize::from(token.slot()))?;
+        let is_its = Token::of(self.index, token.slot(), &slot.record) == token;
         (is_its && slot.record.state() != State::Idle).then_some(slot)
     }
 

@@ -34,7 +34,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     pub(crate) fn is_behind_another(&self, token: Token) -> bool {
         // Without the feature the list is empty.
         let oldest = self.flight.first();
-        oldest.is_some_and(|oldest| oldest != token.slot)
+        oldest.is_some_and(|oldest| oldest != token.slot())
     }
 
     pub(crate) const fn identity(&self) -> Identity {

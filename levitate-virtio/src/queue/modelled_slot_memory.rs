@@ -106,12 +106,14 @@ impl Place<'_> {
     /// # Safety
     ///
     /// None, as for [`SlotMemory::place`].
-    pub(super) unsafe fn write_ends<H, F>(&self, header: &H, footer: &F)
-    where
-        H: IntoBytes + Immutable,
-        F: IntoBytes + Immutable,
-    {
+    pub(super) unsafe fn write_header<H: IntoBytes + Immutable>(&self, header: &H) {
         self.cells.store(self.footer - FOOTER, header);
+    }
+
+    /// # Safety
+    ///
+    /// None, as for [`SlotMemory::place`].
+    pub(super) unsafe fn write_footer<F: IntoBytes + Immutable>(&self, footer: &F) {
         self.cells.store(self.footer, footer);
     }
 

@@ -8,6 +8,7 @@ use super::memory::{RingMemory, RingPart};
 use super::ring::{Progress, Ring, RingConfig, Used};
 use super::size::QueueSize;
 use super::slot::Record;
+use super::split::SplitRing;
 use crate::features::Features;
 use crate::transport::QueueAreas;
 
@@ -30,6 +31,7 @@ pub struct PackedRing<D: Dma> {
     pub(super) memory: RingMemory<D>,
     /// All of it.
     ring: RingPart,
+    device_event: RingPart,
     block: PackedBlock,
     size: QueueSize,
     /// Where the next descriptor is made available.
@@ -61,13 +63,13 @@ impl<D: Dma> PackedRing<D> {
     /// Reads whether the device is to be notified.
     #[inline]
     fn read_device_events(&self) -> Events {
-        Events::new(u16::from_le(self.ring.load(self.block.device_events())))
+        Events::new(u16::from_le(self.device_event.load(layout::EVENT_FLAGS)))
     }
 
     /// Reads what the device asks for: a position, and whether it is to be notified.
     fn read_device_event(&self) -> (u16, Events) {
         // An integer, for that is read at once.
-        let word = u32::from_le(self.ring.load(self.block.device_event));
+        let word = u32::from_le(self.device_event.load(0));
         let [a, b, c, d] = word.to_le_bytes();
         let (off_wrap, flags) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
         (off_wrap, Events::new(flags))
@@ -85,24 +87,42 @@ impl<D: Dma> PackedRing<D> {
         true
     }
 
-    /// Decides with VIRTIO_F_EVENT_IDX whether the device must be notified of so many chains.
+    /// As [`add`](Ring::add), but does nothing where that takes more than a few steps, and says so.
     ///
-    /// By itself, for it takes more of the CPU's registers than all else of a notification.
-    #[inline(never)]
-    fn is_event_passed(&mut self, chains: u64) -> bool {
-        let old = core::mem::replace(&mut self.decided, self.next_available);
-        match self.read_device_event() {
-            (_, Events::None) => false,
-            // More than a lap may be past everything.
-            (off_wrap, Events::At) if chains <= self.chains_per_lap => {
-                let new = &self.next_available;
-                let added = new.distance_from(old.off_wrap());
-                // A position that does not exist is no reason to keep silent.
-                let back = new.distance_from(off_wrap);
-                back.is_none_or(|back| back != 0 && added.is_none_or(|added| back <= added))
+    /// # Safety
+    ///
+    /// As for `add`.
+    #[inline]
+    pub(super) unsafe fn add_again<P: Parts, const IS_DIRECT: bool>(
+        &mut self,
+        record: &mut Record,
+        slot: u32,
+        progress: &mut Progress,
+        chain: P,
+    ) -> bool {
+        let head = self.next_available.index();
+        let first = self.next_available.offset();
+        let lap_flags = self.next_available.available_flags();
+        // A chain that goes round the end of the ring is a bit of work, and so is the next lap.
+        if IS_DIRECT {
+            if !self.next_available.advance_in_lap(chain.len()) {
+                return false;
             }
-            _ => true,
+            let position_of = |number: u16| {
+                let ahead = PackedBlock::descriptor(number.into());
+                (first.wrapping_add(ahead), lap_flags)
+            };
+            self.write_direct(position_of, slot, chain);
+        } else {
+            if !self.next_available.advance_in_lap(1) {
+                return false;
+            }
+            // SAFETY: the caller vouches for the same.
+            unsafe { self.write_indirect((first, lap_flags), slot, chain) };
         }
+        record.head = head;
+        progress.note_submitted();
+        true
     }
 
     /// Says whether the descriptor at the position of the next used one is used.
@@ -119,6 +139,7 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         let start = Position::start(config.size);
         let mut ring = Self {
             ring: memory.part(0),
+            device_event: memory.part(block.device_event),
             memory,
             block,
             size: config.size,
@@ -151,7 +172,7 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         self.memory.into_region()
     }
 
-    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, _slot: u16, chain: P) {
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, _slot: u32, chain: P) {
         if record.is_direct {
             // What is in the ring is somewhere else each time.
             record.descriptors = chain.len();
@@ -165,48 +186,38 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         });
     }
 
-    #[inline]
     unsafe fn add<P: Parts>(
         &mut self,
         record: &mut Record,
-        slot: u16,
-        _progress: Progress,
+        slot: u32,
+        progress: &mut Progress,
         chain: P,
     ) {
         let first = self.next_available;
+        record.head = first.index();
         let position_of = |number| {
             let position = first.ahead(number);
             (position.offset(), position.available_flags())
         };
-        // SAFETY: the caller vouches for the same.
-        unsafe { self.add_at(position_of, record, slot, chain) };
+        if record.is_direct {
+            self.next_available.advance(chain.len());
+            self.write_direct(position_of, slot, chain);
+        } else {
+            self.next_available.advance(1);
+            // SAFETY: the caller vouches for the same.
+            unsafe { self.write_indirect(position_of(0), slot, chain) };
+        }
+        progress.note_submitted();
     }
 
     #[inline]
-    unsafe fn add_again<P: Parts>(
-        &mut self,
-        record: &mut Record,
-        slot: u16,
-        _progress: Progress,
-        chain: P,
-    ) -> bool {
-        // A chain that goes round the end of the ring is a bit of work.
-        if record.is_direct && !self.next_available.has_in_lap(chain.len()) {
-            return false;
-        }
-        let (first, lap_flags) = (
-            self.next_available.offset(),
-            self.next_available.available_flags(),
-        );
-        let position_of = |number: u16| {
-            (
-                first.wrapping_add(PackedBlock::descriptor(number.into())),
-                lap_flags,
-            )
-        };
-        // SAFETY: the caller vouches for the same.
-        unsafe { self.add_at(position_of, record, slot, chain) };
-        true
+    fn as_split(&mut self) -> Option<&mut SplitRing<D>> {
+        None
+    }
+
+    #[inline]
+    fn as_packed(&mut self) -> Option<&mut Self> {
+        Some(self)
     }
 
     #[inline]
@@ -215,14 +226,27 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
     }
 
     #[inline]
-    fn needs_notification(&mut self, progress: Progress) -> bool {
+    fn needs_notification(&mut self, _progress: Progress) -> Option<bool> {
         // The device stores its event area and then looks at the descriptor; the driver stores that and then looks there.
         self.barriers.before_suppression_read();
-        if !self.has_event_index {
-            // Nor is it to ask for a position.
-            return self.read_device_events() != Events::None;
+        // Without the feature it is not to ask for a position either.
+        (!self.has_event_index).then(|| self.read_device_events() != Events::None)
+    }
+
+    fn needs_notification_by_event(&mut self, progress: Progress) -> bool {
+        let old = core::mem::replace(&mut self.decided, self.next_available);
+        match self.read_device_event() {
+            (_, Events::None) => false,
+            // More than a lap may be past everything.
+            (off_wrap, Events::At) if progress.undecided() <= self.chains_per_lap => {
+                let new = &self.next_available;
+                let added = new.distance_from(old.off_wrap());
+                // A position that does not exist is no reason to keep silent.
+                let back = new.distance_from(off_wrap);
+                back.is_none_or(|back| back != 0 && added.is_none_or(|added| back <= added))
+            }
+            _ => true,
         }
-        self.is_event_passed(progress.undecided())
     }
 
     fn is_fetched(&self, record: &Record) -> Option<bool> {

@@ -211,7 +211,7 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
         let shape = Shape {
             slots: cut.slots,
             max_segments: cut.max_segments,
-            max_segment_bytes: longest_segment(&config),
+            max_segment_bytes: longest_segment(&config).into(),
             direct_descriptors: cut.direct_descriptors,
             header_bytes: config.header_bytes,
             footer_bytes: config.footer_bytes,

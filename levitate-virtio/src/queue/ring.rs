@@ -6,8 +6,10 @@ use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 
 use super::DeviceFault;
 use super::chain::Parts;
+use super::packed::PackedRing;
 use super::size::QueueSize;
 use super::slot::{Record, Slot, Written};
+use super::split::SplitRing;
 use crate::features::Features;
 use crate::transport::{Interface, Placement, QueueAreas};
 
@@ -83,10 +85,10 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     /// The chain's place has room for its footer and, unless the chain is direct, for a table of all its parts behind that; a direct
     /// chain has no more parts than a slot has descriptors.
     #[doc(hidden)]
-    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: P);
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u32, chain: P);
 
     /// Makes a chain available that is laid out as `record` says, but for its data, if that is just one part; notes there what
-    /// is to be known of it later.
+    /// is to be known of it later, and in `progress` that there is one more.
     ///
     /// # Safety
     ///
@@ -96,32 +98,31 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     unsafe fn add<P: Parts>(
         &mut self,
         record: &mut Record,
-        slot: u16,
-        progress: Progress,
+        slot: u32,
+        progress: &mut Progress,
         chain: P,
     );
-
-    /// As [`add`](Self::add), but does nothing where that takes more than a few steps, and says so.
-    ///
-    /// # Safety
-    ///
-    /// As for [`add`](Self::add).
-    #[doc(hidden)]
-    unsafe fn add_again<P: Parts>(
-        &mut self,
-        record: &mut Record,
-        slot: u16,
-        progress: Progress,
-        chain: P,
-    ) -> bool;
 
     /// Returns where the next chain will be made available: what goes into a notification with data (§2.9).
     #[doc(hidden)]
     fn position(&self, progress: Progress) -> u16;
 
-    /// Decides whether the device must be notified of what was made available since the last decision, and something was.
+    /// Returns the ring, if it is a split one.
     #[doc(hidden)]
-    fn needs_notification(&mut self, progress: Progress) -> bool;
+    fn as_split(&mut self) -> Option<&mut SplitRing<D>>;
+
+    /// Returns the ring, if it is a packed one.
+    #[doc(hidden)]
+    fn as_packed(&mut self) -> Option<&mut PackedRing<D>>;
+
+    /// Decides whether the device must be notified of what was made available since the last decision, and something was; `None` where
+    /// that takes [more than a few steps](Self::needs_notification_by_event).
+    #[doc(hidden)]
+    fn needs_notification(&mut self, progress: Progress) -> Option<bool>;
+
+    /// Decides it with VIRTIO_F_EVENT_IDX, where `needs_notification` did not.
+    #[doc(hidden)]
+    fn needs_notification_by_event(&mut self, progress: Progress) -> bool;
 
     /// Reads whether the device has fetched the chain that `record` is about; `None` if it does not say.
     #[doc(hidden)]
@@ -146,12 +147,12 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
         &mut self,
         progress: Progress,
         slots: &'a mut [Slot<B, C>],
-    ) -> Option<(u16, &'a mut Slot<B, C>, Written)> {
+    ) -> Option<(u32, &'a mut Slot<B, C>, Written)> {
         let used = self.next_used(progress).ok()??;
         let slot = slots.get_mut(used.slot as usize)?;
         let written = slot.record.written(used.len_bytes)?;
         self.pass_used(slot.record.descriptors);
-        Some((used.number(), slot, written))
+        Some((used.slot, slot, written))
     }
 
     /// Asks the device for no used buffer notifications (§2.7.7, §2.8.10); it may send some all the same.

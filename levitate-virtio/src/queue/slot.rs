@@ -14,32 +14,48 @@ mod record;
 use lists::NONE;
 pub(super) use lists::{List, Stack};
 use record::Kind;
-pub(super) use record::{Form, Record, State, Written};
+pub(super) use record::{Form, Record, State, Written, is_kept};
 
 /// Names one request from its submission until it is taken back; in another queue it names nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Token {
-    pub(super) queue: QueueIndex,
-    pub(super) slot: u16,
-    /// Which of the requests it is that the slot ever had.
-    pub(super) sequence: u32,
-}
+///
+/// A number, for what is put together in memory has to be there before a CPU loads all of it: the number of the request, of all that the
+/// slot ever had, the queue and the slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token(u64);
 
 impl Token {
+    #[inline]
+    pub(super) const fn new(queue: QueueIndex, slot: u16, sequence: u32) -> Self {
+        Self((sequence as u64) << 32 | (queue.get() as u64) << 16 | slot as u64)
+    }
+
     /// Names the request that a slot has now.
     #[inline]
     pub(super) const fn of(queue: QueueIndex, slot: u16, record: &Record) -> Self {
-        Self {
-            queue,
-            slot,
-            sequence: record.sequence,
-        }
+        Self::new(queue, slot, record.sequence)
     }
 
     /// Returns the queue that the request was submitted to.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "it is cut out")]
     pub const fn queue(&self) -> QueueIndex {
-        self.queue
+        QueueIndex::new((self.0 >> 16) as u16)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "it is cut out")]
+    pub(super) const fn slot(&self) -> u16 {
+        self.0 as u16
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("queue", &self.queue())
+            .field("slot", &self.slot())
+            .field("sequence", &(self.0 >> 32))
+            .finish()
     }
 }
 
@@ -74,12 +90,16 @@ impl<B: Segments> Data<B> {
 
     /// Returns the only piece of the data, if there is nothing else, and nothing against it; it is at most so long, which is not 0.
     #[inline]
-    pub(super) fn only_part(&self, max_bytes: u32) -> Option<Part> {
+    pub(super) fn only_part(&self, max_bytes: u64) -> Option<Part> {
         let segment = self.segment(0)?;
-        let len_bytes = u32::try_from(segment.len_bytes).ok()?;
         let is_only = self.segment(1).is_none() && self.check_direction().is_ok();
         // It is not empty either: the long way leaves that out.
-        let is_fit = len_bytes.wrapping_sub(1) < max_bytes;
+        let is_fit = (segment.len_bytes as u64).wrapping_sub(1) < max_bytes;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is no more than `max_bytes`"
+        )]
+        let len_bytes = segment.len_bytes as u32;
         (is_only && is_fit).then_some(Part {
             addr: segment.addr,
             len_bytes,

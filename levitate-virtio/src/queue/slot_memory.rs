@@ -150,22 +150,27 @@ impl Place<'_> {
         DmaAddr::new(self.device.wrapping_add(room_for(footer_bytes) as u64))
     }
 
-    /// Writes header and footer of the slot.
+    /// Writes the header of the slot.
     ///
     /// # Safety
     ///
-    /// The slot has room for both.
+    /// The slot has room for it.
     #[inline]
-    pub(super) unsafe fn write_ends<H, F>(&self, header: &H, footer: &F)
-    where
-        H: IntoBytes + Immutable,
-        F: IntoBytes + Immutable,
-    {
+    pub(super) unsafe fn write_header<H: IntoBytes + Immutable>(&self, header: &H) {
         let before = const { size_of::<H>().next_multiple_of(DESCRIPTOR_TABLE_ALIGN) };
         // SAFETY: there is room for a header before the footer (invariant), as long as this one, as the caller vouches for.
         let start = unsafe { self.cpu.sub(before) };
         // SAFETY: the header is no longer than that, and 16-aligned as the footer and the room for it.
         unsafe { write(start, header.as_bytes()) };
+    }
+
+    /// Writes the footer of the slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot has room for it.
+    #[inline]
+    pub(super) unsafe fn write_footer<F: IntoBytes + Immutable>(&self, footer: &F) {
         // SAFETY: there is room for a footer (invariant), as long as this one, as the caller vouches for; it is 16-aligned.
         unsafe { write(self.cpu, footer.as_bytes()) };
     }

@@ -8,15 +8,17 @@ use super::DeviceFault;
 use super::chain::{Part, Parts};
 use super::layout::{self, Block, Descriptor, DescriptorFlags, NO_NOTIFICATION};
 use super::memory::{RingMemory, RingPart};
+use super::packed::PackedRing;
 use super::ring::{Progress, Ring, RingConfig, Used, words};
 use super::size::QueueSize;
-use super::slot::Record;
+use super::slot::{Record, Slot, Written};
 use crate::features::Features;
 use crate::transport::{Interface, Placement, QueueAreas};
 
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;
+mod used;
 
 /// The descriptor table, the available ring and the used ring of one virtqueue.
 ///
@@ -35,8 +37,8 @@ pub struct SplitRing<D: Dma> {
     mask: usize,
     /// Descriptors of one slot, as a power of two.
     stride_log2: u32,
-    /// How far the device had come with the used ring when all before was taken; no further than what it had.
-    seen_index: u16,
+    /// How many requests the device was done with when it was last asked, if that is more than were taken; no more than it had.
+    seen: u64,
     /// Whether VIRTIO_F_EVENT_IDX was negotiated.
     has_event_index: bool,
     wish: Wish,
@@ -70,9 +72,9 @@ impl<D: Dma> SplitRing<D> {
 
     /// Changes address and length in a descriptor of a chain that is laid out.
     #[inline]
-    fn change_descriptor(&self, head: u16, position: u16, part: &Part) {
+    fn change_descriptor(&self, head: usize, position: u16, part: &Part) {
         // A slot's descriptors are inside the table, one behind the other.
-        let index = usize::from(head).wrapping_add(position.into());
+        let index = head.wrapping_add(position.into());
         let offset = index.wrapping_mul(size_of::<Descriptor>());
         self.descriptors.store(offset, part.addr.get().to_le());
         let len = offset.wrapping_add(8);
@@ -81,12 +83,13 @@ impl<D: Dma> SplitRing<D> {
 
     /// Makes the chain that begins at descriptor `head` available (§2.7.13).
     #[inline]
-    fn make_available(&self, available_index: u16, head: u16) {
-        let entry = self.entry(available_index).wrapping_mul(2);
+    fn make_available(&self, progress: &mut Progress, head: u16) {
+        let entry = self.entry(progress.available_index()).wrapping_mul(2);
         let at = layout::AVAILABLE_RING.wrapping_add(entry);
         self.available.store(at, head.to_le());
         self.barriers.before_publish();
-        let next = available_index.wrapping_add(1);
+        progress.note_submitted();
+        let next = progress.available_index();
         self.available.store(layout::AVAILABLE_IDX, next.to_le());
     }
 
@@ -98,26 +101,14 @@ impl<D: Dma> SplitRing<D> {
 
     /// Returns the first descriptor of a slot.
     #[inline]
-    fn head_of(&self, slot: u16) -> u16 {
-        slot.wrapping_shl(self.stride_log2)
-    }
-
-    /// Returns the slot whose first descriptor is `id`; no slot's number if it is none's.
-    #[inline]
-    fn slot_of(&self, id: u32) -> u32 {
-        // Rotated, so that what is between two first descriptors is far beyond all of them.
-        id.rotate_right(self.stride_log2)
+    #[expect(clippy::cast_possible_truncation, reason = "an index has 16 bits")]
+    fn head_of(&self, slot: u32) -> u16 {
+        slot.wrapping_shl(self.stride_log2) as u16
     }
 
     /// Reads how far the device has come with the available ring, as it last asked to be notified.
     fn read_avail_event(&self) -> u16 {
         u16::from_le(self.used.load(self.size.avail_event_offset()))
-    }
-
-    /// Reads how far the device has come with the used ring; it may claim anything.
-    #[inline]
-    fn read_used_index(&self) -> u16 {
-        u16::from_le(self.used.load(layout::USED_IDX))
     }
 
     fn write_used_event(&self, event: u16) {
@@ -148,7 +139,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
             size: config.size,
             mask: config.size.mask().into(),
             stride_log2: descriptors_per_slot.next_power_of_two().ilog2(),
-            seen_index: 0,
+            seen: 0,
             has_event_index: config.features.contains(Features::EVENT_IDX),
             wish: Wish::None { since: 0 },
             barriers: config.barriers,
@@ -177,9 +168,9 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
         self.memory.into_region()
     }
 
-    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: P) {
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u32, chain: P) {
         let head = self.head_of(slot);
-        record.head = head;
+        record.head = head.into();
         if record.is_direct {
             chain.for_each(|part, position, is_last| {
                 let index = head.wrapping_add(position);
@@ -207,11 +198,11 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
     unsafe fn add<P: Parts>(
         &mut self,
         record: &mut Record,
-        _slot: u16,
-        progress: Progress,
+        _slot: u32,
+        progress: &mut Progress,
         chain: P,
     ) {
-        let head = record.head;
+        let head = record.head as usize;
         match chain.single() {
             None => {}
             Some((part, position)) if record.is_direct => {
@@ -223,20 +214,21 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
                 unsafe { place.change_table_entry(footer_bytes, position, &part) };
             }
         }
-        self.make_available(progress.available_index(), head);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is a descriptor's index"
+        )]
+        self.make_available(progress, head as u16);
     }
 
     #[inline]
-    unsafe fn add_again<P: Parts>(
-        &mut self,
-        record: &mut Record,
-        slot: u16,
-        progress: Progress,
-        chain: P,
-    ) -> bool {
-        // SAFETY: the caller vouches for the same.
-        unsafe { self.add(record, slot, progress, chain) };
-        true
+    fn as_split(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+
+    #[inline]
+    fn as_packed(&mut self) -> Option<&mut PackedRing<D>> {
+        None
     }
 
     #[inline]
@@ -245,21 +237,25 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
     }
 
     #[inline]
-    fn needs_notification(&mut self, progress: Progress) -> bool {
+    fn needs_notification(&mut self, progress: Progress) -> Option<bool> {
         // The device stores its event index, or its flag, and then looks at `idx`; the driver stores `idx` and then looks there.
         self.barriers.before_suppression_read();
-        if self.has_event_index {
-            let new = progress.available_index();
-            // All indices there are were passed: among them is the one that the device asks for.
-            u16::try_from(progress.undecided())
-                .ok()
-                .is_none_or(|added| {
-                    is_crossed(self.read_avail_event(), new.wrapping_sub(added), new)
-                })
-        } else {
-            let flags = u16::from_le(self.used.load(layout::USED_FLAGS));
-            flags & NO_NOTIFICATION == 0
-        }
+        Some(match self.has_event_index {
+            true => self.needs_notification_by_event(progress),
+            false => {
+                let flags = u16::from_le(self.used.load(layout::USED_FLAGS));
+                flags & NO_NOTIFICATION == 0
+            }
+        })
+    }
+
+    #[inline]
+    fn needs_notification_by_event(&mut self, progress: Progress) -> bool {
+        let new = progress.available_index();
+        // All indices there are were passed: among them is the one that the device asks for.
+        u16::try_from(progress.undecided())
+            .ok()
+            .is_none_or(|added| is_crossed(self.read_avail_event(), new.wrapping_sub(added), new))
     }
 
     fn is_fetched(&self, record: &Record) -> Option<bool> {
@@ -275,37 +271,22 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
         })
     }
 
-    #[inline]
     fn next_used(&mut self, progress: Progress) -> Result<Option<Used>, DeviceFault> {
-        let used_index = progress.used_index();
-        if self.seen_index == used_index {
-            let index = self.read_used_index();
-            let claimed = index.wrapping_sub(used_index);
-            if claimed == 0 {
-                return Ok(None);
-            }
-            let in_flight = progress.in_flight();
-            if claimed > in_flight {
-                return Err(DeviceFault::UsedIndexJumped { claimed, in_flight });
-            }
-            self.barriers.after_used_index_read();
-            self.seen_index = index;
-        }
-        let entry = self.entry(used_index).wrapping_mul(8);
-        let at = layout::USED_RING.wrapping_add(entry);
-        let id = u32::from_le(self.used.load(at));
-        let len_bytes = u32::from_le(self.used.load(at.wrapping_add(4)));
-        Ok(Some(Used {
-            id,
-            slot: self.slot_of(id),
-            len_bytes: len_bytes | self.meaningless_len_bits,
-            is_len_meant: true,
-        }))
+        self.next(progress)
+    }
+
+    #[inline]
+    fn take_used<'a, B, C>(
+        &mut self,
+        progress: Progress,
+        slots: &'a mut [Slot<B, C>],
+    ) -> Option<(u32, &'a mut Slot<B, C>, Written)> {
+        self.take(progress, slots)
     }
 
     #[inline]
     fn covers(&self, progress: Progress, chains: u16) -> bool {
-        chains <= self.seen_index.wrapping_sub(progress.used_index())
+        u64::from(chains) <= self.seen.saturating_sub(progress.done)
     }
 
     #[inline]

@@ -1,13 +1,11 @@
 //! Making a request available to the device (§2.7.13, §2.8.21).
 
-use core::marker::PhantomData;
-
-use levitate_hal::{Dma, OutOfRange, Segments};
+use levitate_hal::{Dma, DmaAddr, OutOfRange, Segments};
 use zerocopy::{Immutable, IntoBytes};
 
-use super::chain::{Chain, MAX_CHAIN_BYTES, Parts, Simple, Survey, bytes_of};
+use super::chain::{Chain, MAX_CHAIN_BYTES, Part, Parts, Simple, Survey, bytes_of};
 use super::ring::{Format, Ring as _};
-use super::slot::Form;
+use super::slot::{Form, is_kept};
 use super::{Data, Queue, SubmitError, Token};
 use crate::transport::Notify;
 
@@ -43,37 +41,141 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         F: IntoBytes + Immutable,
     {
         // With a fault, or where there is no idle slot, that is none's.
-        let top = self.idle.top_or_none();
-        #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
-        let number = top as u16;
-        if let Some(slot) = self.slots.get_mut(top as usize)
-            && slot.record.form.is(Form::of::<H, F>(data.is_writable()))
+        let number = self.idle.top_or_none();
+        if let Some(slot) = self.slots.get_mut(number as usize)
+            && slot
+                .record
+                .form
+                .is(Form::of::<H, F>(data.is_writable(), footer))
             && let Some(part) = data.only_part(self.shape.max_segment_bytes)
         {
             data.sync_for_device();
+            let writable_bytes = writable_bytes(part.len_bytes, part.is_writable, bytes_of::<F>());
+            slot.fill(self.progress.sequence(), writable_bytes, data, context);
             // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
             let place = unsafe { self.memory.place(slot.record.offset) };
             // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
-            unsafe { place.write_ends(header, footer) };
-            let parts = Simple {
-                place,
-                data: part,
-                fixed: PhantomData::<(H, F)>,
-            };
-            let record = &mut slot.record;
-            // SAFETY: as above, and that chain was just as long and is still laid out.
-            if unsafe { self.ring.add_again(record, number, self.progress, parts) } {
-                let writable_bytes =
-                    writable_bytes(part.len_bytes, part.is_writable, bytes_of::<F>());
-                self.idle.pop(record);
-                slot.fill(self.progress.sequence(), writable_bytes, data, context);
-                let token = Token::of(self.index, number, &slot.record);
-                self.note_submitted(number);
-                return Ok(token);
+            unsafe { place.write_header(header) };
+            if !is_kept::<F>() {
+                // SAFETY: as above.
+                unsafe { place.write_footer(footer) };
             }
+            let Some(ring) = self.ring.as_split() else {
+                let (addr, len_bytes) = (part.addr, part.len_bytes);
+                let token = match (part.is_writable, slot.record.is_direct) {
+                    // SAFETY: as above, in the topmost slot, and both are written.
+                    (true, true) => unsafe {
+                        self.make_available::<H, F, true, true>(addr, len_bytes)
+                    },
+                    // SAFETY: as above.
+                    (true, false) => unsafe {
+                        self.make_available::<H, F, true, false>(addr, len_bytes)
+                    },
+                    // SAFETY: as above.
+                    (false, true) => unsafe {
+                        self.make_available::<H, F, false, true>(addr, len_bytes)
+                    },
+                    // SAFETY: as above.
+                    (false, false) => unsafe {
+                        self.make_available::<H, F, false, false>(addr, len_bytes)
+                    },
+                };
+                return Ok(token);
+            };
+            let parts = Simple::<H, F>::new(place, part);
+            // SAFETY: as above, and that chain was just as long and is still laid out.
+            unsafe { ring.add(&mut slot.record, number, &mut self.progress, parts) };
+            self.idle.pop(&slot.record);
+            return Ok(self.token_of_last(number));
         }
         // The pair is made only here, so that neither need be in memory before.
         self.submit_any(header, footer, (data, context))
+    }
+
+    /// Makes a request available, for which all else is done.
+    ///
+    /// By itself, for a packed ring takes more of the CPU's registers than all else; with scalars, for those are what it is handed in.
+    ///
+    /// # Safety
+    ///
+    /// In the topmost idle slot, a chain of an `H`, one part and an `F` is laid out, and both are written; the device writes the part if
+    /// that chain says so.
+    #[inline(never)]
+    unsafe fn make_available<H, F, const IS_WRITABLE: bool, const IS_DIRECT: bool>(
+        &mut self,
+        addr: DmaAddr,
+        len_bytes: u32,
+    ) -> Token {
+        let number = self.idle.top_or_none();
+        if let Some(slot) = self.slots.get_mut(number as usize) {
+            // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
+            let place = unsafe { self.memory.place(slot.record.offset) };
+            let part = Part {
+                addr,
+                len_bytes,
+                is_writable: IS_WRITABLE,
+            };
+            let parts = Simple::<H, F>::new(place, part);
+            if let Some(ring) = self.ring.as_packed()
+                // SAFETY: the caller vouches for it.
+                && unsafe {
+                    ring.add_again::<_, IS_DIRECT>(
+                        &mut slot.record,
+                        number,
+                        &mut self.progress,
+                        parts,
+                    )
+                }
+            {
+                self.idle.pop(&slot.record);
+                return self.token_of_last(number);
+            }
+        }
+        // SAFETY: as above.
+        unsafe { self.make_available_anywhere::<H, F, IS_WRITABLE>(addr, len_bytes) }
+    }
+
+    /// As [`make_available`](Self::make_available), wherever in its ring the chain comes to lie.
+    ///
+    /// # Safety
+    ///
+    /// As for that.
+    #[cold]
+    #[inline(never)]
+    unsafe fn make_available_anywhere<H, F, const IS_WRITABLE: bool>(
+        &mut self,
+        addr: DmaAddr,
+        len_bytes: u32,
+    ) -> Token {
+        let number = self.idle.top_or_none();
+        if let Some(slot) = self.slots.get_mut(number as usize) {
+            // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
+            let place = unsafe { self.memory.place(slot.record.offset) };
+            let part = Part {
+                addr,
+                len_bytes,
+                is_writable: IS_WRITABLE,
+            };
+            let parts = Simple::<H, F>::new(place, part);
+            // SAFETY: the caller vouches for it.
+            unsafe {
+                self.ring
+                    .add(&mut slot.record, number, &mut self.progress, parts)
+            };
+            self.idle.pop(&slot.record);
+        }
+        self.token_of_last(number)
+    }
+
+    /// Gives back what there is no slot for.
+    #[cold]
+    fn full(&self, data: Data<B>, context: C) -> Rejected<B, C> {
+        let slots = self.shape.slots;
+        Rejected {
+            error: SubmitError::Full { slots },
+            data,
+            context,
+        }
     }
 
     /// Submits a request of any form.
@@ -101,43 +203,42 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         data.sync_for_device();
         // SAFETY: the offset was made by this memory.
         let place = unsafe { self.memory.place(self.memory.offset(number)) };
-        // SAFETY: `admit` has found room for them.
-        unsafe { place.write_ends(header, footer) };
+        // SAFETY: `admit` has found room for it.
+        unsafe { place.write_header(header) };
+        // SAFETY: as above.
+        unsafe { place.write_footer(footer) };
         let parts = Chain {
             place,
             header_bytes: bytes_of::<H>(),
             data: &data,
             survey,
             footer_bytes: bytes_of::<F>(),
-            max_segment_bytes: self.shape.max_segment_bytes,
+            max_segment_bytes: self.shape.max_piece_bytes(),
         };
         // The idle slots are some of those there are, so that `admit` has found one.
         let Some(slot) = self.slots.get_mut(usize::from(number)) else {
-            let slots = self.shape.slots;
-            return Err(Rejected {
-                error: SubmitError::Full { slots },
-                data,
-                context,
-            });
+            return Err(self.full(data, context));
         };
         let record = &mut slot.record;
         record.form = match survey.pieces {
-            1 => Form::of::<H, F>(data.is_writable()),
+            1 => Form::of::<H, F>(data.is_writable(), footer),
             _ => Form::NONE,
         };
         record.is_direct = parts.len() <= self.shape.direct_descriptors;
         record.footer_bytes = parts.footer_bytes;
         // SAFETY: `admit` has found room for the parts; what is longer than `direct_descriptors`, of which each slot has as many, and no
         // longer than a chain may be has a table (`Cut`).
-        unsafe { self.ring.lay_out(record, number, parts) };
+        unsafe { self.ring.lay_out(record, number.into(), parts) };
+        let sequence = self.progress.sequence();
         // SAFETY: as above, and it is laid out.
-        unsafe { self.ring.add(record, number, self.progress, parts) };
+        unsafe {
+            self.ring
+                .add(record, number.into(), &mut self.progress, parts)
+        };
         self.idle.pop(record);
         let writable_bytes = writable_bytes(survey.len_bytes, data.is_writable(), bytes_of::<F>());
-        slot.fill(self.progress.sequence(), writable_bytes, data, context);
-        let token = Token::of(self.index, number, &slot.record);
-        self.note_submitted(number);
-        Ok(token)
+        slot.fill(sequence, writable_bytes, data, context);
+        Ok(self.token_of_last(number.into()))
     }
 
     /// Finds a slot for a request with such parts, if there is nothing against it; nothing is changed.
@@ -148,7 +249,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         }
         let slots = shape.slots;
         let slot = self.idle.top().ok_or(SubmitError::Full { slots })?;
-        let survey = Survey::of(data, shape.max_segments, shape.max_segment_bytes)?;
+        let survey = Survey::of(data, shape.max_segments, shape.max_piece_bytes())?;
         check_part(size_of::<H>(), shape.header_bytes)?;
         check_part(size_of::<F>(), shape.footer_bytes)?;
         let fixed_bytes = size_of::<H>().saturating_add(size_of::<F>());
@@ -163,16 +264,20 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         Ok((slot, survey))
     }
 
-    /// Counts a request, which got this slot.
+    /// Names the request that was submitted last, and got this slot.
     #[inline]
-    fn note_submitted(&mut self, slot: u16) {
-        self.progress.submitted = self.progress.submitted.wrapping_add(1);
+    #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
+    fn token_of_last(&mut self, number: u32) -> Token {
+        let slot = number as u16;
         if self.shape.is_in_order {
             self.note_order(slot);
         }
+        Token::new(self.index, slot, self.progress.last())
     }
 
+    /// Puts a slot behind those that are in flight.
     #[cold]
+    #[inline(never)]
     fn note_order(&mut self, slot: u16) {
         self.flight.push(self.slots, slot);
     }

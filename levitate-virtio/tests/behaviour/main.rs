@@ -11,6 +11,7 @@
 
 mod config_space;
 mod contexts;
+mod footers;
 mod handshake;
 mod hostile_device;
 mod linux_headers;

@@ -290,36 +290,6 @@ fn a_queue_is_activated_by_its_own_device_only() {
 }
 
 #[test]
-fn of_a_footer_only_what_was_submitted_is_read() {
-    let rig = Rig::new(Version::Two);
-    let mut slots = slots::<2>();
-    let (device, mut queue) = rig.start(&mut slots, Features::INDIRECT_DESC, CONFIG);
-    // A long footer first, whose bytes stay in the slot's memory, then a short one.
-    let long = queue
-        .submit(&[7_u8; 16], Data::None, &[0_u8; 16], 0)
-        .unwrap();
-    queue.notify();
-    assert!(rig.wait(&mut queue, long));
-    assert_eq!(queue.take::<[u8; 16]>(long).unwrap().footer, [7; 16]);
-    for _ in 0..2 {
-        let short = queue
-            .submit(&[9_u8; 16], Data::None, &[0_u8; 2], 0)
-            .unwrap();
-        queue.notify();
-        assert!(rig.wait(&mut queue, short));
-        let completed = queue.take::<[u8; 64]>(short).unwrap();
-        assert_eq!(completed.footer_bytes, 2);
-        assert_eq!(completed.footer[..2], [9; 2]);
-        assert_eq!(
-            completed.footer[2..],
-            [0; 62],
-            "and neither old bytes nor the table behind"
-        );
-    }
-    rig.stop(device, queue);
-}
-
-#[test]
 fn the_oldest_request_in_flight_is_known() {
     let rig = Rig::new(Version::Two);
     rig.device.set_completion(Completion::Held);

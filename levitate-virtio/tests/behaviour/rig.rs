@@ -20,6 +20,8 @@ use levitate_virtio::{
 /// Answers what it is sent, over and over until the answer's room is full; its configuration counts up.
 #[derive(Default)]
 pub(crate) struct Echo {
+    /// It answers nothing.
+    pub(crate) is_silent: bool,
     pub(crate) served: Vec<Vec<u8>>,
     pub(crate) config: [u8; 16],
 }
@@ -62,13 +64,11 @@ impl DeviceModel for Echo {
 
     fn serve(&mut self, _queue: u16, request: &mut Request<'_>) {
         let sent = request.read_all().unwrap();
-        let answer: Vec<u8> = sent
-            .iter()
-            .copied()
-            .cycle()
-            .take(request.writable_len())
-            .collect();
-        request.write(0, &answer);
+        if !self.is_silent {
+            let answers = sent.iter().copied().cycle();
+            let answer: Vec<u8> = answers.take(request.writable_len()).collect();
+            request.write(0, &answer);
+        }
         self.served.push(sent);
     }
 

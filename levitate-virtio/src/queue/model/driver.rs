@@ -95,7 +95,7 @@ impl<'s> Driver<'s> {
             shape: Shape {
                 slots: SLOTS,
                 max_segments: 1,
-                max_segment_bytes: DATA_BYTES,
+                max_segment_bytes: DATA_BYTES.into(),
                 direct_descriptors,
                 header_bytes: 0,
                 footer_bytes: answer_bytes,

@@ -6,7 +6,6 @@ use super::{PackedRing, layout};
 use crate::queue::chain::{Part, Parts};
 use crate::queue::layout::{DESCRIPTOR_BYTES, DescriptorFlags};
 use crate::queue::ring::words;
-use crate::queue::slot::Record;
 
 impl<D: Dma> PackedRing<D> {
     /// Writes the descriptor at `at` but for its last word, which makes it available.
@@ -19,33 +18,23 @@ impl<D: Dma> PackedRing<D> {
 
     /// Writes the last word of the descriptor at `at`: its id, and its flags with those of its lap.
     #[inline]
-    fn write_last_word(&self, at: usize, id: u16, flags: DescriptorFlags, lap_flags: u32) {
-        let word = u32::from(id) | u32::from(flags.bits()) << 16 | lap_flags;
+    fn write_last_word(&self, at: usize, id: u32, flags: DescriptorFlags, lap_flags: u32) {
+        let word = id | u32::from(flags.bits()) << 16 | lap_flags;
         self.ring.store(at.wrapping_add(layout::ID), word.to_le());
     }
 
-    /// Makes a chain available; `position_of` says where in the ring a descriptor is, and what the flags of its lap are.
+    /// Makes a chain available that is in a table of its own; the descriptor of the table is at `at`.
     ///
     /// # Safety
     ///
     /// As for [`Ring::add`](crate::queue::ring::Ring::add).
     #[inline]
-    pub(super) unsafe fn add_at<P: Parts>(
-        &mut self,
-        position_of: impl Fn(u16) -> (usize, u32),
-        record: &mut Record,
-        slot: u16,
+    pub(super) unsafe fn write_indirect<P: Parts>(
+        &self,
+        (at, lap_flags): (usize, u32),
+        slot: u32,
         chain: P,
     ) {
-        let (first, lap_flags) = position_of(0);
-        record.head = self.next_available.index();
-        if record.is_direct {
-            self.next_available.advance(chain.len());
-            let flags = self.write_chain(slot, chain, position_of);
-            self.publish(first, slot, flags, lap_flags);
-            return;
-        }
-        self.next_available.advance(1);
         let (place, footer_bytes) = (chain.place(), chain.footer_bytes());
         if let Some((part, position)) = chain.single() {
             // SAFETY: the caller vouches for it.
@@ -56,13 +45,26 @@ impl<D: Dma> PackedRing<D> {
             len_bytes: u32::from(chain.len()).wrapping_mul(DESCRIPTOR_BYTES),
             is_writable: false,
         };
-        self.write_descriptor(first, &table);
-        self.publish(first, slot, DescriptorFlags::INDIRECT, lap_flags);
+        self.write_descriptor(at, &table);
+        self.publish(at, slot, DescriptorFlags::INDIRECT, lap_flags);
+    }
+
+    /// Makes a chain available that is in the ring; `position_of` says where each descriptor is, and what the flags of its lap are.
+    #[inline]
+    pub(super) fn write_direct<P: Parts>(
+        &self,
+        position_of: impl Fn(u16) -> (usize, u32),
+        slot: u32,
+        chain: P,
+    ) {
+        let (first, lap_flags) = position_of(0);
+        let flags = self.write_chain(slot, chain, position_of);
+        self.publish(first, slot, flags, lap_flags);
     }
 
     /// Writes the last word of a chain's first descriptor; with that the device may take all of the chain (§2.8.6).
     #[inline]
-    fn publish(&self, first: usize, slot: u16, flags: DescriptorFlags, lap_flags: u32) {
+    fn publish(&self, first: usize, slot: u32, flags: DescriptorFlags, lap_flags: u32) {
         self.barriers.before_publish();
         self.write_last_word(first, slot, flags, lap_flags);
     }
@@ -71,7 +73,7 @@ impl<D: Dma> PackedRing<D> {
     #[inline]
     fn write_chain<P: Parts>(
         &self,
-        slot: u16,
+        slot: u32,
         chain: P,
         position_of: impl Fn(u16) -> (usize, u32),
     ) -> DescriptorFlags {

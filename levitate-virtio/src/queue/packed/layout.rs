@@ -125,6 +125,9 @@ pub(super) const ID: usize = 12;
 /// Offset of `flags` in a descriptor.
 pub(super) const FLAGS: usize = 14;
 
+/// Offset of `flags` in an event suppression area.
+pub(super) const EVENT_FLAGS: usize = offset_of!(EventSuppression, flags);
+
 /// The areas of each side are on a cache line of its own: one is written while the other is read.
 const LINE_BYTES: usize = 64;
 const_assert!(LINE_BYTES.is_multiple_of(EVENT_SUPPRESSION_ALIGN));
@@ -152,13 +155,6 @@ impl PackedBlock {
             driver_event,
             device_event: driver_event + LINE_BYTES,
         }
-    }
-
-    /// Returns the offset of the flags in the device event suppression area.
-    #[inline]
-    pub(super) const fn device_events(&self) -> usize {
-        self.device_event
-            .wrapping_add(offset_of!(EventSuppression, flags))
     }
 
     /// Returns the offset of the descriptor at `index`.

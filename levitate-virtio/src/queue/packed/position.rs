@@ -42,9 +42,8 @@ impl Position {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "it is below 32768")]
-    pub(super) const fn index(&self) -> u16 {
-        self.index as u16
+    pub(super) const fn index(&self) -> u32 {
+        self.index
     }
 
     /// Returns the flags that make a descriptor here available, as its last word has them.
@@ -81,15 +80,19 @@ impl Position {
         position
     }
 
-    /// Says whether there are so many descriptors from here to the end of the ring, at most as many as the ring has.
+    /// Goes on by `descriptors`, at most as many as the ring has, if that is not up to the end of the ring; says whether it did.
     #[inline]
-    pub(super) const fn has_in_lap(&self, descriptors: u16) -> bool {
-        self.index.wrapping_add(descriptors as u32) <= self.len
+    pub(super) const fn advance_in_lap(&mut self, descriptors: u16) -> bool {
+        let end = self.index.wrapping_add(descriptors as u32);
+        let is_in_lap = end < self.len;
+        if is_in_lap {
+            self.index = end;
+        }
+        is_in_lap
     }
 
     /// Returns the position of a descriptor that is less than a lap before this one.
-    pub(super) const fn back_to(&self, index: u16) -> Self {
-        let index = index as u32;
+    pub(super) const fn back_to(&self, index: u32) -> Self {
         let wrap = if index < self.index {
             self.wrap()
         } else {
@@ -100,10 +103,12 @@ impl Position {
 
     /// Returns offset and wrap counter as the event suppression areas have them (§2.8.10).
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "it is below 32768")]
     pub(super) const fn off_wrap(&self) -> u16 {
+        let index = self.index as u16;
         match self.wrap() {
-            true => self.index() | WRAP,
-            false => self.index(),
+            true => index | WRAP,
+            false => index,
         }
     }
 

@@ -55,9 +55,9 @@ fn add(
     record.is_direct = is_direct;
     let head = ring.next_available.index();
     // SAFETY: the memory has room for such a footer and a table of three entries behind it.
-    unsafe { ring.lay_out(&mut record, slot, chain) };
+    unsafe { ring.lay_out(&mut record, slot.into(), chain) };
     // SAFETY: as above.
-    unsafe { ring.add(&mut record, slot, PROGRESS, chain) };
+    unsafe { ring.add(&mut record, slot.into(), &mut PROGRESS.clone(), chain) };
     let expected = if is_direct { descriptors } else { 1 };
     assert_eq!((record.head, record.descriptors), (head, expected));
     let header = place.header(chain.header_bytes).addr;
@@ -220,7 +220,11 @@ fn is_due(ring: &mut PackedRing<Heap>, off_wrap: u16, flags: u16, added: u16) ->
     for _ in 0..added {
         ring.next_available.advance(1);
     }
-    ring.needs_notification(Progress::of(added.into(), 0))
+    let progress = Progress::of(added.into(), 0);
+    match ring.needs_notification(progress) {
+        Some(is_needed) => is_needed,
+        None => ring.needs_notification_by_event(progress),
+    }
 }
 
 #[test]

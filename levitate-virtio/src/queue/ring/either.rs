@@ -45,16 +45,17 @@ impl<D: Dma> Ring<D> for EitherRing<D> {
         in_either!(self, ring => ring.into_memory())
     }
 
-    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u16, chain: P) {
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u32, chain: P) {
         // SAFETY: the caller vouches for the same.
         in_either!(self, ring => unsafe { ring.lay_out(record, slot, chain) });
     }
 
+    #[inline]
     unsafe fn add<P: Parts>(
         &mut self,
         record: &mut Record,
-        slot: u16,
-        progress: Progress,
+        slot: u32,
+        progress: &mut Progress,
         chain: P,
     ) {
         // SAFETY: the caller vouches for the same.
@@ -62,15 +63,13 @@ impl<D: Dma> Ring<D> for EitherRing<D> {
     }
 
     #[inline]
-    unsafe fn add_again<P: Parts>(
-        &mut self,
-        record: &mut Record,
-        slot: u16,
-        progress: Progress,
-        chain: P,
-    ) -> bool {
-        // SAFETY: the caller vouches for the same.
-        in_either!(self, ring => unsafe { ring.add_again(record, slot, progress, chain) })
+    fn as_split(&mut self) -> Option<&mut SplitRing<D>> {
+        in_either!(self, ring => ring.as_split())
+    }
+
+    #[inline]
+    fn as_packed(&mut self) -> Option<&mut PackedRing<D>> {
+        in_either!(self, ring => ring.as_packed())
     }
 
     #[inline]
@@ -79,8 +78,12 @@ impl<D: Dma> Ring<D> for EitherRing<D> {
     }
 
     #[inline]
-    fn needs_notification(&mut self, progress: Progress) -> bool {
+    fn needs_notification(&mut self, progress: Progress) -> Option<bool> {
         in_either!(self, ring => ring.needs_notification(progress))
+    }
+
+    fn needs_notification_by_event(&mut self, progress: Progress) -> bool {
+        in_either!(self, ring => ring.needs_notification_by_event(progress))
     }
 
     fn is_fetched(&self, record: &Record) -> Option<bool> {
@@ -107,7 +110,7 @@ impl<D: Dma> Ring<D> for EitherRing<D> {
         &mut self,
         progress: Progress,
         slots: &'a mut [Slot<B, C>],
-    ) -> Option<(u16, &'a mut Slot<B, C>, Written)> {
+    ) -> Option<(u32, &'a mut Slot<B, C>, Written)> {
         in_either!(self, ring => ring.take_used(progress, slots))
     }
 

@@ -40,6 +40,12 @@ impl Progress {
         }
     }
 
+    /// Notes that one more request is made available.
+    #[inline]
+    pub(in super::super) const fn note_submitted(&mut self) {
+        self.submitted = self.submitted.wrapping_add(1);
+    }
+
     /// Returns how many requests were submitted since the queue was enabled.
     pub(in super::super) const fn count(self) -> u64 {
         self.submitted.wrapping_sub(self.first)

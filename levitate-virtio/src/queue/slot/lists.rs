@@ -97,15 +97,15 @@ impl Stack {
     #[inline]
     pub(in super::super) fn push<B, C>(&mut self, slots: &mut [Slot<B, C>], index: u16) {
         if let Some(slot) = slots.get_mut(usize::from(index)) {
-            self.put(&mut slot.record, index);
+            self.put(&mut slot.record, index.into());
         }
     }
 
     /// As [`push`](Self::push), for whoever has the slot's record at hand.
     #[inline]
-    pub(in super::super) const fn put(&mut self, record: &mut Record, index: u16) {
+    pub(in super::super) const fn put(&mut self, record: &mut Record, index: u32) {
         record.next = self.top as u16;
-        self.top = index as u32;
+        self.top = index;
     }
 
     /// Takes the topmost slot out, whose record this is.

@@ -1,6 +1,7 @@
 //! What the queue itself knows of a request: [`Record`], [`Form`], [`State`].
 
 use static_assertions::const_assert;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::NONE;
 use crate::queue::chain::bytes_of;
@@ -46,7 +47,7 @@ pub struct Record {
     pub(super) next: u16,
     pub(super) previous: u16,
     /// The index of the first descriptor of its chain: in a split ring the slot's own one, in a packed one where it was made available.
-    pub(in super::super) head: u16,
+    pub(in super::super) head: u32,
     /// How many descriptors its chain has in a packed ring.
     pub(in super::super) descriptors: u16,
     /// Whether the chain is in the ring, and not in a table of its own.
@@ -155,12 +156,22 @@ impl Record {
     }
 }
 
-/// What the chains of a slot with one piece of data have in common from one request to the next, so that they need not be laid out
-/// anew.
+/// What the requests of a slot with one piece of data have in common from one to the next, so that it need not be laid out anew.
 ///
-/// A number, for it is compared for each request: lengths of header and footer, and whether the device writes the data.
+/// A number, for it is compared for each request: lengths of header and footer, whether the device writes the data, and what a
+/// [footer of one byte](is_kept) is at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Form(u32);
+
+/// Says whether such a footer is written when a request is taken back, for the next one of its form: the first value of a status.
+///
+/// Written when the next one is submitted, it would still be under way when the driver reads what the device wrote over it, where
+/// driver and device share a CPU: which of the two stores a load is of, a CPU has to guess as long as it does not know where the later
+/// one goes.
+#[inline]
+pub(in super::super) const fn is_kept<F>() -> bool {
+    size_of::<F>() == 1
+}
 
 impl Form {
     /// That of no chain, and of none that is the same the next time.
@@ -172,26 +183,39 @@ impl Form {
         other.0 != 0 && self.0 == other.0
     }
 
-    const LEN_BITS: u32 = 12;
-    const WRITABLE: u32 = 1 << (2 * Self::LEN_BITS);
+    /// Returns what a [kept](is_kept) footer is at first.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "it is the lowest byte")]
+    pub(in super::super) const fn kept_footer(self) -> u8 {
+        self.0 as u8
+    }
+
+    const KEPT_BITS: u32 = u8::BITS;
+    const LEN_BITS: u32 = 11;
+    const WRITABLE: u32 = 1 << (Self::KEPT_BITS + 2 * Self::LEN_BITS);
     const SOME: u32 = Self::WRITABLE << 1;
 
     /// Returns the form of a chain; [`NONE`](Self::NONE) if it is too long to be told from others.
     #[inline]
-    pub(in super::super) const fn of<H, F>(is_writable: bool) -> Self {
+    pub(in super::super) fn of<H, F: IntoBytes + Immutable>(is_writable: bool, footer: &F) -> Self {
         let (readable, writable) = const {
             // Compared as they are: cut down to fewer bits, a length could be taken for another.
             let longest = 1 << Self::LEN_BITS;
             if size_of::<H>() < longest && size_of::<F>() < longest {
-                let fixed = Self::SOME | bytes_of::<H>() | bytes_of::<F>() << Self::LEN_BITS;
+                let lengths = bytes_of::<H>() | bytes_of::<F>() << Self::LEN_BITS;
+                let fixed = Self::SOME | lengths << Self::KEPT_BITS;
                 (fixed, fixed | Self::WRITABLE)
             } else {
                 (0, 0)
             }
         };
-        match is_writable {
-            true => Self(writable),
-            false => Self(readable),
+        let fixed = match is_writable {
+            true => writable,
+            false => readable,
+        };
+        match footer.as_bytes() {
+            [only] if fixed != 0 => Self(fixed | u32::from(*only)),
+            _ => Self(fixed),
         }
     }
 }
@@ -199,21 +223,42 @@ impl Form {
 #[cfg(test)]
 #[cfg(target_pointer_width = "64")]
 mod tests {
+    use zerocopy::FromZeros;
+
     use super::*;
+
+    fn form<H, F: FromZeros + IntoBytes + Immutable>(is_writable: bool) -> Form {
+        Form::of::<H, F>(is_writable, &FromZeros::new_zeroed())
+    }
+
+    #[test]
+    fn requests_of_one_form_have_all_in_common_that_is_not_written_anew() {
+        let short = form::<[u8; 16], [u8; 1]>(true);
+        assert!(short.is(form::<[u8; 16], [u8; 1]>(true)));
+        let others = [
+            form::<[u8; 16], [u8; 1]>(false),
+            form::<[u8; 17], [u8; 1]>(true),
+            form::<[u8; 16], [u8; 2]>(true),
+            Form::of::<[u8; 16], u8>(true, &0xff),
+        ];
+        for other in others {
+            assert!(!short.is(other), "{other:?}");
+        }
+        assert_eq!(Form::of::<[u8; 16], u8>(true, &0xfe).kept_footer(), 0xfe);
+    }
 
     #[test]
     fn what_is_too_long_has_no_form_and_so_none_of_another() {
-        let short = Form::of::<[u8; 16], [u8; 1]>(true);
-        assert!(short.is(Form::of::<[u8; 16], [u8; 1]>(true)));
-        assert!(!short.is(Form::of::<[u8; 16], [u8; 1]>(false)));
+        let short = form::<[u8; 16], [u8; 1]>(true);
         let long = [
-            Form::of::<[u8; (1 << 32) + 16], [u8; 1]>(true),
-            Form::of::<[u8; 16], [u8; (1 << 32) + 1]>(true),
-            Form::of::<[u8; 4096], [u8; 1]>(true),
+            form::<[u8; (1 << 32) + 16], [u8; 1]>(true),
+            form::<[u8; 16], [u8; 2048]>(true),
+            form::<[u8; 2048], [u8; 1]>(true),
         ];
         for form in long {
             assert_eq!(form, Form::NONE);
             assert!(!form.is(form));
+            assert!(!form.is(short));
         }
     }
 }
