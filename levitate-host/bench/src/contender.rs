@@ -1,5 +1,7 @@
 //! What is measured: [`Contender`], a driver and its device in one process, and how its requests are run ([`round_trip`]).
 
+use std::hint::black_box;
+
 use crate::memory::{PAGE_BYTES, Table};
 use crate::spec::DATA_BYTES;
 
@@ -32,6 +34,23 @@ pub(crate) trait Contender {
 
     /// Takes `count` requests back, all that are done; returns how many ended well.
     fn complete(&mut self, count: usize) -> usize;
+}
+
+/// Ends the program unless something that has to be true is.
+///
+/// It goes on behind that, as far as a compiler knows: who uses a driver looks at what it returns, and returns too; code that never
+/// comes back has whatever phase it is in prepared for it from the beginning.
+#[inline(always)]
+pub(crate) fn require(is_true: bool, what: &str) {
+    if !is_true {
+        fail(what);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn fail(what: &str) {
+    assert!(!black_box(true), "{what}");
 }
 
 /// What a device has done.

@@ -121,6 +121,7 @@ pub(crate) mod tests {
                 min_ns: ns,
                 median_ns: ns,
                 max_ns: ns,
+                floors: ns / 20.0,
                 allocations: 0.0,
             },
             counts: Counts {

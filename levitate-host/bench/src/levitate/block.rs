@@ -8,7 +8,7 @@ use levitate_virtio::MmioTransport;
 
 use super::platform::{Process, Ticks};
 use super::registers::Registers;
-use crate::contender::{Contender, MAX_DEPTH, Request, Served};
+use crate::contender::{Contender, MAX_DEPTH, Request, Served, require};
 use crate::device::Device;
 use crate::spec::{DATA_BYTES, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1};
 
@@ -16,7 +16,10 @@ use crate::spec::{DATA_BYTES, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1};
 pub(crate) struct Block {
     block: Blk<'static, MmioTransport<Registers>, (Process, Ticks)>,
     device: Device,
-    buffers: Vec<DmaBuffer<Process>>,
+    /// In turns: from `next` on up to `back` they are there.
+    buffers: [Option<DmaBuffer<Process>>; MAX_DEPTH],
+    next: usize,
+    back: usize,
 }
 
 impl Block {
@@ -29,14 +32,15 @@ impl Block {
         let storage = Box::leak(Box::new(BlkStorage::<_, MAX_DEPTH>::new()));
         let block = Blk::new(transport, (Process, Ticks::default()), storage).expect("a disk");
         let buffers: [_; MAX_DEPTH] = array::from_fn(|_| {
-            block
-                .allocate_buffer(DATA_BYTES as usize)
-                .expect("a buffer")
+            let buffer = block.allocate_buffer(DATA_BYTES as usize);
+            Some(buffer.expect("a buffer"))
         });
         Self {
             block,
             device: registers.device(),
-            buffers: buffers.into(),
+            buffers,
+            next: 0,
+            back: 0,
         }
     }
 }
@@ -45,9 +49,12 @@ impl Contender for Block {
     /// The buffer is one of the driver's own kind, in place of the page of the request's place.
     #[inline(always)]
     fn submit(&mut self, request: &Request) {
-        let buffer = self.buffers.pop().expect("a buffer for each request");
+        let buffer = self.buffers[self.next % MAX_DEPTH].take();
+        self.next += 1;
+        require(buffer.is_some(), "a buffer for each request");
+        let Some(buffer) = buffer else { return };
         let submitted = self.block.submit_read(request.sector, buffer);
-        assert!(submitted.is_ok(), "no room for a request");
+        require(submitted.is_ok(), "no room for a request");
     }
 
     #[inline(always)]
@@ -64,14 +71,12 @@ impl Contender for Block {
         let mut well = 0;
         for _ in 0..count {
             let is_well = self.block.poll_with(|done| {
-                if let Some(buffer) = done.buffer {
-                    self.buffers.push(buffer);
-                }
+                self.buffers[self.back % MAX_DEPTH] = done.buffer;
+                self.back += 1;
                 done.result.is_ok()
             });
-            let Some(is_well) = is_well.expect("an honest device") else {
-                break;
-            };
+            require(is_well.is_ok(), "an honest device");
+            let Ok(Some(is_well)) = is_well else { break };
             well += usize::from(is_well);
         }
         well

@@ -11,7 +11,7 @@ use levitate_virtio::{
 
 use super::platform::{Process, Ticks};
 use super::registers::Registers;
-use crate::contender::{Contender, MAX_DEPTH, Request, Served};
+use crate::contender::{Contender, MAX_DEPTH, Request, Served, require};
 use crate::device;
 use crate::memory::Table;
 use crate::spec::{
@@ -98,7 +98,7 @@ impl Contender for Queue {
         let submitted = self
             .queue
             .submit(&header, data, &STATUS_UNWRITTEN, request.place);
-        assert!(submitted.is_ok(), "no room for a request");
+        require(submitted.is_ok(), "no room for a request");
     }
 
     #[inline(always)]
@@ -114,9 +114,9 @@ impl Contender for Queue {
     fn complete(&mut self, count: usize) -> usize {
         let mut well = 0;
         for _ in 0..count {
-            let Some(done) = self.queue.poll::<u8>().expect("an honest device") else {
-                break;
-            };
+            let polled = self.queue.poll::<u8>();
+            require(polled.is_ok(), "an honest device");
+            let Ok(Some(done)) = polled else { break };
             well += usize::from(done.is_whole && done.footer == STATUS_OK);
         }
         well

@@ -3,7 +3,7 @@
 use virtio_driver::{VirtioBlkQueue, VirtioBlkTransport};
 
 use super::{Ring, SIZE, back_end};
-use crate::contender::{Contender, Request, Served};
+use crate::contender::{Contender, Request, Served, require};
 use crate::device::Device;
 
 /// Bytes of a sector; the crate counts in bytes.
@@ -41,14 +41,14 @@ impl Contender for Block {
         let (data, len_bytes) = (request.data.as_ptr(), request.len_bytes as usize);
         // SAFETY: the page of the request's place, which nobody else uses now.
         let submitted = unsafe { self.queue.read_raw(offset, data, len_bytes, request.place) };
-        assert!(submitted.is_ok(), "no room for a request");
+        require(submitted.is_ok(), "no room for a request");
     }
 
     #[inline(always)]
     fn notify(&mut self) {
-        assert!(
+        require(
             self.queue.avail_notif_needed(),
-            "the device wants to be notified"
+            "the device wants to be notified",
         );
     }
 

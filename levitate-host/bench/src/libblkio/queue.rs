@@ -4,7 +4,7 @@ use virtio_driver::virtqueue::Virtqueue;
 use virtio_driver::{VirtioBlkConfig, VirtioTransport as _};
 
 use super::{Ring, SIZE, back_end, piece};
-use crate::contender::{Contender, MAX_DEPTH, Request, Served};
+use crate::contender::{Contender, MAX_DEPTH, Request, Served, require};
 use crate::device::{Areas, Device};
 use crate::memory::{PAGE_BYTES, Table};
 use crate::spec::{HEADER_BYTES, Header, STATUS_BYTES, STATUS_OK, STATUS_UNWRITTEN};
@@ -64,14 +64,14 @@ impl Contender for Queue {
             )?;
             add(piece(&raw mut ends.status, STATUS_BYTES as usize), true)
         });
-        assert!(added.is_ok(), "no room for a request");
+        require(added.is_ok(), "no room for a request");
     }
 
     #[inline(always)]
     fn notify(&mut self) {
-        assert!(
+        require(
             self.queue.avail_notif_needed(),
-            "the device wants to be notified"
+            "the device wants to be notified",
         );
     }
 

@@ -6,7 +6,7 @@ use virtio_drivers::device::blk::{BlkReq, BlkResp, RespStatus, VirtIOBlk};
 
 use super::hal::Process;
 use super::transport::Loopback;
-use crate::contender::{Contender, MAX_DEPTH, Request, Served};
+use crate::contender::{Contender, MAX_DEPTH, Request, Served, require};
 use crate::device::Device;
 use crate::memory::Table;
 use crate::spec::{DATA_BYTES, F_EVENT_IDX, F_INDIRECT_DESC, F_VERSION_1};
@@ -59,7 +59,8 @@ impl Contender for Block {
         let sector = request.sector as usize;
         // SAFETY: nobody accesses the three buffers until `complete` completes the token.
         let token = unsafe { self.block.read_blocks_nb(sector, header, data, status) };
-        in_flight.token = token.expect("room for a request");
+        require(token.is_ok(), "no room for a request");
+        in_flight.token = token.unwrap_or_default();
     }
 
     fn notify(&mut self) {}

@@ -5,7 +5,7 @@ use zerocopy::IntoBytes as _;
 
 use super::hal::Process;
 use super::transport::Loopback;
-use crate::contender::{Contender, MAX_DEPTH, Request, Served};
+use crate::contender::{Contender, MAX_DEPTH, Request, Served, require};
 use crate::device::Device;
 use crate::memory::Table;
 use crate::spec::{DATA_BYTES, F_VERSION_1, Header, STATUS_OK, STATUS_UNWRITTEN};
@@ -60,8 +60,9 @@ impl Contender for Queue {
         let outputs = &mut [data, std::slice::from_mut(status)];
         // SAFETY: nobody accesses the three buffers until `complete` pops the token.
         let token = unsafe { self.queue.add(&[header.as_bytes()], outputs) };
+        require(token.is_ok(), "no room for a request");
         self.in_flight[place] = InFlight {
-            token: token.expect("room for a request"),
+            token: token.unwrap_or_default(),
             data: request.data,
         };
     }

@@ -51,6 +51,8 @@ pub(crate) struct Times {
     pub(crate) min_ns: f64,
     pub(crate) median_ns: f64,
     pub(crate) max_ns: f64,
+    /// The time of a turn, as a multiple of that of the floor over such a ring just before it: the median.
+    pub(crate) floors: f64,
     pub(crate) allocations: f64,
 }
 
