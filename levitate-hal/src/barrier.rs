@@ -27,6 +27,7 @@ impl Barriers {
     /// Orders the stores that fill descriptors and ring entries before the store that publishes them (§2.7.13.3.1, §2.8.21.1).
     ///
     /// It orders earlier loads too: what was read of an answer is read before the device may write there again.
+    #[inline]
     pub fn before_publish(self) {
         match self {
             // Release: partner is the device's acquiring load of the index.
@@ -38,6 +39,7 @@ impl Barriers {
     /// Orders the store of the index before the load of the other side's suppression field (§2.7.13.4.1).
     ///
     /// Also to be used between a store to the driver's own suppression field and the load of the used index (§2.7.14).
+    #[inline]
     pub fn before_suppression_read(self) {
         match self {
             // SeqCst: a store must be visible before a later load; partner is the same fence in the device.
@@ -47,6 +49,7 @@ impl Barriers {
     }
 
     /// Orders the load of the used index before the loads of what it publishes (§2.7.14).
+    #[inline]
     pub fn after_used_index_read(self) {
         match self {
             // Acquire: partner is the device's releasing store of the used index.
@@ -56,6 +59,7 @@ impl Barriers {
     }
 
     /// Orders earlier stores to memory before a following register write that makes the device look at them.
+    #[inline]
     pub fn before_notify(self) {
         platform::memory_before_register();
     }
@@ -65,26 +69,31 @@ impl Barriers {
 mod platform {
     use core::arch::asm;
 
+    #[inline]
     pub(super) fn release() {
         // Nothing weaker orders loads and stores before a later store.
         full();
     }
 
+    #[inline]
     fn store_store() {
         // SAFETY: a barrier reads and writes nothing; every aarch64 CPU has it at every exception level.
         unsafe { asm!("dmb oshst", options(nostack, preserves_flags)) }
     }
 
+    #[inline]
     pub(super) fn load_load() {
         // SAFETY: a barrier reads and writes nothing; every aarch64 CPU has it at every exception level.
         unsafe { asm!("dmb oshld", options(nostack, preserves_flags)) }
     }
 
+    #[inline]
     pub(super) fn full() {
         // SAFETY: a barrier reads and writes nothing; every aarch64 CPU has it at every exception level.
         unsafe { asm!("dmb osh", options(nostack, preserves_flags)) }
     }
 
+    #[inline]
     pub(super) fn memory_before_register() {
         // Normal memory and device memory are not ordered with each other without it.
         store_store();
@@ -95,21 +104,25 @@ mod platform {
 mod platform {
     use core::arch::asm;
 
+    #[inline]
     pub(super) fn release() {
         // SAFETY: a fence reads and writes nothing; every RISC-V hart has it.
         unsafe { asm!("fence iorw, ow", options(nostack, preserves_flags)) }
     }
 
+    #[inline]
     pub(super) fn load_load() {
         // SAFETY: a fence reads and writes nothing; every RISC-V hart has it.
         unsafe { asm!("fence ir, ir", options(nostack, preserves_flags)) }
     }
 
+    #[inline]
     pub(super) fn full() {
         // SAFETY: a fence reads and writes nothing; every RISC-V hart has it.
         unsafe { asm!("fence iorw, iorw", options(nostack, preserves_flags)) }
     }
 
+    #[inline]
     pub(super) fn memory_before_register() {
         // SAFETY: a fence reads and writes nothing; every RISC-V hart has it.
         unsafe { asm!("fence w, o", options(nostack, preserves_flags)) }
@@ -126,21 +139,25 @@ mod platform {
 
     use core::sync::atomic::{Ordering, fence};
 
+    #[inline]
     pub(super) fn release() {
         // Release: partner is the device's read of what was published.
         fence(Ordering::Release);
     }
 
+    #[inline]
     pub(super) fn load_load() {
         // Acquire: partner is the device's write of the used index.
         fence(Ordering::Acquire);
     }
 
+    #[inline]
     pub(super) fn full() {
         // SeqCst: a store before a later load; partner is the device's own full barrier.
         fence(Ordering::SeqCst);
     }
 
+    #[inline]
     pub(super) fn memory_before_register() {
         // Release: keeps the compiler from moving stores past the register write; partner is the device's handling of it.
         fence(Ordering::Release);

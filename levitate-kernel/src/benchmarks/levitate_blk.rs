@@ -125,12 +125,14 @@ impl InFlight<'_> {
     fn collect(&mut self, deadline: &Deadline) -> Result {
         loop {
             for _ in 0..LOOKS {
-                let result = self.blk.poll_with(|done| {
-                    self.buffers.extend(done.buffer);
-                    done.result
+                let result: Option<Result> = self.blk.poll_with(|done| {
+                    if let Some(buffer) = done.buffer {
+                        self.buffers.push(buffer);
+                    }
+                    done.result.map_err(Into::into)
                 })?;
                 if let Some(result) = result {
-                    return Ok(result?);
+                    return result;
                 }
                 KernelClock.relax();
             }
