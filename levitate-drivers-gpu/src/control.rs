@@ -2,7 +2,7 @@
 
 use levitate_hal::{Deadline, DmaBuffer, Platform};
 use levitate_virtio::{
-    Completed, Data, Device, Negotiated, Queue, SubmitError, Timeout, Token, Transport, stage,
+    Completed, Data, Device, Negotiated, Queue, Timeout, Token, Transport, stage,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -113,20 +113,23 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         if self.queue.idle_slots() >= needed {
             return Ok(());
         }
-        self.wait_until(|queue| queue.idle_slots() >= needed)
+        self.wait_until(needed, |queue| queue.idle_slots() >= needed)
     }
 
     /// Waits until the device has answered all that it was sent, but for an EDID that it is silent about.
     pub(crate) fn drain(&mut self) -> Result<(), Error> {
         let edid = self.silent_edid;
-        self.wait_until(|queue| queue.in_flight() == silence::slots_taken::<T, P>(queue, edid))
+        self.wait_until(1, |queue| {
+            queue.in_flight() == silence::slots_taken::<T, P>(queue, edid)
+        })
     }
 
-    /// Waits until enough was answered.
+    /// Waits until enough was answered, for so many slots.
     ///
     /// What is done and belongs to no frame is thrown away: no command is waited for when this is called.
     fn wait_until(
         &mut self,
+        needed: u16,
         is_ready: impl Fn(&ControlQueue<'s, T, P>) -> bool,
     ) -> Result<(), Error> {
         let deadline = self.deadline();
@@ -145,16 +148,14 @@ impl<'s, T: Transport, P: Platform> Control<'s, T, P> {
         if let Some(ready) = ready {
             return Ok(ready?);
         }
-        Err(self.no_room(&deadline))
+        Err(self.no_room(needed, &deadline))
     }
 
     /// Looks for the reason why there is no room: whatever the slots are taken by, the device has it, and the oldest of it says why.
-    fn no_room(&mut self, deadline: &Deadline) -> Error {
+    fn no_room(&mut self, needed: u16, deadline: &Deadline) -> Error {
         match self.queue.oldest_in_flight() {
             Some(token) => self.timeout::<Header>(token, deadline),
-            None => Error::Submit(SubmitError::Full {
-                slots: self.queue.idle_slots(),
-            }),
+            None => Error::Submit(self.queue.lacks(needed)),
         }
     }
 

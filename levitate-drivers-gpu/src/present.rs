@@ -1,7 +1,7 @@
 //! Bringing what was drawn to the screen: one notification and one wait a frame (§5.7.6.5).
 
 use levitate_hal::Platform;
-use levitate_virtio::{SubmitError, Transport};
+use levitate_virtio::Transport;
 
 use crate::device::Gpu;
 use crate::error::Error;
@@ -77,8 +77,7 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
         control.sweep()?;
         let idle_slots = control.queue.idle_slots();
         if idle_slots < 2 {
-            let slots = idle_slots.saturating_add(control.queue.in_flight());
-            return Err(Error::Submit(SubmitError::Full { slots }));
+            return Err(Error::Submit(control.queue.lacks(2)));
         }
         damage.reduce_to(usize::from(idle_slots >> 1));
         let serial = control.submit_frame(owner.resource_id, stride_bytes, damage)?;

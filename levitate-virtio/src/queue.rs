@@ -215,6 +215,16 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.shape.slots.saturating_sub(self.busy_slots())
     }
 
+    /// Returns the error of a driver that needs so many idle slots at once, and does not find them.
+    #[must_use]
+    pub const fn lacks(&self, needed: u16) -> SubmitError {
+        SubmitError::Full {
+            slots: self.shape.slots,
+            free: self.idle_slots(),
+            needed,
+        }
+    }
+
     /// Returns how many segments a request's data may have.
     #[must_use]
     pub const fn max_segments(&self) -> u16 {

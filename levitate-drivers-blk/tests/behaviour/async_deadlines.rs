@@ -143,7 +143,11 @@ fn answers_that_nobody_takes_are_named_when_others_wait_for_their_room() {
     bench.disk.release_all();
     bench.clock.advance(bench.options.timeout);
     signal.on_tick();
-    let full = levitate_virtio::SubmitError::Full { slots: 2 };
+    let full = levitate_virtio::SubmitError::Full {
+        slots: 2,
+        free: 0,
+        needed: 1,
+    };
     assert_eq!(
         waits.run().pop().unwrap().1.unwrap_err(),
         Error::Refused(SubmitError::Queue(full))

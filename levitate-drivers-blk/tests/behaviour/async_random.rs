@@ -108,7 +108,11 @@ fn check(outcome: Outcome, has_waited: bool, has_recovered: bool) {
         Err(Error::Timeout(_)) if has_waited => {}
         // It has waited for room that the device made, and others did not take their answers or their turns meanwhile.
         Err(Error::Refused(
-            SubmitError::Queue(Full { slots: 3 })
+            SubmitError::Queue(Full {
+                slots: 3,
+                free: 0,
+                needed: 1,
+            })
             | SubmitError::OwnBufferInUse
             | SubmitError::SetAside { .. },
         )) if has_waited => {}

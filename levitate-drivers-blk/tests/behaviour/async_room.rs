@@ -129,7 +129,11 @@ fn a_turn_is_not_taken_by_whoever_comes_along() {
         assert_eq!(blk.in_flight(), 3);
         assert!(tasks.poll(4).is_pending());
         assert_eq!(blk.in_flight(), 4);
-        let full = levitate_virtio::SubmitError::Full { slots: 4 };
+        let full = levitate_virtio::SubmitError::Full {
+            slots: 4,
+            free: 0,
+            needed: 1,
+        };
         let refused = blk.submit_flush().unwrap_err();
         assert_eq!(refused, SubmitError::Queue(full));
         tasks.cancel(newcomer);

@@ -107,7 +107,11 @@ fn a_request_beyond_the_slots_is_handed_back() {
     }
     let buffer = filled(&blk, 512, 0x77);
     let rejected = blk.submit_write(2, buffer).unwrap_err();
-    let full = levitate_virtio::SubmitError::Full { slots: 2 };
+    let full = levitate_virtio::SubmitError::Full {
+        slots: 2,
+        free: 0,
+        needed: 1,
+    };
     assert_eq!(rejected.error, SubmitError::Queue(full));
     assert_eq!(rejected.buffer.as_slice(), [0x77; 512]);
     assert_eq!(blk.submit_flush(), Err(SubmitError::Queue(full)));

@@ -50,7 +50,7 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
         // What arrived until the clock was read is in time.
         match self.has_room(needed)? {
             true => Ok(Some(())),
-            false => Err(self.no_room(deadline)),
+            false => Err(self.no_room(needed, deadline)),
         }
     }
 

@@ -21,7 +21,7 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
     /// Waits until the device owes no such answer.
     pub(crate) fn await_silent_edid(&mut self) -> Result<(), Error> {
         let edid = self.silent_edid;
-        self.wait_until(|queue| slots_taken::<T, P>(queue, edid) == 0)
+        self.wait_until(1, |queue| slots_taken::<T, P>(queue, edid) == 0)
     }
 
     /// Returns how many commands can be in flight together.

@@ -221,7 +221,11 @@ fn without_room_a_frame_is_refused_and_nothing_is_lost() {
         a.mark_damage(&Rectangle::new(corner.into(), Size::new(4, 4)));
     }
     let frame = gpu.submit_present(&mut a).unwrap();
-    let full = Error::Submit(SubmitError::Full { slots: 4 });
+    let full = Error::Submit(SubmitError::Full {
+        slots: 4,
+        free: 0,
+        needed: 2,
+    });
     assert_eq!(gpu.submit_present(&mut b), Err(full));
     assert_eq!(rig.device.release_all(), 4);
     assert_eq!(gpu.wait_present(&mut a, frame).unwrap().commands, 4);

@@ -40,11 +40,15 @@ pub enum QueueError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SubmitError {
-    /// Every slot is in use; take back what is done, then try again.
-    #[error("queue is full: all {slots} slots are in use")]
+    /// Too few slots are idle; take back what is done, then try again.
+    #[error("queue is full: of its {slots} slots {free} are free, and {needed} needed")]
     Full {
         /// Slots there are.
         slots: u16,
+        /// Slots that are idle.
+        free: u16,
+        /// Slots that it takes.
+        needed: u16,
     },
     /// The request has neither header nor footer nor data.
     #[error("request is empty")]

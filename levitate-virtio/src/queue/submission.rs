@@ -170,9 +170,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Gives back what there is no slot for.
     #[cold]
     fn full(&self, data: Data<B>, context: C) -> Rejected<B, C> {
-        let slots = self.shape.slots;
         Rejected {
-            error: SubmitError::Full { slots },
+            error: self.lacks(1),
             data,
             context,
         }
@@ -247,8 +246,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
-        let slots = shape.slots;
-        let slot = self.idle.top().ok_or(SubmitError::Full { slots })?;
+        let slot = self.idle.top().ok_or_else(|| self.lacks(1))?;
         let survey = Survey::of(data, shape.max_segments, shape.max_piece_bytes())?;
         check_part(size_of::<H>(), shape.header_bytes)?;
         check_part(size_of::<F>(), shape.footer_bytes)?;

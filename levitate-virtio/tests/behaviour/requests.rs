@@ -129,17 +129,22 @@ fn a_full_queue_refuses_and_goes_on_after_one_is_taken() {
     let (device, mut queue) = rig.start(&mut slots, Features::IMPLEMENTED, CONFIG);
     let first = echo(&mut queue, 1);
     echo(&mut queue, 2);
+    let full = SubmitError::Full {
+        slots: 2,
+        free: 0,
+        needed: 1,
+    };
     let rejected = queue
         .submit(&[0_u8; 4], Data::None, &[0_u8; 4], 3)
         .unwrap_err();
-    assert_eq!(rejected.error, SubmitError::Full { slots: 2 });
+    assert_eq!(rejected.error, full);
     queue.notify();
     assert!(rig.wait(&mut queue, first));
     let rejected = queue
         .submit(&[0_u8; 4], Data::None, &[0_u8; 4], 3)
         .unwrap_err();
     // Done is not taken yet.
-    assert_eq!(rejected.error, SubmitError::Full { slots: 2 });
+    assert_eq!(rejected.error, full);
     assert!(queue.take::<[u8; 4]>(first).is_some());
     echo(&mut queue, 3);
     queue.notify();

@@ -236,10 +236,9 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
         };
         let Some(token) = token else {
             // The device has done all it was asked to: others do not take their answers, or their turns.
-            let slots = u16::try_from(life.queue.contexts_mut().count()).unwrap_or(u16::MAX);
             let lacks_bounce = self.blk.own.bounce.is_none();
             return match (life.queue.idle_slots(), place) {
-                (0, _) => SubmitError::from(levitate_virtio::SubmitError::Full { slots }),
+                (0, _) => SubmitError::from(life.queue.lacks(1)),
                 (_, Place::Room { need, .. }) if need == Need::Bounce && lacks_bounce => {
                     SubmitError::OwnBufferInUse
                 }
