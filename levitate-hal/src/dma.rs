@@ -9,7 +9,7 @@ use crate::address::DmaAddr;
 
 /// Which way data goes through a mapped buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)] // Padding would be moved along with a buffer, byte by byte.
+#[repr(u32)] // A whole half of a word, for a mapped buffer is moved word by word.
 pub enum Direction {
     /// The device reads what the CPU wrote.
     ToDevice,

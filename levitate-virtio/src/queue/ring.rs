@@ -120,7 +120,7 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     #[doc(hidden)]
     fn needs_notification(&mut self, progress: Progress) -> Option<bool>;
 
-    /// Decides it with VIRTIO_F_EVENT_IDX, where `needs_notification` did not.
+    /// Decides it with VIRTIO_F_EVENT_IDX, right after `needs_notification` did not, which has the barrier for it.
     #[doc(hidden)]
     fn needs_notification_by_event(&mut self, progress: Progress) -> bool;
 

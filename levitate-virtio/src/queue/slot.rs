@@ -17,9 +17,8 @@ use record::Kind;
 pub(super) use record::{Form, Record, State, Written, is_kept};
 
 /// Names one request from its submission until it is taken back; in another queue it names nothing.
-///
-/// A number, for what is put together in memory has to be there before a CPU loads all of it: the number of the request, of all that the
-/// slot ever had, the queue and the slot.
+// The number of the request, of all that the slot ever had, the queue and the slot; one number, for parts that are put together in memory
+// have to be there before a CPU loads all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token(u64);
 

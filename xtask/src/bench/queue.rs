@@ -7,6 +7,7 @@ mod callgrind;
 pub(crate) mod expected;
 pub(crate) mod limits;
 mod program;
+mod starts;
 mod table;
 
 use anyhow::{Context as _, Result};
@@ -20,7 +21,7 @@ pub(crate) use callgrind::Counts;
 pub(crate) use program::{Case, Program, Times};
 
 /// Turns that make times that mean something.
-const ROUNDS: usize = 601;
+const ROUNDS: usize = 301;
 
 /// What was measured of one case; all figures are those of one request.
 #[derive(Clone, Debug, Serialize)]

@@ -8,13 +8,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::starts;
 use crate::{exec, workspace};
 
 /// The package and its program, and the profile they are built by.
 const PACKAGE: &str = "levitate-bench";
 const PROFILE: &str = "measured";
 
-/// How long all turns may take.
+/// How often the program is started for times: where it comes to lie in memory is another place each time, and some are slower by a
+/// half, for whoever it hits.
+const STARTS: usize = 5;
+
+/// How long all turns of a start may take.
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// A driver, one of its ways, and how many requests are in a batch.
@@ -82,12 +87,19 @@ impl Program {
         &self.path
     }
 
-    /// Has all contenders take turns, `rounds` of them.
+    /// Has all contenders take turns, `rounds` of them in each of some starts; returns the shortest and longest times of all starts,
+    /// and of what is the median of a start the median.
     ///
     /// # Errors
     ///
     /// The program does not end well.
     pub(crate) fn time(&self, rounds: usize) -> Result<Vec<Times>> {
+        let starts = (0..STARTS).map(|_| self.time_once(rounds));
+        let starts = starts.collect::<Result<Vec<_>>>()?;
+        Ok(starts::merge(&starts))
+    }
+
+    fn time_once(&self, rounds: usize) -> Result<Vec<Times>> {
         let mut command = Command::new(&self.path);
         command.args(["time", "--rounds", &rounds.to_string()]);
         let output = succeed(&mut command, DEADLINE)?;
