@@ -58,7 +58,7 @@ use slot_memory::SlotMemory;
 /// that the device was reset, gives it back. [`Queue::restart`], with the proof that the queue was, gives back the requests.
 ///
 /// INVARIANT: the offsets in the records of `slots` are of `memory`, and a form there is one that `memory` has room for. In the memory of
-/// an idle slot whose form has a [kept](slot::is_kept) footer, that is what the form says.
+/// an idle slot whose form has a footer of one byte (`is_kept`), that is what the form says.
 #[derive(Debug)]
 pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     ring: R::Ring<D>,
