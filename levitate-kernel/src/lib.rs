@@ -30,3 +30,4 @@ pub mod line_editor;
 pub mod log_format;
 pub mod selftest;
 pub mod shell;
+pub mod ticks;

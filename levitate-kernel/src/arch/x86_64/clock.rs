@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use levitate_hal::Instant;
+use levitate_kernel::ticks::Scale;
 
 use super::pit;
 
@@ -10,6 +11,8 @@ use super::pit;
 const UNKNOWN_HZ: u64 = 1_000_000_000;
 
 static FREQUENCY_HZ: AtomicU64 = AtomicU64::new(0);
+/// The [`Scale`] of that frequency, or of the unknown one.
+static SCALE: AtomicU64 = AtomicU64::new(0);
 static START: AtomicU64 = AtomicU64::new(0);
 
 /// Measures the counter's frequency; called once, before the first line of the log.
@@ -17,11 +20,16 @@ pub(super) fn start() {
     // Relaxed, here and below: written once, before another CPU or a handler could read.
     START.store(pit::time_stamp(), Ordering::Relaxed);
     let frequency = pit::measure_time_stamp_counter().unwrap_or(0);
-    FREQUENCY_HZ.store(frequency, Ordering::Relaxed);
+    set_frequency(frequency);
 }
 
 /// Takes the frequency that another timer has measured, before anybody compares two times.
 pub(super) fn set_frequency(hertz: u64) {
+    let known = match hertz {
+        0 => UNKNOWN_HZ,
+        known => known,
+    };
+    SCALE.store(Scale::of_hertz(known).to_bits(), Ordering::Relaxed);
     FREQUENCY_HZ.store(hertz, Ordering::Relaxed);
 }
 
@@ -32,13 +40,9 @@ pub(super) fn is_measured() -> bool {
 
 /// Returns the time since the kernel was entered.
 pub(crate) fn now() -> Instant {
-    let frequency = match FREQUENCY_HZ.load(Ordering::Relaxed) {
-        0 => UNKNOWN_HZ,
-        measured => measured,
-    };
+    let scale = Scale::from_bits(SCALE.load(Ordering::Relaxed));
     let counts = pit::time_stamp().saturating_sub(START.load(Ordering::Relaxed));
-    let nanoseconds = u128::from(counts) * 1_000_000_000 / u128::from(frequency);
-    Instant::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    Instant::from_nanos(scale.nanoseconds(counts))
 }
 
 /// Spends no moment in a loop that waits for a device: `pause` helps another thread of the same core, and there is none.
