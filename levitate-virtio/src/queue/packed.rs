@@ -91,7 +91,7 @@ impl<D: Dma> PackedRing<D> {
     ///
     /// # Safety
     ///
-    /// As for `add`.
+    /// As for `add`; and `IS_DIRECT` is what `record` says (`is_direct`), for a table is written to only in a slot that has one.
     #[inline]
     pub(super) unsafe fn add_again<P: Parts, const IS_DIRECT: bool>(
         &mut self,
@@ -117,7 +117,7 @@ impl<D: Dma> PackedRing<D> {
             if !self.next_available.advance_in_lap(1) {
                 return false;
             }
-            // SAFETY: the caller vouches for the same.
+            // SAFETY: the caller vouches for the same, and that the record says the chain is not direct, so that the slot has a table.
             unsafe { self.write_indirect((first, lap_flags), slot, chain) };
         }
         record.head = head;

@@ -62,21 +62,19 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             }
             let Some(ring) = self.ring.as_split() else {
                 let (addr, len_bytes) = (part.addr, part.len_bytes);
-                let token = match (part.is_writable, slot.record.is_direct) {
-                    // SAFETY: as above, in the topmost slot, and both are written.
+                let token = match (slot.record.is_direct, part.is_writable) {
+                    // SAFETY: as above, in the topmost slot, and both are written; which way the part goes is in the slot's form, which is
+                    // the same, and that the chain is direct was read from its record.
                     (true, true) => unsafe {
                         self.make_available::<H, F, true, true>(addr, len_bytes)
                     },
                     // SAFETY: as above.
                     (true, false) => unsafe {
-                        self.make_available::<H, F, true, false>(addr, len_bytes)
-                    },
-                    // SAFETY: as above.
-                    (false, true) => unsafe {
                         self.make_available::<H, F, false, true>(addr, len_bytes)
                     },
-                    // SAFETY: as above.
-                    (false, false) => unsafe {
+                    // SAFETY: as above, but that the chain is not direct was read there; in a table it is said already which way the part
+                    // goes.
+                    (false, _) => unsafe {
                         self.make_available::<H, F, false, false>(addr, len_bytes)
                     },
                 };
@@ -98,8 +96,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     ///
     /// # Safety
     ///
-    /// In the topmost idle slot, a chain of an `H`, one part and an `F` is laid out, and both are written; the device writes the part if
-    /// that chain says so.
+    /// - In the topmost idle slot, a chain of an `H`, one part and an `F` is laid out, and both are written.
+    /// - `IS_DIRECT` is what that slot's record says (`is_direct`).
+    /// - Unless the chain is in a table, where that stays as it was laid out, `IS_WRITABLE` says whether the device writes the part.
     #[inline(never)]
     unsafe fn make_available<H, F, const IS_WRITABLE: bool, const IS_DIRECT: bool>(
         &mut self,
@@ -117,7 +116,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             };
             let parts = Simple::<H, F>::new(place, part);
             if let Some(ring) = self.ring.as_packed()
-                // SAFETY: the caller vouches for it.
+                // SAFETY: the caller vouches for it, and that `IS_DIRECT` is what the slot's record says.
                 && unsafe {
                     ring.add_again::<_, IS_DIRECT>(
                         &mut slot.record,
@@ -131,15 +130,16 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 return self.token_of_last(number);
             }
         }
-        // SAFETY: as above.
+        // SAFETY: as above; nothing was made available, and the slot is still the topmost idle one.
         unsafe { self.make_available_anywhere::<H, F, IS_WRITABLE>(addr, len_bytes) }
     }
 
-    /// As [`make_available`](Self::make_available), wherever in its ring the chain comes to lie.
+    /// As [`make_available`](Self::make_available), wherever in its ring the chain comes to lie; whether it is direct is read from the
+    /// slot's record.
     ///
     /// # Safety
     ///
-    /// As for that.
+    /// As for that, where `IS_DIRECT` is what is read there.
     #[cold]
     #[inline(never)]
     unsafe fn make_available_anywhere<H, F, const IS_WRITABLE: bool>(
