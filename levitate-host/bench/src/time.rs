@@ -117,6 +117,63 @@ pub(crate) fn measure(rounds: usize, requests: usize) -> Vec<Measured> {
 mod tests {
     use super::*;
 
+    /// What takes no time.
+    struct Nothing;
+
+    impl Batches for Nothing {
+        fn run(&mut self, _count: usize) {}
+    }
+
+    #[test]
+    fn a_floor_is_that_over_the_same_ring_with_batches_where_there_are_batches() {
+        let case = |driver, way, ring, depth| Case {
+            driver,
+            way,
+            ring,
+            depth,
+        };
+        let is_floor = |candidate: Case, other: &Case| {
+            let measuring = Measuring {
+                place: 0,
+                case: candidate,
+                contender: Box::new(Nothing),
+                turns_ns: Vec::new(),
+                in_floors: Vec::new(),
+                allocations: 0,
+            };
+            measuring.is_floor_of(other)
+        };
+        let floor = |way, depth| case("floor", way, way, depth);
+        let single = case("levitate", "block", "split-direct", 1);
+        let batch = Case {
+            depth: 16,
+            ..single
+        };
+        assert!(is_floor(floor("split-direct", 1), &single));
+        assert!(!is_floor(floor("split-direct", 32), &single));
+        assert!(!is_floor(floor("split-direct", 1), &batch));
+        assert!(
+            is_floor(floor("split-direct", 32), &batch),
+            "a batch of another size is one, too"
+        );
+        for depth in [1, 32] {
+            for other in [single, batch, floor("split-direct", depth)] {
+                let others = [
+                    floor("split-indirect", depth),
+                    floor("packed-direct", depth),
+                    // Over such a ring, but not the one that stands for it.
+                    case("floor", "split-preset", "split-direct", depth),
+                    // No floor, but called as one.
+                    case("levitate", "split-direct", "split-direct", depth),
+                    case("device", "split-direct", "split-direct", depth),
+                ];
+                for candidate in others {
+                    assert!(!is_floor(candidate, &other), "{candidate:?} of {other:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn everything_takes_time() {
         for measured in measure(3, 64) {

@@ -1,7 +1,7 @@
 //! What a device leaves of a request's footer (§2.7.4, §2.8.4).
 
 use levitate_host::{Plug, Version};
-use levitate_virtio::{Data, Features};
+use levitate_virtio::{Data, Features, QueueConfig};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::rig::{CONFIG, EchoQueue, Rig, ring_features, slots};
@@ -80,6 +80,44 @@ fn a_footer_of_one_byte_begins_anew_with_each_request() {
                     take_next::<()>(&mut queue);
                 }
             }
+            rig.stop(device, queue);
+        }
+    }
+}
+
+/// Who asks for a byte of a footer that there is not gets zero; where it would be there is an indirect table, or the header of another
+/// slot, and that is left alone.
+#[test]
+fn where_there_is_no_footer_nothing_begins_anew() {
+    let config = QueueConfig {
+        footer_bytes: 0,
+        ..CONFIG
+    };
+    for plug in Plug::ALL {
+        for features in ring_features(plug) {
+            let rig = Rig::new(plug);
+            let mut slots = slots::<2>();
+            let (device, mut queue) = rig.start(&mut slots, features, config);
+            let submit = |queue: &mut EchoQueue<'_>, number: u8| {
+                let data = Data::Readable(rig.buffer(&[number; 4]));
+                queue.submit(&[0x80 | number; 16], data, &(), 0).unwrap();
+            };
+            let takers: [fn(&mut EchoQueue<'_>) -> u8; 2] = [
+                |queue| queue.poll::<u8>().unwrap().unwrap().footer,
+                |queue| take_next::<u8>(queue),
+            ];
+            submit(&mut queue, 0);
+            for (number, take) in (1..9).zip(takers.into_iter().cycle()) {
+                queue.notify();
+                // While one is taken back, the other slot's is still to be read.
+                submit(&mut queue, number);
+                assert_eq!(take(&mut queue), 0);
+            }
+            queue.notify();
+            take_next::<()>(&mut queue);
+            let sent = (0..9).map(|number| [[0x80 | number; 16].as_slice(), &[number; 4]].concat());
+            let served = rig.device.model(|echo| echo.served.clone());
+            assert_eq!(served, sent.collect::<Vec<_>>(), "{plug:?} {features:?}");
             rig.stop(device, queue);
         }
     }

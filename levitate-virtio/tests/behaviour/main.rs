@@ -9,6 +9,7 @@
     reason = "a test may panic"
 )]
 
+mod again;
 mod config_space;
 mod contexts;
 mod footers;

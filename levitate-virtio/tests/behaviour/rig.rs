@@ -117,7 +117,14 @@ impl Rig {
     }
 
     pub(crate) fn build(device: impl FnOnce(&Pool, &VirtualClock) -> AnyDevice<Echo>) -> Self {
-        let pool = Pool::builder().exact_alignment().build();
+        Self::on(Pool::builder().exact_alignment().build(), device)
+    }
+
+    /// A device that reaches the memory of this pool.
+    pub(crate) fn on(
+        pool: Pool,
+        device: impl FnOnce(&Pool, &VirtualClock) -> AnyDevice<Echo>,
+    ) -> Self {
         // A missed deadline is a hundred readings, which an interpreter has time for.
         let clock = VirtualClock::with_step(TIMEOUT / 100);
         let device = device(&pool, &clock);

@@ -166,6 +166,26 @@ mod tests {
     }
 
     #[test]
+    fn what_would_reach_the_end_of_the_ring_is_not_gone() {
+        let size = QueueSize::new(5).unwrap();
+        for (from, descriptors, to) in [
+            (0, 4, Some(4)),
+            (0, 5, None),
+            (3, 1, Some(4)),
+            (3, 2, None),
+            (3, 5, None),
+            (4, 1, None),
+        ] {
+            let start = Position::start(size).ahead(from);
+            let mut position = start;
+            let is_gone = position.advance_in_lap(descriptors);
+            assert_eq!(is_gone, to.is_some(), "{from} and {descriptors}");
+            let expected = to.map_or(start, |to| Position::start(size).ahead(to));
+            assert_eq!(position, expected, "{from} and {descriptors}");
+        }
+    }
+
+    #[test]
     fn distances_are_counted_over_two_laps() {
         for size in [1, 2, 5, 32768] {
             let size = QueueSize::new(size).unwrap();
