@@ -36,7 +36,7 @@ impl Scale {
     /// Returns how long so many steps take, in nanoseconds; more than a `u64` says is the most it says.
     #[must_use]
     pub fn nanoseconds(self, steps: u64) -> u64 {
-        let nanoseconds = u128::from(steps) * u128::from(self.nanoseconds) >> FRACTION_BITS;
+        let nanoseconds = (u128::from(steps) * u128::from(self.nanoseconds)) >> FRACTION_BITS;
         u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     }
 }
