@@ -22,7 +22,7 @@ pub(crate) fn now() -> Instant {
 
 #[cold]
 fn find_scale() -> Scale {
-    let scale = Scale::of_hertz(VirtualCounter.frequency());
+    let scale = Scale::of_hertz(VirtualCounter.frequency().into());
     SCALE.store(scale.to_bits(), Ordering::Relaxed);
     scale
 }
