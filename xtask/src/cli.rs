@@ -123,7 +123,7 @@ pub(crate) struct MachineOptions {
 /// What to photograph.
 #[derive(Args, Debug)]
 pub(crate) struct ScreenshotOptions {
-    /// The PNG file to write [default: target/screenshot.png]
+    /// The PNG file to write [default: named for the machine, such as target/screenshot-aarch64-virt-mmio.png]
     #[arg(long, short, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
     /// What the display is to show

@@ -11,6 +11,7 @@ mod session;
 pub(crate) mod terminal;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use levitate_kernel::command_line;
 
 use crate::cli::{Accel, MachineOptions};
 use crate::platform::Gic;
+use crate::run::resolution::Resolution;
 use crate::setup::qemu::{self, Qemu};
 use crate::setup::{Prerequisite, Setup};
 use crate::vm::{Disk, Machine, PATIENCE, Vm};
@@ -41,6 +43,7 @@ pub(crate) fn run(options: &MachineOptions, setup: &Setup) -> Result<u8> {
         window(&qemu, setup)
     };
     machine.display = window.as_deref().unwrap_or("none").to_owned();
+    let picture = screenshot::default_output(&machine);
     let mut vm = machine.start(&workspace::target_dir().join("run"))?;
     let _asked = interrupt::ask_first(vm.pid());
     let status = match boot(&mut vm, options)? {
@@ -49,7 +52,7 @@ pub(crate) fn run(options: &MachineOptions, setup: &Setup) -> Result<u8> {
             if let Err(why) = &window
                 && !options.no_gpu
             {
-                save_screenshot(&mut vm, options, why);
+                save_screenshot(&mut vm, &picture, options.resolution, why);
             }
             let silence = Duration::from_secs(options.boot_timeout);
             session::run(&mut vm, window.is_ok(), silence)?
@@ -227,9 +230,8 @@ fn self_test(vm: &mut Vm, deadline: Duration) -> Result<ExitStatus> {
 }
 
 /// Saves what the display shows, and says where; a display that shows nothing is no reason to end the run.
-fn save_screenshot(vm: &mut Vm, options: &MachineOptions, why: &str) {
-    let path = workspace::target_dir().join("screenshot.png");
-    match screenshot::save(vm, &path, options.resolution) {
+fn save_screenshot(vm: &mut Vm, path: &Path, resolution: Resolution, why: &str) {
+    match screenshot::save(vm, path, resolution) {
         Ok(()) => println!(
             "\nxtask: no window can be opened here ({why}); what the display shows is in {}",
             path.display()

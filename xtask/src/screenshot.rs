@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cli::{ScreenshotOptions, Show};
+use crate::platform::{Board, Transport};
 use crate::run::resolution::Resolution;
 use crate::run::{Boot, boot, prepare};
 use crate::setup::Setup;
-use crate::vm::{Image, Vm};
+use crate::vm::{Image, Machine, Vm};
 use crate::{interrupt, workspace};
 
 /// A placeholder that says a display is not active has a foreground and a background.
@@ -25,8 +26,9 @@ pub(crate) fn run(options: &ScreenshotOptions, setup: &Setup) -> Result<u8> {
         !options.machine.no_gpu,
         "--no-gpu leaves nothing to photograph"
     );
-    let path = output(options)?;
+    let asked = options.output.as_deref().map(output).transpose()?;
     let (machine, _) = prepare(&options.machine, setup)?;
+    let path = asked.unwrap_or_else(|| default_output(&machine));
     let mut vm = machine.start(&workspace::target_dir().join("screenshot"))?;
     let _asked = interrupt::ask_first(vm.pid());
     if let Boot::Ended(status) = boot(&mut vm, &options.machine)? {
@@ -46,11 +48,8 @@ pub(crate) fn run(options: &ScreenshotOptions, setup: &Setup) -> Result<u8> {
     Ok(0)
 }
 
-/// Returns the file to write, whose directory must be there.
-fn output(options: &ScreenshotOptions) -> Result<PathBuf> {
-    let Some(path) = &options.output else {
-        return Ok(workspace::target_dir().join("screenshot.png"));
-    };
+/// Returns the file that `--output` names, whose directory must be there.
+fn output(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path)?;
     ensure!(!path.is_dir(), "--output {} is a directory", path.display());
     let directory = path.parent().context("--output has no directory")?;
@@ -60,6 +59,17 @@ fn output(options: &ScreenshotOptions) -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// Returns the file for what `machine` shows where none is named: another one for each machine, so that two can be compared.
+pub(crate) fn default_output(machine: &Machine) -> PathBuf {
+    let name = file_name(machine.board, machine.transport);
+    workspace::target_dir().join(name)
+}
+
+fn file_name(board: Board, transport: Transport) -> String {
+    let names = [board.arch().name(), board.name(), transport.name()];
+    format!("screenshot-{}.png", names.join("-"))
 }
 
 /// Saves what the display shows to `path`; a file that was there is replaced only by a picture that shows something.
@@ -92,11 +102,26 @@ fn check(image: &Image, resolution: Resolution) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum as _;
 
     const RESOLUTION: Resolution = Resolution {
         width: 8,
         height: 4,
     };
+
+    #[test]
+    fn each_machine_has_a_file_of_its_own() {
+        let mut names = HashSet::new();
+        for board in Board::value_variants() {
+            for &transport in board.transports() {
+                let name = file_name(*board, transport);
+                assert!(name.contains(board.arch().name()), "{name}");
+                assert!(names.insert(name));
+            }
+        }
+        assert!(names.contains("screenshot-aarch64-virt-mmio.png"));
+        assert!(names.contains("screenshot-x86_64-q35-pci.png"));
+    }
 
     #[test]
     fn another_size_is_not_our_display() {
