@@ -13,7 +13,8 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicPtr;
 
 use levitate_hal::{
     Direction, Dma, DmaAddr, DmaAllocation, DmaBox, DmaBuffer, DmaError, DmaRegion, DmaSlice,
@@ -23,27 +24,36 @@ use levitate_hal::{
 /// Memory, by the address that the device knows it by.
 type Reachable = (DmaAddr, NonNull<[u8]>);
 
-/// What a device can reach now.
+/// What a device can reach now, and what was handed over since that was asked last.
 #[derive(Clone, Default)]
-struct Plain(Rc<RefCell<Vec<Reachable>>>);
+struct Plain {
+    reachable: Rc<RefCell<Vec<Reachable>>>,
+    synced: Rc<RefCell<Vec<(Side, Reachable, Direction)>>>,
+}
+
+/// To whom memory is handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Device,
+    Cpu,
+}
 
 impl Plain {
     fn reach(&self, bytes: NonNull<[u8]>) -> DmaAddr {
         let device = DmaAddr::new(bytes.cast::<u8>().addr().get() as u64 + 0x1000);
-        self.0.borrow_mut().push((device, bytes));
+        self.reachable.borrow_mut().push((device, bytes));
         device
     }
 
     fn forget(&self, device: DmaAddr) {
-        let mut all = self.0.borrow_mut();
+        let mut all = self.reachable.borrow_mut();
         let index = all.iter().position(|(addr, _)| *addr == device).unwrap();
         all.swap_remove(index);
     }
 
     /// Does what a device does: changes a byte it can reach, and returns what was there.
     fn swap(&self, device: DmaAddr, offset: usize, value: u8) -> u8 {
-        let all = self.0.borrow();
-        let (_, bytes) = all.iter().find(|(addr, _)| *addr == device).unwrap();
+        let (_, bytes) = self.find(device);
         assert!(offset < bytes.len());
         // SAFETY: the offset is inside, as was just checked, of memory that is valid until it is forgotten.
         let place = unsafe { bytes.cast::<u8>().add(offset) };
@@ -54,8 +64,14 @@ impl Plain {
         old
     }
 
+    /// Returns what a device can reach at `device`.
+    fn find(&self, device: DmaAddr) -> Reachable {
+        let all = self.reachable.borrow();
+        *all.iter().find(|(addr, _)| *addr == device).unwrap()
+    }
+
     fn is_unreachable(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.reachable.borrow().is_empty()
     }
 }
 
@@ -93,6 +109,31 @@ unsafe impl Dma for Plain {
     unsafe fn unmap(&self, _: NonNull<[u8]>, device: DmaAddr, _: Direction) {
         self.forget(device);
     }
+
+    unsafe fn sync_for_device(&self, buffer: NonNull<[u8]>, device: DmaAddr, direction: Direction) {
+        let sync = (Side::Device, (device, buffer), direction);
+        self.synced.borrow_mut().push(sync);
+    }
+
+    unsafe fn sync_for_cpu(&self, buffer: NonNull<[u8]>, device: DmaAddr, direction: Direction) {
+        let sync = (Side::Cpu, (device, buffer), direction);
+        self.synced.borrow_mut().push(sync);
+    }
+}
+
+/// Returns a buffer of each kind that is mapped, for `direction`: eight bytes.
+fn mapped(dma: &Plain, direction: Direction) -> [DmaBuffer<Plain>; 3] {
+    // What is lent for ever stays known to somebody, or it would be a leak.
+    static LENT: Mutex<Vec<AtomicPtr<u8>>> = Mutex::new(Vec::new());
+    let lent: &'static mut [u8] = Box::leak(vec![1; 8].into());
+    let place = AtomicPtr::new(lent.as_mut_ptr());
+    LENT.lock().unwrap().push(place);
+    let boxed: Box<[u8]> = vec![1; 8].into();
+    [
+        Mapped::new(dma, lent, direction).unwrap().into(),
+        Mapped::new(dma, boxed, direction).unwrap().into(),
+        Mapped::new(dma, vec![1; 8], direction).unwrap().into(),
+    ]
 }
 
 #[test]
@@ -152,23 +193,11 @@ fn a_buffer_that_is_lent_comes_back_whole() {
 
 #[test]
 fn every_kind_of_buffer_is_a_dma_buffer() {
-    // What is lent for ever stays known to somebody, or it would be a leak.
-    static LENT: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
     let dma = Plain::default();
-    let lent: &'static mut [u8] = Box::leak(vec![1; 8].into());
-    LENT.store(lent.as_mut_ptr(), Ordering::Relaxed);
-    let boxed: Box<[u8]> = vec![1; 8].into();
     let mut slice = DmaSlice::new_zeroed(&dma, 8).unwrap();
     slice.fill(1);
-    let buffers: [DmaBuffer<Plain>; 4] = [
-        slice.into(),
-        Mapped::new(&dma, lent, Direction::Both).unwrap().into(),
-        Mapped::new(&dma, boxed, Direction::Both).unwrap().into(),
-        Mapped::new(&dma, vec![1; 8], Direction::Both)
-            .unwrap()
-            .into(),
-    ];
-    for mut buffer in buffers {
+    let buffers = mapped(&dma, Direction::Both);
+    for mut buffer in buffers.into_iter().chain([slice.into()]) {
         let segment = buffer.segment(0).unwrap();
         buffer.sync_for_device();
         assert_eq!(dma.swap(segment.addr, 7, 2), 1);
@@ -179,6 +208,29 @@ fn every_kind_of_buffer_is_a_dma_buffer() {
         assert_eq!(dma.swap(segment.addr, 6, 0), 3);
     }
     assert!(dma.is_unreachable());
+}
+
+#[test]
+fn what_is_mapped_is_handed_over_and_back_whole_whatever_its_direction() {
+    let dma = Plain::default();
+    for direction in [Direction::ToDevice, Direction::FromDevice, Direction::Both] {
+        for mut buffer in mapped(&dma, direction) {
+            let whole = dma.find(buffer.segment(0).unwrap().addr);
+            buffer.set_window(2..5).unwrap();
+            buffer.sync_for_device();
+            buffer.sync_for_cpu();
+            let expected = [Side::Device, Side::Cpu].map(|side| (side, whole, direction));
+            assert_eq!(dma.synced.take(), expected, "{buffer:?}");
+        }
+    }
+    let mut coherent: DmaBuffer<Plain> = DmaSlice::new_zeroed(&dma, 8).unwrap().into();
+    coherent.sync_for_device();
+    coherent.sync_for_cpu();
+    assert_eq!(
+        dma.synced.take(),
+        [],
+        "both sides see what it has at any time"
+    );
 }
 
 #[test]

@@ -7,10 +7,38 @@
     reason = "a test may panic"
 )]
 
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicPtr;
 
 use levitate_hal::{Direction, DmaBuffer, DmaError, DmaSlice, Mapped, Segments};
 use levitate_host::dma::{Policy, Pool};
+
+/// Returns a slice that is lent for ever.
+fn lent(len_bytes: usize) -> &'static mut [u8] {
+    // It stays known to somebody, or it would be a leak.
+    static LENT: Mutex<Vec<AtomicPtr<u8>>> = Mutex::new(Vec::new());
+    let slice: &'static mut [u8] = Box::leak(vec![0; len_bytes].into());
+    let place = AtomicPtr::new(slice.as_mut_ptr());
+    LENT.lock().unwrap().push(place);
+    slice
+}
+
+/// Returns a buffer of each kind that is mapped, for `direction`.
+fn mapped(pool: &Pool, len_bytes: usize, direction: Direction) -> [DmaBuffer<Pool>; 3] {
+    let vector = vec![0; len_bytes];
+    let boxed: Box<[u8]> = vector.clone().into();
+    [
+        Mapped::new(pool, lent(len_bytes), direction)
+            .unwrap()
+            .into(),
+        Mapped::new(pool, boxed, direction).unwrap().into(),
+        Mapped::new(pool, vector, direction).unwrap().into(),
+    ]
+}
+
+fn coherent(pool: &Pool, len_bytes: usize) -> DmaBuffer<Pool> {
+    DmaSlice::new_zeroed(pool, len_bytes).unwrap().into()
+}
 
 #[test]
 fn a_mapped_vector_comes_back_with_what_the_device_wrote() {
@@ -57,21 +85,9 @@ fn a_buffer_that_cannot_be_mapped_comes_back() {
 
 #[test]
 fn a_buffer_of_any_kind_shows_the_device_its_window() {
-    // What is lent for ever stays known to somebody, or it would be a leak.
-    static LENT: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
     let pool = Pool::new();
-    let leaked: &'static mut [u8] = Box::leak(vec![0; 100].into());
-    LENT.store(leaked.as_mut_ptr(), Ordering::Relaxed);
-    let boxed: Box<[u8]> = vec![0; 100].into();
-    let buffers: [DmaBuffer<Pool>; 4] = [
-        DmaSlice::new_zeroed(&pool, 100).unwrap().into(),
-        Mapped::new(&pool, leaked, Direction::Both).unwrap().into(),
-        Mapped::new(&pool, boxed, Direction::Both).unwrap().into(),
-        Mapped::new(&pool, vec![0; 100], Direction::Both)
-            .unwrap()
-            .into(),
-    ];
-    for mut buffer in buffers {
+    let buffers = mapped(&pool, 100, Direction::Both);
+    for mut buffer in buffers.into_iter().chain([coherent(&pool, 100)]) {
         let whole = buffer.segment(0).unwrap();
         assert_eq!((whole.len_bytes, buffer.segment(1)), (100, None));
         buffer.set_window(10..30).unwrap();
@@ -90,16 +106,10 @@ fn a_buffer_of_any_kind_shows_the_device_its_window() {
 #[test]
 fn what_is_mapped_is_synchronised_and_goes_its_direction() {
     let pool = Pool::builder().policy(Policy::Bounce).build();
-    let vector = |direction| Mapped::new(&pool, vec![0_u8; 8], direction).unwrap();
-    let cases: [(DmaBuffer<Pool>, Direction); 4] = [
-        (
-            DmaSlice::new_zeroed(&pool, 8).unwrap().into(),
-            Direction::Both,
-        ),
-        (vector(Direction::Both).into(), Direction::Both),
-        (vector(Direction::FromDevice).into(), Direction::FromDevice),
-        (vector(Direction::ToDevice).into(), Direction::ToDevice),
-    ];
+    let mut cases = vec![(coherent(&pool, 8), Direction::Both)];
+    for direction in [Direction::ToDevice, Direction::FromDevice, Direction::Both] {
+        cases.extend(mapped(&pool, 8, direction).map(|buffer| (buffer, direction)));
+    }
     for (mut buffer, direction) in cases {
         assert_eq!(buffer.direction(), direction);
         let at = buffer.segment(0).unwrap().addr.get();
@@ -108,12 +118,12 @@ fn what_is_mapped_is_synchronised_and_goes_its_direction() {
         if direction != Direction::FromDevice {
             let mut seen = [0; 8];
             pool.device_memory().read(at, &mut seen).unwrap();
-            assert_eq!(seen[1], 5, "{direction:?}");
+            assert_eq!(seen[1], 5, "{buffer:?}");
         }
         if direction != Direction::ToDevice {
             pool.device_memory().write(at + 1, &[6]).unwrap();
             buffer.sync_for_cpu();
-            assert_eq!(buffer.as_slice()[1], 6, "{direction:?}");
+            assert_eq!(buffer.as_slice()[1], 6, "{buffer:?}");
         }
     }
     pool.assert_no_leaks();
@@ -122,7 +132,7 @@ fn what_is_mapped_is_synchronised_and_goes_its_direction() {
 #[test]
 fn a_window_outside_the_memory_is_refused() {
     let pool = Pool::new();
-    let mut buffer: DmaBuffer<Pool> = DmaSlice::new_zeroed(&pool, 8).unwrap().into();
+    let mut buffer = coherent(&pool, 8);
     buffer.set_window(2..6).unwrap();
     assert!(buffer.set_window(0..9).is_err());
     #[expect(clippy::reversed_empty_ranges, reason = "that is what is tried")]
@@ -139,8 +149,7 @@ fn a_vector_can_be_taken_out_again_and_nothing_else_can() {
         .unwrap()
         .into();
     assert_eq!(buffer.into_vec().unwrap(), [1, 2, 3]);
-    let coherent: DmaBuffer<Pool> = DmaSlice::new_zeroed(&pool, 8).unwrap().into();
-    assert!(coherent.into_vec().is_err());
+    assert!(coherent(&pool, 8).into_vec().is_err());
     pool.assert_no_leaks();
 }
 
