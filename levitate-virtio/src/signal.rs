@@ -61,11 +61,14 @@ impl Signal {
 
     /// Waits until the device has said that its configuration changed, which may have been before this call; one task at a time.
     ///
+    /// Dropped before that, it leaves the task's waker here until the next change or call.
     /// The driver's `process_config_change` or `process_events` then looks what has become of it.
     pub async fn config_change(&self) {
         poll_fn(|context| {
             self.config_waker.register(context.waker());
             if self.take_config_change() {
+                // A task that is done is not kept for its waker.
+                drop(self.config_waker.take());
                 Poll::Ready(())
             } else {
                 Poll::Pending

@@ -127,4 +127,6 @@ fn a_change_of_the_configuration_wakes_who_waits_for_it_and_who_leads() {
     signal.on_vector(&change, 3);
     let mut future = pin!(signal.config_change());
     assert_eq!(future.as_mut().poll(&mut context), Poll::Ready(()));
+    drop(waker);
+    assert_eq!(Arc::strong_count(&config), 1, "its waker is let go");
 }
