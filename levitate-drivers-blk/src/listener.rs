@@ -17,6 +17,8 @@ pub(crate) enum Listener {
 
 impl Listener {
     /// Has nobody to be told any more; only a task takes more than a look.
+    ///
+    /// It still waits if its future was forgotten; any other takes its waker back first.
     #[inline]
     pub(crate) fn end(self) {
         match self {

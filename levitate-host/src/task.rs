@@ -98,6 +98,12 @@ impl<'f, R> Task<'f, R> {
         self.bell.0.load(Ordering::SeqCst)
     }
 
+    /// Returns how many of its wakers others hold.
+    #[must_use]
+    pub fn held_wakers(&self) -> usize {
+        Arc::strong_count(&self.bell) - 1
+    }
+
     /// Returns how often it was polled.
     #[must_use]
     pub const fn polls(&self) -> usize {

@@ -24,6 +24,7 @@ mod async_random;
 mod async_room;
 mod async_threads;
 mod async_trouble;
+mod async_wakers;
 mod batches;
 mod cache_mode;
 mod config_changes;

@@ -57,9 +57,8 @@ impl<'f, R> Tasks<'f, R> {
 
     /// Polls each task once that was woken; returns those that are done, with what they came to.
     pub(crate) fn run_once(&mut self) -> Vec<(usize, R)> {
-        let tasks = self.tasks.iter_mut().enumerate();
-        tasks
-            .filter_map(|(number, task)| Some((number, task.poll_if_woken()?)))
+        (0..self.tasks.len())
+            .filter_map(|number| Some((number, self.poll_if_woken(number)?)))
             .collect()
     }
 
@@ -69,17 +68,28 @@ impl<'f, R> Tasks<'f, R> {
 
     /// Polls a task if it was woken; returns what it came to, if it is done now.
     pub(crate) fn poll_if_woken(&mut self, number: usize) -> Option<R> {
-        self.tasks[number].poll_if_woken()
+        let outcome = self.tasks[number].poll_if_woken();
+        self.check_wakers(number);
+        outcome
     }
 
     /// Polls a task, woken or not.
     pub(crate) fn poll(&mut self, number: usize) -> Poll<R> {
-        self.tasks[number].poll()
+        let polled = self.tasks[number].poll();
+        self.check_wakers(number);
+        polled
     }
 
     /// Drops the future of a task.
     pub(crate) fn cancel(&mut self, number: usize) {
         self.tasks[number].cancel();
+        self.check_wakers(number);
+    }
+
+    /// Checks that nobody has a waker any more of a task that is done, or dropped.
+    fn check_wakers(&self, number: usize) {
+        let task = &self.tasks[number];
+        assert!(task.is_alive() || task.held_wakers() == 0, "{task:?}");
     }
 
     /// Says whether a task is neither done nor dropped.
@@ -95,6 +105,11 @@ impl<'f, R> Tasks<'f, R> {
     /// Returns how often a task was woken.
     pub(crate) fn wakes(&self, number: usize) -> usize {
         self.tasks[number].wakes()
+    }
+
+    /// Returns how many wakers of a task the driver has.
+    pub(crate) fn held_wakers(&self, number: usize) -> usize {
+        self.tasks[number].held_wakers()
     }
 
     /// Returns how often a task was polled.
