@@ -57,15 +57,6 @@ pub(crate) fn disk(model: BlockModel, version: Version) -> Rig<BlockModel> {
     Rig::live(model, version, 1, 8, u64::MAX)
 }
 
-/// The rules that were broken since the last look.
-pub(crate) fn broken(rig: &Rig<BlockModel>) -> Vec<&'static str> {
-    rig.device
-        .take_violations()
-        .iter()
-        .map(|one| one.id)
-        .collect()
-}
-
 #[test]
 fn a_read_returns_the_sectors_in_both_versions() {
     for version in [Version::One, Version::Two] {
@@ -119,7 +110,7 @@ fn what_the_disk_cannot_do_is_refused() {
     assert_eq!(request(&mut rig, 1, 7, &[0; 1024], 0).0, 1);
     assert_eq!(request(&mut rig, 0, 0, &[], 500).0, 1, "no multiple of 512");
     assert_eq!(request(&mut rig, 77, 0, &[], 0).0, 2, "unknown");
-    assert_eq!(broken(&rig), ["BLK-12", "BLK-12", "BLK-12", "BLK-16"]);
+    assert_eq!(rig.ids(), ["BLK-12", "BLK-12", "BLK-12", "BLK-16"]);
 }
 
 #[test]
@@ -173,7 +164,7 @@ fn segment_limits_and_flushes_are_checked() {
     request(&mut rig, 0, 0, &[], 1024);
     request(&mut rig, 4, 3, &[], 0);
     request(&mut rig, 4, 0, &[0; 512], 0);
-    assert_eq!(broken(&rig), ["BLK-41", "BLK-14", "BLK-15"]);
+    assert_eq!(rig.ids(), ["BLK-41", "BLK-14", "BLK-15"]);
     let (_buffers, at) = rig.buffer(&[0; 2048]);
     let parts = [
         (at, 16, false),
@@ -182,14 +173,14 @@ fn segment_limits_and_flushes_are_checked() {
         (at + 1536, 1, true),
     ];
     rig.send(0, &parts);
-    assert_eq!(broken(&rig), ["BLK-41"], "two segments");
+    assert_eq!(rig.ids(), ["BLK-41"], "two segments");
     // Wherever header and status are.
     let mut write = vec![0; 1040];
     write[0] = 1;
     let (_write, write_at) = rig.buffer(&write);
     rig.send(0, &[(at, 16, false), (at + 16, 513, true)]);
     rig.send(0, &[(write_at, 528, false), (at + 16, 1, true)]);
-    assert_eq!(broken(&rig), [""; 0], "one of 512 bytes");
+    assert_eq!(rig.ids(), [""; 0], "one of 512 bytes");
     rig.send(0, &[(at, 16, false), (at + 16, 1025, true)]);
     let header_in_two = [
         (write_at, 8, false),
@@ -199,7 +190,7 @@ fn segment_limits_and_flushes_are_checked() {
     rig.send(0, &header_in_two);
     let status_with_data = [(at, 16, false), (at + 16, 256, true), (at + 512, 257, true)];
     rig.send(0, &status_with_data);
-    assert_eq!(broken(&rig), ["BLK-41"; 3]);
+    assert_eq!(rig.ids(), ["BLK-41"; 3]);
 }
 
 #[test]
@@ -231,7 +222,7 @@ fn a_request_has_a_header_and_a_status_and_data_one_way() {
             (write, 1, true),
         ],
     );
-    assert_eq!(broken(&rig), ["BLK-40"; 3]);
+    assert_eq!(rig.ids(), ["BLK-40"; 3]);
     request(&mut rig, 1, 0, &[1; 512], 512);
     assert_eq!(rig.device.violations()[0].id, "BLK-40", "a write with room");
 }

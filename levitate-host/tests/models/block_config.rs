@@ -4,7 +4,7 @@ use levitate_hal::Mmio;
 use levitate_host::block::{EraseLimits, Geometry, Lifetime, Topology, ZoneModel, Zoned, pattern};
 use levitate_host::{BlockModel, Version};
 
-use crate::block::{FLUSH, broken, disk, request, request_by};
+use crate::block::{FLUSH, disk, request, request_by};
 use crate::rig::{Rig, VERSION_1};
 
 const CONFIG_WCE: u64 = 1 << 11;
@@ -108,7 +108,7 @@ fn fields_are_there_only_with_their_features() {
         let is_bare = model.zones().is_empty();
         let rig = disk(model, Version::Two);
         space(&rig);
-        let missing = broken(&rig);
+        let missing = rig.ids();
         assert!(missing.iter().all(|id| *id == "CFG-04"), "{missing:?}");
         assert_eq!(missing.len(), if is_bare { 27 } else { 0 });
     }
@@ -122,7 +122,7 @@ fn writeback_is_not_read_before_features_ok() {
     rig.set_status(1);
     rig.set_status(3);
     rig.device.read8(WRITEBACK);
-    assert_eq!(broken(&rig), ["BLK-04"]);
+    assert_eq!(rig.ids(), ["BLK-04"]);
     let rig = disk(everything(), Version::Two);
     assert_eq!(rig.device.read8(WRITEBACK), 1);
     rig.device.assert_clean();
@@ -175,11 +175,11 @@ fn writeback_takes_0_and_1_and_only_if_it_was_negotiated() {
     let model = || BlockModel::patterned(4).switchable_cache();
     let rig = disk(model(), Version::Two);
     rig.device.write8(WRITEBACK, 2);
-    assert_eq!(broken(&rig), ["BLK-22"]);
+    assert_eq!(rig.ids(), ["BLK-22"]);
     assert_eq!(rig.device.read8(WRITEBACK), 1);
     let rig = Rig::live(model(), Version::Two, 1, 8, !CONFIG_WCE);
     rig.device.write8(WRITEBACK, 0);
-    assert_eq!(broken(&rig), ["BLK-22"]);
+    assert_eq!(rig.ids(), ["BLK-22"]);
     assert_eq!(rig.device.read8(WRITEBACK), 1);
 }
 
@@ -201,7 +201,7 @@ fn a_legacy_driver_may_switch_the_cache_before_driver_ok() {
     // Nobody can switch what is not there, or was not accepted.
     let rig = Rig::live(model(), Version::One, 1, 8, !CONFIG_WCE);
     rig.device.write8(WRITEBACK, 0);
-    assert_eq!(broken(&rig), ["BLK-22"]);
+    assert_eq!(rig.ids(), ["BLK-22"]);
     assert!(rig.device.model(|disk| disk.is_writeback()));
 }
 
@@ -232,7 +232,7 @@ fn several_queues_serve_one_disk() {
     assert_eq!(rig.device.read32(0x034), 0, "there is no fourth");
     let mut rig = Rig::live(model(), Version::Two, 2, 8, !(1 << 12));
     request_by(&mut rig, 1, 0, 0, &[], 512);
-    assert_eq!(broken(&rig), ["BLK-42"]);
+    assert_eq!(rig.ids(), ["BLK-42"]);
 }
 
 #[test]
@@ -248,10 +248,10 @@ fn a_lifetime_is_three_numbers() {
     assert_eq!((status, &data[..]), (0, &[2, 0, 7, 0, 11, 0][..]));
     rig.device.assert_clean();
     assert_eq!(request(&mut rig, 10, 0, &[], 5).0, 1);
-    assert_eq!(broken(&rig), ["BLK-40"]);
+    assert_eq!(rig.ids(), ["BLK-40"]);
     assert_eq!(request(&mut rig, 10, 1, &[], 6).0, 0);
     assert_eq!(request(&mut rig, 8, 1, &[], 20).0, 0);
-    assert_eq!(broken(&rig), ["BLK-40"; 2], "neither has a sector");
+    assert_eq!(rig.ids(), ["BLK-40"; 2], "neither has a sector");
     let mut rig = Rig::live(model(), Version::Two, 1, 8, !(1 << 15));
     assert_eq!(request(&mut rig, 10, 0, &[], 6).0, 2);
 }
@@ -261,7 +261,7 @@ fn read_only_is_to_be_accepted() {
     let rig = Rig::plug(BlockModel::patterned(1).read_only(), Version::Two, |_| ());
     rig.probe();
     rig.negotiate(VERSION_1);
-    assert_eq!(broken(&rig), ["BLK-13"]);
+    assert_eq!(rig.ids(), ["BLK-13"]);
 }
 
 /// A zoned disk with appends of 64 sectors, that is plugged in.

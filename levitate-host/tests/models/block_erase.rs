@@ -3,7 +3,7 @@
 use levitate_host::block::{DISCARDED, EraseLimits, Kind, SectorRange, pattern};
 use levitate_host::{BlockModel, Version};
 
-use crate::block::{broken, disk, request};
+use crate::block::{disk, request};
 use crate::rig::Rig;
 
 const DISCARD: u32 = 11;
@@ -155,7 +155,7 @@ fn what_was_not_negotiated_is_unsupported() {
 fn flags_that_are_not_known_are_unsupported_and_a_discard_has_none() {
     let mut rig = erasable();
     assert_eq!(request(&mut rig, DISCARD, 0, &segment(0, 1, 1), 0).0, 2);
-    assert_eq!(broken(&rig), ["BLK-24"]);
+    assert_eq!(rig.ids(), ["BLK-24"]);
     for (kind, flags) in [
         (DISCARD, 2),
         (WRITE_ZEROES, 2),
@@ -165,7 +165,7 @@ fn flags_that_are_not_known_are_unsupported_and_a_discard_has_none() {
         let data = [segment(1, 1, 0), segment(0, 1, flags)].concat();
         assert_eq!(request(&mut rig, kind, 0, &data, 0).0, 2, "{kind} {flags}");
     }
-    assert_eq!(broken(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     assert_eq!(sector_of(&rig, 1), original(1), "nothing was done");
 }
 
@@ -176,16 +176,16 @@ fn a_segment_has_16_bytes_and_a_request_no_more_than_its_limit() {
         let mut rig = erasable();
         let three = [segment(0, 1, 0), segment(1, 1, 0), segment(2, 1, 0)].concat();
         assert_eq!(request(&mut rig, kind, 0, &three, 0).0, 1);
-        assert_eq!(broken(&rig), [rule]);
+        assert_eq!(rig.ids(), [rule]);
         assert_eq!(request(&mut rig, kind, 0, &three[..15], 0).0, 1);
         assert_eq!(request(&mut rig, kind, 0, &[], 0).0, 1);
-        assert_eq!(broken(&rig), ["BLK-17", "BLK-17"]);
+        assert_eq!(rig.ids(), ["BLK-17", "BLK-17"]);
         assert_eq!(request(&mut rig, kind, 0, &three[..32], 0).0, 0);
-        assert_eq!(broken(&rig), [""; 0]);
+        assert_eq!(rig.ids(), [""; 0]);
         assert_eq!(request(&mut rig, kind, 1, &three[..16], 0).0, 0);
-        assert_eq!(broken(&rig), ["BLK-40"], "a sector in the header");
+        assert_eq!(rig.ids(), ["BLK-40"], "a sector in the header");
         request(&mut rig, kind, 0, &three[..16], 8);
-        assert_eq!(broken(&rig), ["BLK-40"], "room for data");
+        assert_eq!(rig.ids(), ["BLK-40"], "room for data");
     }
 }
 
@@ -196,10 +196,10 @@ fn ranges_are_within_limit_and_capacity_and_hit_no_bad_sector() {
         rig.device.model(|disk| disk.fail_sectors(9..10));
         assert_eq!(request(&mut rig, kind, 0, &segment(0, 5, 0), 0).0, 1);
         assert_eq!(request(&mut rig, kind, 0, &segment(8, 4, 0), 0).0, 1, "bad");
-        assert_eq!(broken(&rig), [""; 0]);
+        assert_eq!(rig.ids(), [""; 0]);
         assert_eq!(request(&mut rig, kind, 0, &segment(13, 4, 0), 0).0, 1);
         assert_eq!(request(&mut rig, kind, 0, &segment(u64::MAX, 4, 0), 0).0, 1);
-        assert_eq!(broken(&rig), ["BLK-12", "BLK-12"]);
+        assert_eq!(rig.ids(), ["BLK-12", "BLK-12"]);
         assert_eq!(request(&mut rig, kind, 0, &segment(16, 0, 0), 0).0, 0);
         let unchanged: Vec<u8> = (0..16).flat_map(original).collect();
         rig.device

@@ -4,7 +4,7 @@ use levitate_hal::Mmio;
 use levitate_host::block::{EraseLimits, ZoneModel, ZoneState, Zoned, pattern};
 use levitate_host::{BlockModel, Version};
 
-use crate::block::{broken, disk, request};
+use crate::block::{disk, request};
 use crate::block_zones::*;
 use crate::rig::Rig;
 
@@ -15,15 +15,15 @@ fn sizes_and_sectors_are_multiples_of_the_granularity() {
     assert_eq!(write(&mut rig, 1, 1), 0, "not so in a conventional zone");
     rig.device.assert_clean();
     assert_eq!(write(&mut rig, 18, 1), UNALIGNED);
-    assert_eq!(broken(&rig), ["BLK-36"]);
+    assert_eq!(rig.ids(), ["BLK-36"]);
     assert_eq!(write(&mut rig, 17, 2), UNALIGNED);
-    assert_eq!(broken(&rig), ["BLK-37"]);
+    assert_eq!(rig.ids(), ["BLK-37"]);
     assert_eq!(append(&mut rig, 16, 1).0, UNALIGNED);
-    assert_eq!(broken(&rig), ["BLK-33"]);
+    assert_eq!(rig.ids(), ["BLK-33"]);
     assert_eq!(request(&mut rig, 15, 16, &[1; 600], 8).0, INVALID);
-    assert_eq!(broken(&rig), ["BLK-33"], "not even sectors");
+    assert_eq!(rig.ids(), ["BLK-33"], "not even sectors");
     assert_eq!(request(&mut rig, 15, 16, &[], 8).0, INVALID, "nothing");
-    assert_eq!(broken(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn limits_on_segments_are_for_the_data_of_an_append() {
     assert_eq!(append(&mut rig, 16, 1), (0, 16));
     rig.device.assert_clean();
     append(&mut rig, 16, 2);
-    assert_eq!(broken(&rig), ["BLK-41"]);
+    assert_eq!(rig.ids(), ["BLK-41"]);
 }
 
 #[test]
@@ -69,16 +69,16 @@ fn requests_keep_to_one_zone_and_name_its_first_sector() {
     assert_eq!(request(&mut rig, 0, 31, &[], 1024).0, INVALID);
     assert_eq!(request(&mut rig, 0, 15, &[], 1024).0, INVALID);
     assert_eq!(write(&mut rig, 15, 2), INVALID, "into a zone from before");
-    assert_eq!(broken(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     for kind in [OPEN, CLOSE, FINISH, RESET] {
         assert_eq!(act(&mut rig, kind, 0), INVALID, "conventional");
-        assert_eq!(broken(&rig), [""; 0]);
+        assert_eq!(rig.ids(), [""; 0]);
         assert_eq!(act(&mut rig, kind, 17), INVALID);
         assert_eq!(act(&mut rig, kind, 80), INVALID);
-        assert_eq!(broken(&rig), ["BLK-30", "BLK-30"]);
+        assert_eq!(rig.ids(), ["BLK-30", "BLK-30"]);
         request(&mut rig, kind, 16, &[0; 4], 0);
         request(&mut rig, kind, 16, &[], 4);
-        assert_eq!(broken(&rig), ["BLK-40", "BLK-40"], "they have no data");
+        assert_eq!(rig.ids(), ["BLK-40", "BLK-40"], "they have no data");
     }
 }
 
@@ -135,7 +135,7 @@ fn a_host_managed_disk_needs_a_driver_that_knows_it() {
     assert_eq!(rig.status() & 8, 0, "refused without ZONED");
     rig.device.assert_clean();
     let rig = disk(model(), Version::Two);
-    assert_eq!(broken(&rig), ["BLK-06"]);
+    assert_eq!(rig.ids(), ["BLK-06"]);
     let rig = Rig::plug(model(), Version::One, |_| ());
     rig.device.write32(0x014, 0);
     assert_eq!(rig.device.read32(0x010) & (1 << 17), 0, "not for legacy");
@@ -220,7 +220,7 @@ fn a_secure_erase_is_of_whole_zones_and_resets_them() {
     );
     rig.device.assert_clean();
     assert_eq!(request(&mut rig, 14, 0, &segment(16, 8), 0).0, INVALID);
-    assert_eq!(broken(&rig), ["BLK-39"]);
+    assert_eq!(rig.ids(), ["BLK-39"]);
     // Zeroes are written where everything is.
     assert_eq!(request(&mut rig, 13, 0, &segment(17, 2), 0).0, UNALIGNED);
     assert_eq!(request(&mut rig, 13, 0, &segment(16, 2), 0).0, 0);

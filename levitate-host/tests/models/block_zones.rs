@@ -3,7 +3,7 @@
 use levitate_host::block::{ZoneKind, ZoneModel, ZoneState, Zoned};
 use levitate_host::{BlockModel, Version};
 
-use crate::block::{broken, disk, request};
+use crate::block::{disk, request};
 use crate::rig::Rig;
 
 pub(crate) const APPEND: u32 = 15;
@@ -80,7 +80,7 @@ fn a_report_has_64_bytes_and_64_for_each_zone() {
     rig.device.assert_clean();
     assert_eq!(request(&mut rig, REPORT, 0, &[], 63).0, INVALID);
     assert_eq!(request(&mut rig, REPORT, 72, &[], 128).0, INVALID);
-    assert_eq!(broken(&rig), ["BLK-28"]);
+    assert_eq!(rig.ids(), ["BLK-28"]);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_zone_is_full_when_its_capacity_is_written() {
     rig.device.assert_clean();
     assert_eq!(write(&mut rig, 48, 5), INVALID);
     assert_eq!(append(&mut rig, 48, 5).0, INVALID);
-    assert_eq!(broken(&rig), ["BLK-38", "BLK-38"]);
+    assert_eq!(rig.ids(), ["BLK-38", "BLK-38"]);
     assert_eq!(state(&rig, 3), ZoneState::Empty);
 }
 
@@ -250,13 +250,13 @@ fn an_append_says_where_it_went() {
     assert_eq!(read[7 * 512..], [0; 512], "not written yet");
     rig.device.assert_clean();
     assert_eq!(append(&mut rig, 33, 1).0, INVALID);
-    assert_eq!(broken(&rig), ["BLK-32"]);
+    assert_eq!(rig.ids(), ["BLK-32"]);
     assert_eq!(append(&mut rig, 48, 5).0, INVALID);
-    assert_eq!(broken(&rig), ["BLK-34"]);
+    assert_eq!(rig.ids(), ["BLK-34"]);
     assert_eq!(append(&mut rig, 0, 1).0, INVALID, "conventional");
-    assert_eq!(broken(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     assert_eq!(request(&mut rig, APPEND, 48, &[1; 512], 0).0, 1);
-    assert_eq!(broken(&rig), ["BLK-40"], "no append_sector");
+    assert_eq!(rig.ids(), ["BLK-40"], "no append_sector");
     let mut rig = zoned(host_managed().max_append(0));
     assert_eq!(append(&mut rig, 16, 1).0, 2, "it cannot append");
 }
@@ -277,7 +277,7 @@ fn a_reset_of_all_zones_resets_those_that_can_be() {
     );
     rig.device.assert_clean();
     assert_eq!(act(&mut rig, RESET_ALL, 16), 0);
-    assert_eq!(broken(&rig), ["BLK-31"]);
+    assert_eq!(rig.ids(), ["BLK-31"]);
 }
 
 #[test]

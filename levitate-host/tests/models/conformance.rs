@@ -5,14 +5,6 @@ use levitate_host::{BlockModel, MmioDevice, Pool, Version, VirtualClock};
 
 use crate::rig::{Rig, VERSION_1};
 
-fn ids(rig: &Rig<BlockModel>) -> Vec<&'static str> {
-    rig.device
-        .take_violations()
-        .iter()
-        .map(|one| one.id)
-        .collect()
-}
-
 fn fresh(version: Version) -> Rig<BlockModel> {
     let rig = Rig::plug(BlockModel::patterned(8), version, |_| ());
     rig.probe();
@@ -24,7 +16,7 @@ fn fresh(version: Version) -> Rig<BlockModel> {
 fn a_proper_start_is_clean_in_both_versions() {
     for version in [Version::One, Version::Two] {
         let rig = Rig::live(BlockModel::patterned(8), version, 1, 8, u64::MAX);
-        assert_eq!(ids(&rig), [""; 0]);
+        assert_eq!(rig.ids(), [""; 0]);
         rig.device.assert_clean();
         let wanted: &[u64] = match version {
             Version::One => &[0, 1, 3, 7],
@@ -102,7 +94,7 @@ fn probing_begins_with_magic_version_and_type() {
         for offset in reads {
             rig.device.read32(*offset);
         }
-        assert_eq!(ids(&rig), [wanted]);
+        assert_eq!(rig.ids(), [wanted]);
     }
 }
 
@@ -111,21 +103,21 @@ fn the_status_goes_up_one_step_at_a_time() {
     let rig = Rig::plug(BlockModel::patterned(8), Version::Two, |_| ());
     rig.probe();
     rig.set_status(1);
-    assert_eq!(ids(&rig), ["INIT-01"], "no reset");
+    assert_eq!(rig.ids(), ["INIT-01"], "no reset");
     rig.reset();
     rig.set_status(2);
-    assert_eq!(ids(&rig), ["INIT-01"], "no ACKNOWLEDGE");
+    assert_eq!(rig.ids(), ["INIT-01"], "no ACKNOWLEDGE");
     rig.reset();
     rig.set_status(3);
-    assert_eq!(ids(&rig), ["STATUS-01"]);
+    assert_eq!(rig.ids(), ["STATUS-01"]);
     rig.set_status(2);
-    assert_eq!(ids(&rig), ["STATUS-02"]);
+    assert_eq!(rig.ids(), ["STATUS-02"]);
     rig.set_status(0x83);
-    assert_eq!(ids(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     rig.set_status(0x87);
-    assert_eq!(ids(&rig), ["STATUS-03", "INIT-01", "INIT-05"]);
+    assert_eq!(rig.ids(), ["STATUS-03", "INIT-01", "INIT-05"]);
     rig.device.write32(0x070, 0x100);
-    assert_eq!(ids(&rig), ["STATUS-01"]);
+    assert_eq!(rig.ids(), ["STATUS-01"]);
 }
 
 #[test]
@@ -133,32 +125,32 @@ fn a_reset_is_confirmed_before_anything_is_written() {
     let rig = fresh(Version::Two);
     rig.set_status(0);
     rig.set_status(1);
-    assert_eq!(ids(&rig), ["RESET-01"]);
+    assert_eq!(rig.ids(), ["RESET-01"]);
     rig.set_status(0);
     rig.device.write32(0x030, 0);
-    assert_eq!(ids(&rig), ["RESET-01"]);
+    assert_eq!(rig.ids(), ["RESET-01"]);
 }
 
 #[test]
 fn features_have_their_time_and_limits() {
     let rig = fresh(Version::Two);
     rig.device.read32(0x010);
-    assert_eq!(ids(&rig), ["MMIO-10"]);
+    assert_eq!(rig.ids(), ["MMIO-10"]);
     rig.device.write32(0x020, 0);
-    assert_eq!(ids(&rig), ["MMIO-11", "INIT-01"]);
+    assert_eq!(rig.ids(), ["MMIO-11", "INIT-01"]);
     rig.set_status(1);
     rig.set_status(3);
     rig.device.write32(0x024, 0);
     rig.device.write32(0x020, 1 << 30 | 1 << 23);
     rig.device.write32(0x100, 1);
-    assert_eq!(ids(&rig), ["MMIO-02", "INIT-03"]);
+    assert_eq!(rig.ids(), ["MMIO-02", "INIT-03"]);
     rig.set_status(0xb);
-    assert_eq!(ids(&rig), ["FEAT-01", "LEG-16", "RSVD-01"]);
+    assert_eq!(rig.ids(), ["FEAT-01", "LEG-16", "RSVD-01"]);
     assert_eq!(rig.status() & 8, 0, "refused");
     rig.set_status(0x83);
     rig.negotiate(VERSION_1);
     rig.device.write32(0x020, 0);
-    assert_eq!(ids(&rig), ["INIT-04"]);
+    assert_eq!(rig.ids(), ["INIT-04"]);
 }
 
 #[test]
@@ -167,35 +159,35 @@ fn features_ok_is_read_back_and_is_no_step_of_version_1() {
     rig.set_status(1);
     rig.set_status(3);
     rig.set_status(0xb);
-    assert_eq!(ids(&rig), ["RSVD-01"], "no features were written");
+    assert_eq!(rig.ids(), ["RSVD-01"], "no features were written");
     rig.set_up_queue(0, 8);
-    assert_eq!(ids(&rig), ["INIT-05"]);
+    assert_eq!(rig.ids(), ["INIT-05"]);
     rig.set_status(0xf);
-    assert_eq!(ids(&rig), ["INIT-05"]);
+    assert_eq!(rig.ids(), ["INIT-05"]);
 
     let rig = fresh(Version::One);
     rig.set_status(1);
     rig.set_status(3);
     rig.set_status(0xb);
-    assert_eq!(ids(&rig), ["LEG-09"]);
+    assert_eq!(rig.ids(), ["LEG-09"]);
 }
 
 #[test]
 fn queues_come_after_features_and_notifications_after_driver_ok() {
     let mut rig = fresh(Version::One);
     rig.set_up_queue(0, 8);
-    assert_eq!(ids(&rig), ["INIT-01"]);
+    assert_eq!(rig.ids(), ["INIT-01"]);
     let mut rig = fresh(Version::Two);
     rig.negotiate(VERSION_1);
     rig.set_up_queue(0, 8);
     rig.notify(0);
-    assert_eq!(ids(&rig), ["INIT-08"]);
+    assert_eq!(rig.ids(), ["INIT-08"]);
     rig.go();
     rig.notify(0);
-    assert_eq!(ids(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     rig.notify(1);
     rig.notify(0x1_0000);
-    assert_eq!(ids(&rig), ["MMIO-32", "MMIO-32"]);
+    assert_eq!(rig.ids(), ["MMIO-32", "MMIO-32"]);
 }
 
 #[test]
@@ -209,11 +201,11 @@ fn notifications_by_mmio_carry_data_once_it_is_agreed_on() {
     rig.go();
     rig.notify(0);
     // The ring is empty: its index is 0.
-    assert_eq!(ids(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     rig.notify(0x1_0000);
-    assert_eq!(ids(&rig), ["DN-01"]);
+    assert_eq!(rig.ids(), ["DN-01"]);
     rig.notify(1);
-    assert_eq!(ids(&rig), ["MMIO-32"]);
+    assert_eq!(rig.ids(), ["MMIO-32"]);
 }
 
 #[test]
@@ -222,12 +214,12 @@ fn queue_sizes_are_powers_of_two_within_the_maximum() {
     for size in [2048, 0, 24] {
         rig.device.write32(0x038, size);
     }
-    assert_eq!(ids(&rig), ["MMIO-12", "MMIO-12", "SPLIT-28"]);
+    assert_eq!(rig.ids(), ["MMIO-12", "MMIO-12", "SPLIT-28"]);
     let rig = fresh(Version::One);
     rig.device.write32(0x038, 2048);
     rig.device.write32(0x028, 1000);
     rig.device.write32(0x03c, 1000);
-    assert_eq!(ids(&rig), ["LMMIO-05", "LMMIO-02", "LMMIO-07"]);
+    assert_eq!(rig.ids(), ["LMMIO-05", "LMMIO-02", "LMMIO-07"]);
 }
 
 #[test]
@@ -235,7 +227,7 @@ fn a_legacy_queue_is_sized_aligned_and_in_pages() {
     let rig = fresh(Version::One);
     rig.negotiate(0);
     rig.device.write32(0x040, 5);
-    let found = ids(&rig);
+    let found = rig.ids();
     let order = ["LMMIO-02", "LMMIO-03", "LMMIO-04", "LMMIO-07", "LMMIO-05"];
     assert_eq!(found[..5], order);
     assert!(
@@ -243,7 +235,7 @@ fn a_legacy_queue_is_sized_aligned_and_in_pages() {
         "nothing is there: {found:?}"
     );
     rig.device.read32(0x034);
-    assert_eq!(ids(&rig), ["LMMIO-04"]);
+    assert_eq!(rig.ids(), ["LMMIO-04"]);
 }
 
 /// Enables a queue at an offset into fresh memory that was filled by `fill`, and returns what the device found.
@@ -266,7 +258,7 @@ fn enable(
             .write32(register + 4, ((at + offset) >> 32) as u32);
     }
     rig.device.write32(0x044, 1);
-    let found = ids(&rig);
+    let found = rig.ids();
     rig.reset();
     found
 }
@@ -295,19 +287,19 @@ fn configuration_fields_are_read_whole_and_only_if_they_are_there() {
     for offset in [0x0fc, 0x100, 0x104, 0x0fc] {
         rig.device.read32(offset);
     }
-    assert_eq!(ids(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     rig.device.read64(0x100);
     rig.device.read16(0x100);
     rig.device.read8(0x100);
-    assert_eq!(ids(&rig), ["MMIO-05"; 3]);
+    assert_eq!(rig.ids(), ["MMIO-05"; 3]);
     rig.device.read32(0x108);
-    assert_eq!(ids(&rig), ["CFG-04"], "SIZE_MAX is not offered");
+    assert_eq!(rig.ids(), ["CFG-04"], "SIZE_MAX is not offered");
     rig.device.read32(0x110);
-    assert_eq!(ids(&rig), ["MMIO-05"], "two fields at once");
+    assert_eq!(rig.ids(), ["MMIO-05"], "two fields at once");
     assert_eq!(rig.device.read32(0x160), u32::MAX);
-    assert_eq!(ids(&rig), ["MMIO-01"], "past the end");
+    assert_eq!(rig.ids(), ["MMIO-01"], "past the end");
     rig.device.write32(0x100, 1);
-    assert_eq!(ids(&rig), ["MMIO-02"]);
+    assert_eq!(rig.ids(), ["MMIO-02"]);
 }
 
 #[test]
@@ -315,7 +307,7 @@ fn a_queue_is_looked_at_before_it_is_enabled() {
     let rig = fresh(Version::Two);
     rig.negotiate(VERSION_1);
     rig.device.write32(0x044, 1);
-    let found = ids(&rig);
+    let found = rig.ids();
     assert_eq!(found[..3], ["MMIO-31"; 3], "in use, maximum, size");
 }
 
@@ -326,5 +318,5 @@ fn features_of_other_transports_are_left_alone() {
     });
     rig.probe();
     rig.negotiate(u64::MAX);
-    assert_eq!(ids(&rig), ["RSVD-10", "MMIO-33"]);
+    assert_eq!(rig.ids(), ["RSVD-10", "MMIO-33"]);
 }

@@ -57,14 +57,6 @@ fn cursor(
     send(rig, 1, &bytes(kind, &words))
 }
 
-fn ids(rig: &Rig<GpuModel>) -> Vec<&'static str> {
-    rig.device
-        .take_violations()
-        .iter()
-        .map(|one| one.id)
-        .collect()
-}
-
 fn composed(rig: &Rig<GpuModel>, x: u32, y: u32) -> u32 {
     rig.device
         .model(|gpu| gpu.composed(0).unwrap().pixel(x, y).unwrap())
@@ -197,21 +189,21 @@ fn a_format_without_alpha_is_opaque() {
 fn a_cursor_is_64_by_64_and_filled_for_certain() {
     let (_memory, mut rig) = pointed(GpuModel::new(WIDTH, HEIGHT));
     cursor(&mut rig, UPDATE, [0, 0, 0], [1, 0, 0]);
-    assert_eq!(ids(&rig), ["GPU-21"]);
+    assert_eq!(rig.ids(), ["GPU-21"]);
     cursor(&mut rig, UPDATE, [0, 0, 0], [44, 0, 0]);
-    assert_eq!(ids(&rig), ["GPU-10"], "there is none");
+    assert_eq!(rig.ids(), ["GPU-10"], "there is none");
     let (_shape, at) = rig.buffer(&[0; 64 * 64 * 4]);
     create(&mut rig, 20, 1, 64, 64);
     attach(&mut rig, 20, &[(at, 64 * 64 * 4)]);
     fence(&mut rig);
     cursor(&mut rig, UPDATE, [0, 0, 0], [20, 0, 0]);
-    assert_eq!(ids(&rig), ["GPU-10"], "not filled");
+    assert_eq!(rig.ids(), ["GPU-10"], "not filled");
     transfer(&mut rig, [0, 0, 64, 64], 0, 20);
     cursor(&mut rig, UPDATE, [0, 0, 0], [20, 0, 0]);
-    assert_eq!(ids(&rig), ["GPU-10"], "perhaps not filled yet");
+    assert_eq!(rig.ids(), ["GPU-10"], "perhaps not filled yet");
     fence(&mut rig);
     cursor(&mut rig, UPDATE, [0, 0, 0], [20, 0, 0]);
-    assert_eq!(ids(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     rig.bring_down();
 }
 
@@ -231,10 +223,10 @@ fn cursor_commands_can_be_answered_as_specified() {
     assert_eq!(kind_of(UPDATE, [0, 1, 1], 33), 0x1203);
     assert_eq!(kind_of(UPDATE, [0, 1, 1], 1), 0x1205, "not 64x64");
     assert_eq!(kind_of(0x0100, [0; 3], 0), 0x1200, "not a cursor command");
-    assert_eq!(ids(&rig), ["GPU-10", "GPU-21", "GPU-20"]);
+    assert_eq!(rig.ids(), ["GPU-10", "GPU-21", "GPU-20"]);
     let (response, len) = send(&mut rig, 1, &bytes(UPDATE, &[0; 7]));
     assert_eq!((len, &response[..4]), (24, &[0, 0x12, 0, 0][..]));
-    assert_eq!(ids(&rig), ["GPU-24"]);
+    assert_eq!(rig.ids(), ["GPU-24"]);
     // Fences come back here too.
     let mut request = bytes(MOVE, &[0; 8]);
     request[4] = 1;

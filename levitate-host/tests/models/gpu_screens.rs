@@ -7,14 +7,6 @@ use levitate_host::{GpuModel, Version};
 use crate::adapter::*;
 use crate::rig::Rig;
 
-fn ids(rig: &Rig<GpuModel>) -> Vec<&'static str> {
-    rig.device
-        .take_violations()
-        .iter()
-        .map(|one| one.id)
-        .collect()
-}
-
 /// The six words that GET_DISPLAY_INFO says of a screen.
 fn info(rig: &mut Rig<GpuModel>, scanout: usize) -> Vec<u32> {
     let (kind, body) = command(rig, 0x0100, &[]);
@@ -62,7 +54,7 @@ fn each_screen_has_its_own_identification() {
     rig.device.assert_clean();
     let mut rig = adapter(GpuModel::new(640, 480).without_edid());
     assert_eq!(command(&mut rig, 0x010a, &[0, 0]).0, 0x1200);
-    assert_eq!(ids(&rig), ["GPU-25"]);
+    assert_eq!(rig.ids(), ["GPU-25"]);
 }
 
 #[test]
@@ -70,7 +62,7 @@ fn only_events_that_exist_are_cleared() {
     let rig = small();
     rig.device.change_config(|gpu| gpu.set_position(0, 1, 1));
     rig.device.write32(0x104, 2);
-    assert_eq!(ids(&rig), ["GPU-18"]);
+    assert_eq!(rig.ids(), ["GPU-18"]);
     assert_eq!(rig.device.read32(0x100), 1);
     rig.device.write32(0x104, 1);
     assert_eq!(rig.device.read32(0x100), 0);
@@ -90,12 +82,12 @@ fn watched() -> Rig<GpuModel> {
 fn a_driver_asks_for_identification_at_the_start() {
     let mut rig = watched();
     assert_eq!(set_scanout(&mut rig, WHOLE, 0, 0), OK);
-    assert_eq!(ids(&rig), [""; 0], "nothing is set up");
+    assert_eq!(rig.ids(), [""; 0], "nothing is set up");
     assert_eq!(set_scanout(&mut rig, WHOLE, 0, 1), OK);
-    assert_eq!(ids(&rig), ["GPU-07"]);
+    assert_eq!(rig.ids(), ["GPU-07"]);
     command(&mut rig, 0x010a, &[0, 0]);
     set_scanout(&mut rig, WHOLE, 0, 1);
-    assert_eq!(ids(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     let model = GpuModel::new(WIDTH, HEIGHT).watching_recommendations();
     let mut rig = Rig::live(model, Version::Two, 2, 16, !EDID);
     info(&mut rig, 0);
@@ -111,7 +103,7 @@ fn at_the_start_there_is_nothing_to_ask_again() {
     create(&mut rig, 1, 2, WIDTH, HEIGHT);
     attach(&mut rig, 1, &[]);
     set_scanout(&mut rig, WHOLE, 0, 1);
-    assert_eq!(ids(&rig), ["GPU-06", "GPU-07"]);
+    assert_eq!(rig.ids(), ["GPU-06", "GPU-07"]);
 }
 
 #[test]
@@ -121,16 +113,16 @@ fn a_driver_asks_again_when_the_display_has_changed() {
     rig.device
         .change_config(|gpu| gpu.set_mode(0, 64, 64, true));
     set_scanout(&mut rig, WHOLE, 0, 1);
-    assert_eq!(ids(&rig), [""; 0], "it may not know yet");
+    assert_eq!(rig.ids(), [""; 0], "it may not know yet");
     rig.device.write32(0x104, 1);
     set_scanout(&mut rig, WHOLE, 0, 1);
-    assert_eq!(ids(&rig), ["GPU-04", "GPU-05"]);
+    assert_eq!(rig.ids(), ["GPU-04", "GPU-05"]);
     info(&mut rig, 0);
     set_scanout(&mut rig, WHOLE, 0, 1);
-    assert_eq!(ids(&rig), ["GPU-05"]);
+    assert_eq!(rig.ids(), ["GPU-05"]);
     command(&mut rig, 0x010a, &[0, 0]);
     set_scanout(&mut rig, WHOLE, 0, 1);
-    assert_eq!(ids(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     rig.bring_down();
 }
 
@@ -148,7 +140,7 @@ fn commands_of_features_that_were_not_negotiated_are_refused() {
         (0x0209, "GPU-25"),
     ] {
         assert_eq!(command(&mut rig, kind, &[0; 8]).0, 0x1200, "{kind:#x}");
-        assert_eq!(ids(&rig), [rule], "{kind:#x}");
+        assert_eq!(rig.ids(), [rule], "{kind:#x}");
     }
     let mut rig = Rig::plug(GpuModel::new(64, 64), Version::Two, |behaviour| {
         behaviour.offer = 1 | 1 << 2 | 1 << 3;
@@ -174,7 +166,7 @@ fn a_ring_index_needs_its_feature_and_is_at_most_63() {
     };
     let mut rig = small();
     send(&mut rig, 0, &indexed(0));
-    assert_eq!(ids(&rig), ["GPU-11"]);
+    assert_eq!(rig.ids(), ["GPU-11"]);
     let mut rig = Rig::plug(GpuModel::new(64, 64), Version::Two, |behaviour| {
         behaviour.offer = 1 | 1 << 4;
     });
@@ -183,9 +175,9 @@ fn a_ring_index_needs_its_feature_and_is_at_most_63() {
     rig.set_up_queue(0, 8);
     rig.go();
     send(&mut rig, 0, &indexed(63));
-    assert_eq!(ids(&rig), [""; 0]);
+    assert_eq!(rig.ids(), [""; 0]);
     send(&mut rig, 0, &indexed(64));
-    assert_eq!(ids(&rig), ["GPU-11"]);
+    assert_eq!(rig.ids(), ["GPU-11"]);
 }
 
 #[test]

@@ -62,6 +62,12 @@ impl<M: DeviceModel> Rig<M> {
         rig
     }
 
+    /// The rules that were broken since the last look.
+    pub(crate) fn ids(&self) -> Vec<&'static str> {
+        let found = self.device.take_violations();
+        found.iter().map(|one| one.id).collect()
+    }
+
     pub(crate) fn probe(&self) {
         for offset in [0x000, 0x004, 0x008] {
             self.device.read32(offset);

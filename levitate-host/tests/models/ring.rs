@@ -13,10 +13,6 @@ pub(crate) fn disk(wanted: u64) -> Rig<BlockModel> {
     Rig::live(BlockModel::patterned(8), Version::Two, 1, SIZE, wanted)
 }
 
-pub(crate) fn ids(rig: &Rig<BlockModel>) -> Vec<&'static str> {
-    rig.device.violations().iter().map(|one| one.id).collect()
-}
-
 /// The parts of a flush in one buffer of 17 bytes at `at`.
 pub(crate) fn flush(at: u64) -> [Part; 2] {
     [(at, 16, false), (at + 16, 1, true)]
@@ -96,7 +92,7 @@ fn indirect_tables_have_their_rules() {
                 [RingError::IndirectLength { len_bytes: len }]
             );
         } else {
-            assert_eq!(ids(&rig), [rule]);
+            assert_eq!(rig.ids(), [rule]);
         }
         assert_eq!(rig.rings[0].used_index(), 0);
         assert_eq!(rig.status(), 0x4f, "DEVICE_NEEDS_RESET");
@@ -112,7 +108,7 @@ fn a_loop_ends_at_the_queue_size() {
     rig.rings[0].write_descriptor(1, at, 16, NEXT, 0);
     rig.rings[0].publish(0);
     rig.notify(0);
-    assert_eq!(ids(&rig), ["SPLIT-08"]);
+    assert_eq!(rig.ids(), ["SPLIT-08"]);
     assert_eq!(
         rig.device.ring_errors(),
         [RingError::ChainTooLong {
@@ -185,7 +181,7 @@ fn what_no_device_can_follow_is_an_error() {
             RingError::AvailableIndex { .. } => &["SPLIT-11"],
             _ => &[],
         };
-        assert_eq!(ids(&rig), rule);
+        assert_eq!(rig.ids(), rule);
         assert_eq!(rig.rings[0].used_index(), 0);
         rig.send(0, &flush(at));
         assert_eq!(rig.rings[0].used_index(), 0, "and then nothing more");
@@ -199,7 +195,7 @@ fn an_index_that_goes_back_breaks_a_rule() {
     rig.send(0, &flush(at));
     rig.rings[0].set_available_index(0);
     rig.notify(0);
-    assert_eq!(ids(&rig), ["SPLIT-11"]);
+    assert_eq!(rig.ids(), ["SPLIT-11"]);
 }
 
 #[test]
@@ -241,7 +237,7 @@ fn descriptors_in_flight_are_left_alone() {
     rig.send(0, &flush(at));
     rig.rings[0].write_descriptor(1, at, 1, WRITE, 0);
     rig.device.release_all();
-    assert_eq!(ids(&rig), ["CLEAN-01"]);
+    assert_eq!(rig.ids(), ["CLEAN-01"]);
     assert_eq!(rig.rings[0].used_index(), 2, "served as it was taken");
 }
 
@@ -249,7 +245,7 @@ fn descriptors_in_flight_are_left_alone() {
 fn a_chain_has_at_most_2_to_the_32_bytes() {
     let mut rig = disk(0);
     rig.send(0, &[(0, u32::MAX, true), (0, 1, true)]);
-    assert_eq!(ids(&rig), ["RSVD-05"], "just so many, and nowhere");
+    assert_eq!(rig.ids(), ["RSVD-05"], "just so many, and nowhere");
     assert!(matches!(
         rig.device.ring_errors()[..],
         [RingError::Unreachable(_)]
@@ -257,7 +253,7 @@ fn a_chain_has_at_most_2_to_the_32_bytes() {
     assert_eq!(rig.pool.take_stray_accesses().len(), 1);
     let mut rig = disk(0);
     rig.send(0, &[(0, u32::MAX, true), (0, 2, true)]);
-    assert_eq!(ids(&rig), ["SPLIT-04"]);
+    assert_eq!(rig.ids(), ["SPLIT-04"]);
     assert_eq!(rig.pool.take_stray_accesses(), []);
 }
 
@@ -285,7 +281,8 @@ fn an_indirect_chain_is_no_longer_than_the_queue() {
         rig.rings[0].write_descriptor(0, table_at, table.len() as u32, INDIRECT, 0);
         rig.rings[0].publish(0);
         rig.notify(0);
-        let split: Vec<_> = ids(&rig)
+        let split: Vec<_> = rig
+            .ids()
             .into_iter()
             .filter(|id| id.starts_with("SPLIT"))
             .collect();

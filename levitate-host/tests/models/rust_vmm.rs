@@ -5,7 +5,7 @@ use levitate_host::queue::RingError;
 use levitate_host::{BlockModel, Version};
 
 use crate::rig::{EVENT_IDX, Part, Rig};
-use crate::ring::{FLUSH, SIZE, disk, flush, ids};
+use crate::ring::{FLUSH, SIZE, disk, flush};
 
 #[test]
 fn a_chain_that_the_two_read_differently_fails_the_test_and_names_both() {
@@ -17,7 +17,7 @@ fn a_chain_that_the_two_read_differently_fails_the_test_and_names_both() {
     let part: Part = (memory.device_addr().get(), PART_BYTES, true);
     // 2^32 bytes are not "longer than 2^32 bytes" (§2.7.5.2), and more than rust-vmm can count.
     rig.send(0, &[part; ENTRIES as usize]);
-    assert_eq!(ids(&rig), [""; 0], "the driver did nothing wrong");
+    assert_eq!(rig.ids(), [""; 0], "the driver did nothing wrong");
     let disagreement = RingError::Disagreement {
         head: 0,
         checked: 1024,
@@ -39,7 +39,7 @@ fn a_chain_of_more_than_2_to_the_32_bytes_is_the_drivers_fault() {
     let mut parts: Vec<Part> = vec![(at, PART_BYTES, true); PARTS];
     parts.push((at, 1, true));
     rig.send(0, &parts);
-    assert_eq!(ids(&rig), ["SPLIT-04"]);
+    assert_eq!(rig.ids(), ["SPLIT-04"]);
     let errors = rig.device.ring_errors();
     assert_eq!(errors, [RingError::TooManyBytes { head: 0 }]);
     assert_eq!(rig.rings[0].used_index(), 0, "and nothing was served");
@@ -63,7 +63,7 @@ fn a_queue_that_rust_vmm_refuses_is_not_served() {
     // As long as it is: no size is written, for none that is allowed would fit.
     device.write32(0x040, (memory.device_addr().get() / 4096) as u32);
     rig.go();
-    assert!(ids(&rig).contains(&"SPLIT-28"));
+    assert!(rig.ids().contains(&"SPLIT-28"));
     assert_eq!(device.ring_errors(), []);
     rig.notify(0);
     assert_eq!(device.ring_errors(), [RingError::Refused { size: 6 }]);

@@ -118,6 +118,9 @@ impl Outcome {
 /// Lives once as an entry has it.
 pub(crate) fn live<M: Plays>(version: Version, seeded: &Seeded<M>, run: Run) -> Outcome {
     let driver = Driver::plug((seeded.plug)(), version, seeded.accepts, seeded.tune);
+    driver
+        .device
+        .behave(|behaviour| behaviour.offer |= seeded.offers);
     live_with(driver, Some((seeded, run)))
 }
 

@@ -2,7 +2,7 @@
 
 use levitate_host::{BlockModel, Completion};
 
-use crate::driver::{Driver, EVENT_IDX, INDIRECT_DESC, NOTIFICATION_DATA, RING_PACKED};
+use crate::driver::{Driver, EVENT_IDX, INDIRECT_DESC, NOTIFICATION_DATA};
 use crate::life::Step;
 use crate::message::INDIRECT;
 use crate::table::Act::{After, Before, Both, Instead};
@@ -47,10 +47,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         Before(|driver, run| driver.packed[0].descriptors += run.either(8, 16)),
     )
     .packed()
-    .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
-        behaviour.queue_size_max = 8;
-    }),
+    .on(|behaviour| behaviour.queue_size_max = 8),
     Seeded::new(
         "PACKED-01",
         "the driver's structure at an odd multiple of 2",
@@ -86,10 +83,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         Before(|driver, run| driver.write(0x038, run.either(32769, 32768))),
     )
     .packed()
-    .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
-        behaviour.queue_size_max = 65536;
-    }),
+    .on(|behaviour| behaviour.queue_size_max = 65536),
     Seeded::new(
         "PACKED-02",
         "more lists than there is room for",
@@ -103,7 +97,6 @@ const FAULTS: &[Seeded<BlockModel>] = &[
     .packed()
     .accepting(INDIRECT_DESC)
     .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
         behaviour.queue_size_max = 4;
         behaviour.completion = Completion::Held;
     }),
@@ -120,10 +113,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         }),
     )
     .packed()
-    .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
-        behaviour.completion = Completion::Held;
-    }),
+    .on(|behaviour| behaviour.completion = Completion::Held),
     Seeded::new(
         "PACKED-04",
         "a notification that names another descriptor",
@@ -132,7 +122,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
     )
     .packed()
     .accepting(NOTIFICATION_DATA)
-    .on(|behaviour| behaviour.offer = RING_PACKED | NOTIFICATION_DATA),
+    .on(|behaviour| behaviour.offer = NOTIFICATION_DATA),
     Seeded::new(
         "DN-02",
         "a notification with the wrong counter",
@@ -141,7 +131,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
     )
     .packed()
     .accepting(NOTIFICATION_DATA)
-    .on(|behaviour| behaviour.offer = RING_PACKED | NOTIFICATION_DATA),
+    .on(|behaviour| behaviour.offer = NOTIFICATION_DATA),
     Seeded::new(
         "DN-01",
         "a notification with another index",

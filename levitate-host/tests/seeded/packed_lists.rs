@@ -3,7 +3,7 @@
 use levitate_host::{BlockModel, Completion};
 
 use crate::block::{IN, first, request};
-use crate::driver::{Driver, INDIRECT_DESC, RING_PACKED};
+use crate::driver::{Driver, INDIRECT_DESC};
 use crate::life::Step;
 use crate::message::{Descriptor, INDIRECT, NEXT, WRITE};
 use crate::table::Act::{After, Before, Both, Instead};
@@ -59,10 +59,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         }),
     )
     .packed()
-    .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
-        behaviour.queue_size_max = 4;
-    }),
+    .on(|behaviour| behaviour.queue_size_max = 4),
     Seeded::new(
         "PACKED-08",
         "the header after the room for the data",
@@ -82,7 +79,6 @@ const FAULTS: &[Seeded<BlockModel>] = &[
     )
     .packed()
     .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
         behaviour.queue_size_max = 8;
         behaviour.completion = Completion::Held;
     }),
@@ -94,7 +90,6 @@ const FAULTS: &[Seeded<BlockModel>] = &[
     )
     .packed()
     .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
         behaviour.queue_size_max = 8;
         behaviour.completion = Completion::Held;
     }),
@@ -154,7 +149,6 @@ const FAULTS: &[Seeded<BlockModel>] = &[
     .packed()
     .accepting(INDIRECT_DESC)
     .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
         behaviour.queue_size_max = 5;
         behaviour.withhold = 1 << 2;
     }),
@@ -200,10 +194,7 @@ const FAULTS: &[Seeded<BlockModel>] = &[
         }),
     )
     .packed()
-    .on(|behaviour| {
-        behaviour.offer = RING_PACKED;
-        behaviour.completion = Completion::Held;
-    }),
+    .on(|behaviour| behaviour.completion = Completion::Held),
 ];
 
 #[test]

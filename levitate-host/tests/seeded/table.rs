@@ -95,6 +95,8 @@ pub(crate) struct Seeded<M: Plays> {
     /// Features the driver accepts besides those it always does.
     pub(crate) accepts: u64,
     pub(crate) plug: fn() -> M,
+    /// Features the device offers besides those it always does.
+    pub(crate) offers: u64,
     pub(crate) tune: fn(&mut Behaviour),
     /// Whether a driver that does it right ends its life there.
     ends: bool,
@@ -111,6 +113,7 @@ impl<M: Plays> Seeded<M> {
             versions: &[Version::One, Version::Two],
             accepts: 0,
             plug: M::plug,
+            offers: 0,
             tune: |_| (),
             ends: false,
         }
@@ -131,7 +134,7 @@ impl<M: Plays> Seeded<M> {
     /// On a packed ring.
     pub(crate) const fn packed(mut self) -> Self {
         self.versions = &[Version::Two];
-        self.tune = |behaviour| behaviour.offer = RING_PACKED;
+        self.offers = RING_PACKED;
         self
     }
 
