@@ -4,7 +4,7 @@ use levitate_hal::{Direction, DmaBuffer, Mapped};
 use levitate_host::{AnyDevice, Completion, Plug, Policy, Pool, Version};
 use levitate_virtio::{Data, Features, QueueConfig, SubmitError, TimeoutCause, Token};
 
-use crate::rig::{CONFIG, Echo, EchoQueue, Rig, ring_features, slots};
+use crate::rig::{CONFIG, Echo, EchoQueue, Rig, ring_features, rings_behind, slots};
 
 const HEADER: [u8; 16] = *b"sixteen bytes of";
 const FOOTER: u8 = 0xff;
@@ -30,29 +30,27 @@ fn run(queue: &mut EchoQueue<'_>, data: Data<DmaBuffer<Pool>>) -> DmaBuffer<Pool
 
 #[test]
 fn data_that_goes_the_wrong_way_is_refused() {
-    for plug in Plug::ALL {
-        for features in ring_features(plug) {
-            for (wanted, direction) in [
-                (Direction::ToDevice, Direction::FromDevice),
-                (Direction::FromDevice, Direction::ToDevice),
-            ] {
-                let rig = Rig::new(plug);
-                let mut slots = slots::<1>();
-                let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-                let data = |direction| {
-                    let mapped = Mapped::new(&rig.pool, vec![7_u8; 8], direction).unwrap();
-                    match wanted {
-                        Direction::FromDevice => Data::Writable(mapped.into()),
-                        _ => Data::Readable(mapped.into()),
-                    }
-                };
-                run(&mut queue, data(wanted));
-                let (error, _) = submit(&mut queue, data(direction)).unwrap_err();
-                assert_eq!(error, SubmitError::WrongDirection { wanted, direction });
-                run(&mut queue, data(wanted));
-                assert_eq!(rig.device.model(|echo| echo.served.len()), 2);
-                rig.stop(device, queue);
-            }
+    for (plug, features) in rings_behind(Plug::ALL) {
+        for (wanted, direction) in [
+            (Direction::ToDevice, Direction::FromDevice),
+            (Direction::FromDevice, Direction::ToDevice),
+        ] {
+            let rig = Rig::new(plug);
+            let mut slots = slots::<1>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            let data = |direction| {
+                let mapped = Mapped::new(&rig.pool, vec![7_u8; 8], direction).unwrap();
+                match wanted {
+                    Direction::FromDevice => Data::Writable(mapped.into()),
+                    _ => Data::Readable(mapped.into()),
+                }
+            };
+            run(&mut queue, data(wanted));
+            let (error, _) = submit(&mut queue, data(direction)).unwrap_err();
+            assert_eq!(error, SubmitError::WrongDirection { wanted, direction });
+            run(&mut queue, data(wanted));
+            assert_eq!(rig.device.model(|echo| echo.served.len()), 2);
+            rig.stop(device, queue);
         }
     }
 }
@@ -68,21 +66,19 @@ fn data_that_is_too_long_for_one_descriptor_is_not_put_into_one() {
         max_segments: 1,
         max_segment_bytes: 8,
     };
-    for plug in Plug::ALL {
-        for features in ring_features(plug) {
-            let rig = Rig::new(plug);
-            let mut slots = slots::<1>();
-            let (device, mut queue) = rig.start(&mut slots, features, config);
-            for _ in 0..2 {
-                // As long as it may be, then one byte more.
-                run(&mut queue, Data::Readable(rig.buffer(&[7; 8])));
-                let data = Data::Readable(rig.buffer(&[7; 9]));
-                let (error, data) = submit(&mut queue, data).unwrap_err();
-                assert_eq!(error, too_many);
-                assert_eq!(data.as_slice(), [7; 9], "it comes back");
-            }
-            rig.stop(device, queue);
+    for (plug, features) in rings_behind(Plug::ALL) {
+        let rig = Rig::new(plug);
+        let mut slots = slots::<1>();
+        let (device, mut queue) = rig.start(&mut slots, features, config);
+        for _ in 0..2 {
+            // As long as it may be, then one byte more.
+            run(&mut queue, Data::Readable(rig.buffer(&[7; 8])));
+            let data = Data::Readable(rig.buffer(&[7; 9]));
+            let (error, data) = submit(&mut queue, data).unwrap_err();
+            assert_eq!(error, too_many);
+            assert_eq!(data.as_slice(), [7; 9], "it comes back");
         }
+        rig.stop(device, queue);
     }
 }
 

@@ -7,7 +7,7 @@ use levitate_virtio::{
     Device, QueueIndex, Wanted, features::NoFeatures, transport::EnableQueueError,
 };
 
-use crate::rig::{CONFIG, EchoQueue, Rig, TIMEOUT, echo, ring_features, slots};
+use crate::rig::{CONFIG, EchoQueue, Rig, TIMEOUT, echo, ring_features, rings_behind, slots};
 
 /// Runs three requests, the first of which is answered with `fault`; returns what the queue says.
 fn lie(plug: Plug, fault: Fault) -> Result<u16, DeviceFault> {
@@ -83,36 +83,34 @@ fn lie_to(
 
 #[test]
 fn what_was_done_before_a_fault_comes_before_it() {
-    for plug in Plug::ALL {
-        for features in ring_features(plug) {
-            for is_notified in [false, true] {
-                let rig = Rig::new(plug);
-                let mut slots = slots::<4>();
-                let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-                rig.device.set_completion(Completion::Held);
-                for number in 0..3 {
-                    echo(&mut queue, number);
-                }
-                queue.notify();
-                queue.set_used_notifications(is_notified);
-                rig.device.release_one();
-                rig.device.inject(Fault::UsedIdOutOfRange);
-                rig.device.release_one();
-                let first = queue.poll::<[u8; 4]>().unwrap().unwrap();
-                assert_eq!(first.context, 0, "{plug:?} with {features:?}");
-                for _ in 0..2 {
-                    let outcome = queue.poll::<[u8; 4]>();
-                    assert!(
-                        matches!(outcome, Err(DeviceFault::UnknownId { .. })),
-                        "{plug:?} with {features:?}: {outcome:?}"
-                    );
-                }
-                let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
-                let mut left = 0;
-                queue.release(&quiesced, |_, _| left += 1).unwrap();
-                assert_eq!(left, 2);
-                rig.pool.assert_no_leaks();
+    for (plug, features) in rings_behind(Plug::ALL) {
+        for is_notified in [false, true] {
+            let rig = Rig::new(plug);
+            let mut slots = slots::<4>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            rig.device.set_completion(Completion::Held);
+            for number in 0..3 {
+                echo(&mut queue, number);
             }
+            queue.notify();
+            queue.set_used_notifications(is_notified);
+            rig.device.release_one();
+            rig.device.inject(Fault::UsedIdOutOfRange);
+            rig.device.release_one();
+            let first = queue.poll::<[u8; 4]>().unwrap().unwrap();
+            assert_eq!(first.context, 0, "{plug:?} with {features:?}");
+            for _ in 0..2 {
+                let outcome = queue.poll::<[u8; 4]>();
+                assert!(
+                    matches!(outcome, Err(DeviceFault::UnknownId { .. })),
+                    "{plug:?} with {features:?}: {outcome:?}"
+                );
+            }
+            let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+            let mut left = 0;
+            queue.release(&quiesced, |_, _| left += 1).unwrap();
+            assert_eq!(left, 2);
+            rig.pool.assert_no_leaks();
         }
     }
 }
@@ -130,18 +128,15 @@ fn an_id_beyond_the_table_is_a_fault() {
 
 #[test]
 fn an_id_that_is_not_in_flight_is_a_fault() {
-    for plug in Plug::ALL {
-        for features in ring_features(plug) {
-            let outcome = lie_with(plug, features, Fault::UsedIdNotInFlight);
-            // In a packed ring, or with tables, each number up to the queue's size could name a request; in a split ring without,
-            // the id is in the middle of a chain.
-            let is_named =
-                match features.intersects(Features::INDIRECT_DESC | Features::RING_PACKED) {
-                    true => matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
-                    false => matches!(outcome, Err(DeviceFault::UnknownId { .. })),
-                };
-            assert!(is_named, "{plug:?} {features:?} {outcome:?}");
-        }
+    for (plug, features) in rings_behind(Plug::ALL) {
+        let outcome = lie_with(plug, features, Fault::UsedIdNotInFlight);
+        // In a packed ring, or with tables, each number up to the queue's size could name a request; in a split ring without,
+        // the id is in the middle of a chain.
+        let is_named = match features.intersects(Features::INDIRECT_DESC | Features::RING_PACKED) {
+            true => matches!(outcome, Err(DeviceFault::NotInFlight { .. })),
+            false => matches!(outcome, Err(DeviceFault::UnknownId { .. })),
+        };
+        assert!(is_named, "{plug:?} {features:?} {outcome:?}");
     }
 }
 
@@ -159,35 +154,33 @@ fn a_chain_used_twice_is_a_fault_and_given_back_once() {
 /// Of nothing that the device may write, the length of an answer is as good as any.
 #[test]
 fn a_chain_without_an_answer_is_not_done_twice() {
-    for plug in Plug::ALL {
-        for features in ring_features(plug) {
-            let rig = Rig::new(plug);
-            let mut slots = slots::<4>();
-            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-            rig.device.set_completion(Completion::Held);
-            for number in 0..2 {
-                let data = Data::Readable(rig.buffer(&[7; 8]));
-                queue.submit(&[1_u8; 4], data, &(), number).unwrap();
-            }
-            queue.notify();
-            rig.device.inject(Fault::UsedTwice);
-            rig.device.release_one();
-            let first = queue.poll::<()>().unwrap().unwrap();
-            assert_eq!((first.context, first.is_whole), (0, true));
-            let second = queue.poll::<()>();
-            assert!(
-                matches!(second, Err(DeviceFault::NotInFlight { .. })),
-                "{plug:?} with {features:?}: {second:?}"
-            );
-            let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
-            let mut left = Vec::new();
-            queue
-                .release(&quiesced, |_, number| left.push(number))
-                .unwrap();
-            assert_eq!(left, [1]);
-            drop(first);
-            rig.pool.assert_no_leaks();
+    for (plug, features) in rings_behind(Plug::ALL) {
+        let rig = Rig::new(plug);
+        let mut slots = slots::<4>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        rig.device.set_completion(Completion::Held);
+        for number in 0..2 {
+            let data = Data::Readable(rig.buffer(&[7; 8]));
+            queue.submit(&[1_u8; 4], data, &(), number).unwrap();
         }
+        queue.notify();
+        rig.device.inject(Fault::UsedTwice);
+        rig.device.release_one();
+        let first = queue.poll::<()>().unwrap().unwrap();
+        assert_eq!((first.context, first.is_whole), (0, true));
+        let second = queue.poll::<()>();
+        assert!(
+            matches!(second, Err(DeviceFault::NotInFlight { .. })),
+            "{plug:?} with {features:?}: {second:?}"
+        );
+        let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+        let mut left = Vec::new();
+        queue
+            .release(&quiesced, |_, number| left.push(number))
+            .unwrap();
+        assert_eq!(left, [1]);
+        drop(first);
+        rig.pool.assert_no_leaks();
     }
 }
 
@@ -213,27 +206,25 @@ fn the_length_means_nothing_on_a_legacy_device() {
 
 #[test]
 fn more_used_chains_than_there_are_is_a_fault() {
-    for plug in Plug::ALL {
-        for features in ring_features(plug) {
-            // Descriptors of a packed ring are marked as used one by one, with the ids that are there: two requests more have three
-            // each in the ring, or one each, and then comes an id that is not in flight.
-            let is_packed = features.contains(Features::RING_PACKED);
-            let jumps: &[u16] = match (is_packed, features.contains(Features::INDIRECT_DESC)) {
-                (false, _) => &[3, 100, 0x8000, u16::MAX - 1],
-                (true, true) => &[3, 4],
-                (true, false) => &[7, 8, 20],
+    for (plug, features) in rings_behind(Plug::ALL) {
+        // Descriptors of a packed ring are marked as used one by one, with the ids that are there: two requests more have three
+        // each in the ring, or one each, and then comes an id that is not in flight.
+        let is_packed = features.contains(Features::RING_PACKED);
+        let jumps: &[u16] = match (is_packed, features.contains(Features::INDIRECT_DESC)) {
+            (false, _) => &[3, 100, 0x8000, u16::MAX - 1],
+            (true, true) => &[3, 4],
+            (true, false) => &[7, 8, 20],
+        };
+        for jump in jumps {
+            let outcome = lie_with(plug, features, Fault::UsedIndexJump(*jump));
+            let is_named = match outcome {
+                Err(DeviceFault::UsedIndexJumped { .. }) => !is_packed,
+                // The length there is that of a table, or the id is one that is done.
+                Err(DeviceFault::UsedLengthTooLong { len_bytes: 48, .. }) => is_packed,
+                Err(DeviceFault::NotInFlight { .. }) => is_packed,
+                _ => false,
             };
-            for jump in jumps {
-                let outcome = lie_with(plug, features, Fault::UsedIndexJump(*jump));
-                let is_named = match outcome {
-                    Err(DeviceFault::UsedIndexJumped { .. }) => !is_packed,
-                    // The length there is that of a table, or the id is one that is done.
-                    Err(DeviceFault::UsedLengthTooLong { len_bytes: 48, .. }) => is_packed,
-                    Err(DeviceFault::NotInFlight { .. }) => is_packed,
-                    _ => false,
-                };
-                assert!(is_named, "{plug:?} {features:?} {jump} {outcome:?}");
-            }
+            assert!(is_named, "{plug:?} {features:?} {jump} {outcome:?}");
         }
     }
 }

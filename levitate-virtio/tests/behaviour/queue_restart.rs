@@ -7,7 +7,7 @@ use levitate_virtio::{
     SubmitError,
 };
 
-use crate::rig::{CONFIG, EchoQueue, Live, Rig, TIMEOUT, echo, ring_features, slots};
+use crate::rig::{CONFIG, EchoQueue, Live, Rig, TIMEOUT, echo, rings_behind, slots};
 
 const QUEUE: QueueIndex = QueueIndex::new(0);
 const MODERN: [Plug; 3] = [Plug::Mmio(Version::Two), Plug::PciLine, Plug::PciMsix];
@@ -41,50 +41,48 @@ fn run(rig: &Rig, queue: &mut EchoQueue<'_>, count: u32) {
 
 #[test]
 fn what_was_in_flight_comes_back_once_and_the_queue_is_as_new() {
-    for plug in MODERN {
-        for rings in ring_features(plug) {
-            let rig = resettable(plug);
-            let mut slots = slots::<4>();
-            let features = rings | Features::RING_RESET;
-            let (mut device, mut queue) = rig.start(&mut slots, features, CONFIG);
-            // An odd number, so that nothing begins anew by chance.
-            run(&rig, &mut queue, 7);
-            for round in 0..3 {
-                rig.device.set_completion(Completion::Held);
-                let tokens = [0, 1, 2].map(|number| {
-                    let data = Data::Writable(rig.buffer(&[number; 8]));
-                    queue
-                        .submit(b"head", data, &[0_u8; 4], number.into())
-                        .unwrap()
-                });
-                queue.notify();
-                rig.device.release_one();
-                assert_eq!(queue.process(), Ok(1), "the first is done and not taken");
+    for (plug, rings) in rings_behind(MODERN) {
+        let rig = resettable(plug);
+        let mut slots = slots::<4>();
+        let features = rings | Features::RING_RESET;
+        let (mut device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        // An odd number, so that nothing begins anew by chance.
+        run(&rig, &mut queue, 7);
+        for round in 0..3 {
+            rig.device.set_completion(Completion::Held);
+            let tokens = [0, 1, 2].map(|number| {
+                let data = Data::Writable(rig.buffer(&[number; 8]));
+                queue
+                    .submit(b"head", data, &[0_u8; 4], number.into())
+                    .unwrap()
+            });
+            queue.notify();
+            rig.device.release_one();
+            assert_eq!(queue.process(), Ok(1), "the first is done and not taken");
 
-                let proof = reset(&rig, &mut device);
-                let mut back = Vec::new();
-                let restarted = queue.restart(&mut device, &proof, &rig.pool, |data, number| {
-                    back.push((number, data.into_inner().unwrap().as_slice().len()));
-                });
-                restarted.unwrap();
-                back.sort_unstable();
-                assert_eq!(
-                    back,
-                    [(0, 8), (1, 8), (2, 8)],
-                    "{plug:?} {features:?} {round}"
-                );
-                for token in tokens {
-                    assert!(!queue.is_done(token) && queue.context(token).is_none());
-                    assert!(queue.take::<[u8; 4]>(token).is_none());
-                }
-                assert_eq!((queue.in_flight(), queue.idle_slots()), (0, 4));
-                assert_eq!(queue.process(), Ok(0));
-
-                rig.device.set_completion(Completion::Inline);
-                run(&rig, &mut queue, 7);
+            let proof = reset(&rig, &mut device);
+            let mut back = Vec::new();
+            let restarted = queue.restart(&mut device, &proof, &rig.pool, |data, number| {
+                back.push((number, data.into_inner().unwrap().as_slice().len()));
+            });
+            restarted.unwrap();
+            back.sort_unstable();
+            assert_eq!(
+                back,
+                [(0, 8), (1, 8), (2, 8)],
+                "{plug:?} {features:?} {round}"
+            );
+            for token in tokens {
+                assert!(!queue.is_done(token) && queue.context(token).is_none());
+                assert!(queue.take::<[u8; 4]>(token).is_none());
             }
-            rig.stop(device, queue);
+            assert_eq!((queue.in_flight(), queue.idle_slots()), (0, 4));
+            assert_eq!(queue.process(), Ok(0));
+
+            rig.device.set_completion(Completion::Inline);
+            run(&rig, &mut queue, 7);
         }
+        rig.stop(device, queue);
     }
 }
 
@@ -127,28 +125,26 @@ fn a_proof_serves_once_and_for_its_queue_only() {
 
 #[test]
 fn a_queue_that_the_device_has_broken_is_whole_again() {
-    for plug in MODERN {
-        for rings in ring_features(plug) {
-            let rig = resettable(plug);
-            let mut slots = slots::<4>();
-            let features = rings | Features::RING_RESET;
-            let (mut device, mut queue) = rig.start(&mut slots, features, CONFIG);
-            rig.device.inject(Fault::UsedIdOutOfRange);
-            echo(&mut queue, 1);
-            queue.notify();
-            let fault = queue.process().unwrap_err();
-            assert!(matches!(fault, DeviceFault::UnknownId { .. }), "{fault}");
-            let proof = reset(&rig, &mut device);
-            let mut back = Vec::new();
-            queue
-                .restart(&mut device, &proof, &rig.pool, |_, number| {
-                    back.push(number)
-                })
-                .unwrap();
-            assert_eq!((back, queue.fault()), (vec![1], None));
-            run(&rig, &mut queue, 5);
-            rig.stop(device, queue);
-        }
+    for (plug, rings) in rings_behind(MODERN) {
+        let rig = resettable(plug);
+        let mut slots = slots::<4>();
+        let features = rings | Features::RING_RESET;
+        let (mut device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        rig.device.inject(Fault::UsedIdOutOfRange);
+        echo(&mut queue, 1);
+        queue.notify();
+        let fault = queue.process().unwrap_err();
+        assert!(matches!(fault, DeviceFault::UnknownId { .. }), "{fault}");
+        let proof = reset(&rig, &mut device);
+        let mut back = Vec::new();
+        queue
+            .restart(&mut device, &proof, &rig.pool, |_, number| {
+                back.push(number)
+            })
+            .unwrap();
+        assert_eq!((back, queue.fault()), (vec![1], None));
+        run(&rig, &mut queue, 5);
+        rig.stop(device, queue);
     }
 }
 
@@ -251,33 +247,31 @@ fn a_device_that_ignores_the_reset_keeps_its_queue_and_goes_on() {
 
 #[test]
 fn interrupts_that_were_wanted_are_wanted_still() {
-    for plug in [Plug::Mmio(Version::Two), Plug::PciLine] {
-        for rings in ring_features(plug) {
-            let rig = resettable(plug);
-            let mut slots = slots::<2>();
-            let features = rings | Features::RING_RESET;
-            let (mut device, mut queue) = rig.start(&mut slots, features, CONFIG);
-            queue.set_used_notifications(true);
-            queue.process().unwrap();
-            let proof = reset(&rig, &mut device);
-            queue
-                .restart(&mut device, &proof, &rig.pool, |_, _| {})
-                .unwrap();
-            queue.process().unwrap();
-            let before = rig.device.interrupts_raised();
-            // Once for each, also for a driver that only polls.
-            for number in 1..4_usize {
-                echo(&mut queue, number as u32);
-                queue.notify();
-                assert_eq!(
-                    rig.device.interrupts_raised(),
-                    before + number,
-                    "{plug:?} {features:?}"
-                );
-                let done = queue.poll::<[u8; 4]>().unwrap().unwrap();
-                assert_eq!(done.context as usize, number);
-            }
-            rig.stop(device, queue);
+    for (plug, rings) in rings_behind([Plug::Mmio(Version::Two), Plug::PciLine]) {
+        let rig = resettable(plug);
+        let mut slots = slots::<2>();
+        let features = rings | Features::RING_RESET;
+        let (mut device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        queue.set_used_notifications(true);
+        queue.process().unwrap();
+        let proof = reset(&rig, &mut device);
+        queue
+            .restart(&mut device, &proof, &rig.pool, |_, _| {})
+            .unwrap();
+        queue.process().unwrap();
+        let before = rig.device.interrupts_raised();
+        // Once for each, also for a driver that only polls.
+        for number in 1..4_usize {
+            echo(&mut queue, number as u32);
+            queue.notify();
+            assert_eq!(
+                rig.device.interrupts_raised(),
+                before + number,
+                "{plug:?} {features:?}"
+            );
+            let done = queue.poll::<[u8; 4]>().unwrap().unwrap();
+            assert_eq!(done.context as usize, number);
         }
+        rig.stop(device, queue);
     }
 }

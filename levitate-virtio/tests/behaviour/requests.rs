@@ -7,50 +7,46 @@ use levitate_virtio::{
     Data, Device, Features, QueueConfig, QueueError, QueueIndex, Slot, SubmitError, Wanted,
 };
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, echo, out_of_order, ring_features, slots};
+use crate::rig::{CONFIG, Rig, TIMEOUT, echo, out_of_order, ring_features, rings_behind, slots};
 
 #[test]
 fn header_data_and_footer_arrive_in_order_and_come_back() {
-    for plug in Plug::ALL {
-        for features in ring_features(plug) {
-            let rig = Rig::new(plug);
-            let mut slots = slots::<3>();
-            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-            let data = Data::Readable(rig.buffer(b"payload"));
-            let token = queue.submit(b"head", data, &[0xee_u8; 16], 5).unwrap();
-            assert!(queue.notify());
-            assert!(rig.wait(&mut queue, token));
-            let completed = queue.take::<[u8; 16]>(token).unwrap();
-            assert_eq!(
-                rig.device.model(|echo| echo.served.clone()),
-                [b"headpayload"]
-            );
-            assert_eq!(&completed.footer, b"headpayloadheadp");
-            assert_eq!((completed.footer_bytes, completed.data_bytes), (16, 0));
-            assert_eq!(completed.context, 5);
-            assert_eq!(completed.data.into_inner().unwrap().as_slice(), b"payload");
-            rig.stop(device, queue);
-        }
+    for (plug, features) in rings_behind(Plug::ALL) {
+        let rig = Rig::new(plug);
+        let mut slots = slots::<3>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let data = Data::Readable(rig.buffer(b"payload"));
+        let token = queue.submit(b"head", data, &[0xee_u8; 16], 5).unwrap();
+        assert!(queue.notify());
+        assert!(rig.wait(&mut queue, token));
+        let completed = queue.take::<[u8; 16]>(token).unwrap();
+        assert_eq!(
+            rig.device.model(|echo| echo.served.clone()),
+            [b"headpayload"]
+        );
+        assert_eq!(&completed.footer, b"headpayloadheadp");
+        assert_eq!((completed.footer_bytes, completed.data_bytes), (16, 0));
+        assert_eq!(completed.context, 5);
+        assert_eq!(completed.data.into_inner().unwrap().as_slice(), b"payload");
+        rig.stop(device, queue);
     }
 }
 
 #[test]
 fn writable_data_comes_before_the_footer() {
-    for plug in Plug::ALL {
-        for features in ring_features(plug) {
-            let rig = Rig::new(plug);
-            let mut slots = slots::<1>();
-            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-            let data = Data::Writable(rig.buffer(&[0; 6]));
-            let token = queue.submit(b"abcd", data, &[0_u8; 3], 0).unwrap();
-            queue.notify();
-            assert!(rig.wait(&mut queue, token));
-            let completed = queue.take::<[u8; 3]>(token).unwrap();
-            assert_eq!((completed.data_bytes, completed.footer_bytes), (6, 3));
-            assert_eq!(completed.data.into_inner().unwrap().as_slice(), b"abcdab");
-            assert_eq!(&completed.footer, b"cda");
-            rig.stop(device, queue);
-        }
+    for (plug, features) in rings_behind(Plug::ALL) {
+        let rig = Rig::new(plug);
+        let mut slots = slots::<1>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let data = Data::Writable(rig.buffer(&[0; 6]));
+        let token = queue.submit(b"abcd", data, &[0_u8; 3], 0).unwrap();
+        queue.notify();
+        assert!(rig.wait(&mut queue, token));
+        let completed = queue.take::<[u8; 3]>(token).unwrap();
+        assert_eq!((completed.data_bytes, completed.footer_bytes), (6, 3));
+        assert_eq!(completed.data.into_inner().unwrap().as_slice(), b"abcdab");
+        assert_eq!(&completed.footer, b"cda");
+        rig.stop(device, queue);
     }
 }
 

@@ -250,7 +250,15 @@ pub(crate) fn ring_features(plug: impl Into<Plug>) -> impl Iterator<Item = Featu
     })
 }
 
-/// Those of them with which a device may use requests in any order.
+/// Each of `plugs` with every combination of ring features.
+pub(crate) fn rings_behind(
+    plugs: impl IntoIterator<Item = Plug>,
+) -> impl Iterator<Item = (Plug, Features)> {
+    let plugs = plugs.into_iter();
+    plugs.flat_map(|plug| ring_features(plug).map(move |features| (plug, features)))
+}
+
+/// Those of a plug with which its device may use requests in any order.
 pub(crate) fn out_of_order(plug: impl Into<Plug>) -> impl Iterator<Item = Features> {
     ring_features(plug).filter(|features| !features.contains(Features::IN_ORDER))
 }
