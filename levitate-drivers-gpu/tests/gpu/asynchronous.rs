@@ -10,7 +10,7 @@ use levitate_host::{Completion, Fault, GpuModel, Pool, Task, Version};
 use levitate_virtio::{Status, Timeout, TimeoutCause};
 
 use crate::picture::{Picture, card};
-use crate::rig::{Platform, Rig, Transport, Variant, chunks, display};
+use crate::rig::{Platform, Rig, Transport, Variant, chunks, display, every_variant};
 
 pub(crate) type Driver<'s> = AsyncGpu<'s, Transport<GpuModel>, Platform>;
 
@@ -41,8 +41,7 @@ pub(crate) fn answer_all(rig: &Rig) {
 
 #[test]
 fn a_frame_is_a_notification_and_a_wake_up() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -82,8 +81,7 @@ fn a_frame_is_a_notification_and_a_wake_up() {
 
 #[test]
 fn a_frame_of_many_commands_wakes_its_task_with_the_last() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -113,8 +111,7 @@ fn a_frame_of_many_commands_wakes_its_task_with_the_last() {
 
 #[test]
 fn a_frame_that_is_dropped_is_settled_by_the_next() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -185,8 +182,7 @@ fn a_picture_can_go_while_its_dropped_frame_is_in_flight() {
 
 #[test]
 fn a_missed_deadline_is_noticed_at_a_tick_and_repeated_after_a_reset() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
@@ -220,8 +216,7 @@ fn a_missed_deadline_is_noticed_at_a_tick_and_repeated_after_a_reset() {
 
 #[test]
 fn a_device_that_gives_up_says_so_at_once() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let signal = Signal::new();
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
         let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);

@@ -7,7 +7,7 @@ use levitate_host::{Completion, Fault, GpuModel, Version};
 use levitate_virtio::DeviceFault;
 
 use crate::picture::{Picture, Random, Stroke, card};
-use crate::rig::{Rig, Variant, chunks, display};
+use crate::rig::{Rig, Variant, chunks, display, every_variant};
 
 #[test]
 fn error_codes_are_told_by_name() {
@@ -32,8 +32,7 @@ fn error_codes_are_told_by_name() {
 
 #[test]
 fn an_answer_of_the_wrong_type_is_refused() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let command = CommandType::GetDisplayInfo;
@@ -86,10 +85,8 @@ fn a_used_ring_that_lies_breaks_the_queue_until_the_reset() {
             Fault::UsedIndexJump(9),
         ] {
             let rig = Rig::new(variant, 64, 48);
-            let mut storage = GpuStorage::<_>::new();
-            let mut gpu = rig.gpu(&mut storage);
-            let mut chunks = chunks(3);
-            let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+            let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
+            let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
             card(&mut picture).unwrap();
             rig.device.inject(fault);
             let error = gpu.present(&mut picture).unwrap_err();
@@ -179,10 +176,8 @@ fn a_flush_with_another_fence_or_none_is_refused_and_repeated() {
     let command = CommandType::ResourceFlush;
     for (offset, bytes, has_fence) in [(8, &[0xee; 8][..], true), (4, &[0; 4], false)] {
         let rig = altered(command, offset, bytes);
-        let mut storage = GpuStorage::<_>::new();
-        let mut gpu = rig.gpu(&mut storage);
-        let mut chunks = chunks(1);
-        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(1));
+        let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
         let error = gpu.present(&mut picture).unwrap_err();
         let Error::Response {
             command: found_command,

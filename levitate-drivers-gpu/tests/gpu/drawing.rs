@@ -10,7 +10,7 @@ use levitate_host::gpu::{Command, Rect};
 use levitate_virtio::Features;
 
 use crate::picture::{Picture, Random, Stroke, card};
-use crate::rig::{Rig, Variant, chunks};
+use crate::rig::{Rig, Variant, chunks, every_variant};
 
 /// Sizes, the last three of which divide into chunks with a rest.
 const SIZES: [(u32, u32); 4] = [(160, 120), (161, 97), (37, 101), (16, 16)];
@@ -72,8 +72,7 @@ fn a_picture_is_seen_whatever_the_ring_can_do() {
 
 #[test]
 fn only_what_was_drawn_is_transferred() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 160, 120);
+    for rig in every_variant(160, 120) {
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(7);
@@ -122,8 +121,7 @@ fn only_what_was_drawn_is_transferred() {
 
 #[test]
 fn rectangles_far_apart_are_one_frame_with_one_notification() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 160, 120);
+    for rig in every_variant(160, 120) {
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(3);

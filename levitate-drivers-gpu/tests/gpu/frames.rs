@@ -12,7 +12,7 @@ use levitate_host::{Completion, Fault, Version};
 use levitate_virtio::SubmitError;
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, Variant, chunks, display};
+use crate::rig::{Rig, chunks, display, every_variant};
 
 fn spot(n: i32) -> Rectangle {
     Rectangle::new(Point::new(5 + n, 9), Size::new(4, 3))
@@ -20,12 +20,9 @@ fn spot(n: i32) -> Rectangle {
 
 #[test]
 fn a_frame_is_seen_with_its_flush_and_done_with_its_answer() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
-        let mut storage = GpuStorage::<_>::new();
-        let mut gpu = rig.gpu(&mut storage);
-        let mut chunks = chunks(3);
-        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    for rig in every_variant(64, 48) {
+        let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
+        let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
         let expected = Picture::card(64, 48);
         card(&mut picture).unwrap();
 
@@ -113,8 +110,7 @@ fn drawing_goes_on_while_a_frame_is_in_flight() {
 
 #[test]
 fn presenting_waits_for_a_slow_device_and_for_the_frame_before() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         rig.device
@@ -180,8 +176,7 @@ fn two_pictures_and_a_question_can_be_in_flight_together() {
 
 #[test]
 fn with_little_room_rectangles_are_merged_and_all_is_seen() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 160, 120);
+    for rig in every_variant(160, 120) {
         let mut storage = GpuStorage::<_, 4>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(5);
@@ -239,8 +234,7 @@ fn without_room_a_frame_is_refused_and_nothing_is_lost() {
 fn a_frame_that_failed_is_repeated_by_the_next_one() {
     // The faults hit the transfer, or the flush, the second answer.
     for honest_before in [0, 1] {
-        for variant in Variant::ALL {
-            let rig = Rig::new(variant, 64, 48);
+        for rig in every_variant(64, 48) {
             let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
             let (mut gpu, mut picture) = rig.shown(&mut storage, &mut chunks);
             picture.fill_solid(&spot(0), Rgb888::RED).unwrap();

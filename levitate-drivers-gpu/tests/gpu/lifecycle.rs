@@ -155,10 +155,8 @@ fn of_all_features_only_those_that_are_implemented_are_accepted() {
 #[test]
 fn a_driver_and_its_picture_can_be_sent_to_another_thread() {
     let rig = Rig::new(Version::Two, 64, 48);
-    let mut storage = GpuStorage::<_>::new();
-    let mut gpu = rig.gpu(&mut storage);
-    let mut chunks = chunks(2);
-    let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
+    let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             gpu.present(&mut picture).unwrap();

@@ -8,7 +8,7 @@ use levitate_host::{Fault, Version};
 use levitate_virtio::QueueError;
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, Variant, chunks, display};
+use crate::rig::{Rig, Variant, chunks, display, every_variant};
 
 /// Lengths of the backing's entries in bytes.
 fn entry_bytes(commands: &[Command]) -> Vec<u32> {
@@ -56,8 +56,7 @@ fn rows_are_divided_evenly_and_never_cut() {
 
 #[test]
 fn a_picture_is_created_with_one_notification() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mode = gpu.screens().unwrap().as_slice()[0].mode();
@@ -223,8 +222,7 @@ fn sizes_no_picture_has_are_refused_before_anything_is_sent() {
 
 #[test]
 fn of_two_pictures_the_one_that_is_shown_is_seen() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let (mut chunks_a, mut chunks_b) = (chunks(2), chunks(3));

@@ -5,15 +5,13 @@ use levitate_host::gpu::Command;
 use levitate_host::{Fault, Version};
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, Variant, chunks, display};
+use crate::rig::{Rig, chunks, display, every_variant};
 
 #[test]
 fn a_picture_the_device_does_not_let_go_stays_until_it_does() {
     let rig = Rig::new(Version::Two, 64, 48);
-    let mut storage = GpuStorage::<_>::new();
-    let mut gpu = rig.gpu(&mut storage);
-    let mut chunks = chunks(2);
-    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
+    let (mut gpu, picture) = rig.prepared(&mut storage, &mut chunks);
     let live = rig.pool.live();
     // SET_SCANOUT is answered as it should be, RESOURCE_UNREF is not.
     rig.device.inject(Fault::AnswerType(0x1100));
@@ -99,8 +97,7 @@ fn chunks_dropped_too_early_leak_and_are_never_reused() {
 
 #[test]
 fn a_stopped_device_gives_back_everything() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 64, 48);
+    for rig in every_variant(64, 48) {
         let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
         let (gpu, mut picture) = rig.shown(&mut storage, &mut chunks);
         let (transport, stopped) = gpu.stop().unwrap();
@@ -126,10 +123,8 @@ fn a_stopped_device_gives_back_everything() {
 #[test]
 fn a_picture_lost_in_a_reset_gives_back_its_memory_without_a_command() {
     let rig = Rig::new(Version::Two, 64, 48);
-    let mut storage = GpuStorage::<_>::new();
-    let mut gpu = rig.gpu(&mut storage);
-    let mut chunks = chunks(3);
-    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
+    let (mut gpu, picture) = rig.prepared(&mut storage, &mut chunks);
     gpu.reset().unwrap();
     let _ = rig.take_requests();
     gpu.destroy_framebuffer(picture).unwrap();
@@ -139,10 +134,8 @@ fn a_picture_lost_in_a_reset_gives_back_its_memory_without_a_command() {
 #[test]
 fn what_a_failed_attempt_left_behind_is_destroyed_by_the_next_one() {
     let rig = Rig::new(Version::Two, 64, 48);
-    let mut storage = GpuStorage::<_>::new();
-    let mut gpu = rig.gpu(&mut storage);
-    let mut chunks = chunks(3);
-    let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
+    let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
     card(&mut picture).unwrap();
     gpu.reset().unwrap();
     gpu.screens().unwrap();

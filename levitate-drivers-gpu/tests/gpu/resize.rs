@@ -6,7 +6,7 @@ use levitate_host::gpu::Command;
 use levitate_host::{Completion, Fault, GpuModel, Pool, Version};
 
 use crate::picture::{Picture, card};
-use crate::rig::{Rig, TestGpu, Variant, chunks, display};
+use crate::rig::{Rig, TestGpu, Variant, chunks, display, every_variant};
 
 const REFUSED: Error = Error::Command {
     command: CommandType::ResourceCreate2d,
@@ -29,8 +29,7 @@ fn assert_shown(rig: &Rig, gpu: &mut TestGpu<'_>, picture: &mut Framebuffer<'_, 
 
 #[test]
 fn a_picture_of_another_size_is_shown_and_uses_all_chunks() {
-    for variant in Variant::ALL {
-        let rig = Rig::new(variant, 160, 120);
+    for rig in every_variant(160, 120) {
         let mut storage = GpuStorage::<_>::new();
         let mut gpu = rig.gpu(&mut storage);
         let mut chunks = chunks(20);
@@ -58,10 +57,8 @@ fn a_picture_of_another_size_is_shown_and_uses_all_chunks() {
 fn a_size_the_device_refuses_leaves_the_old_one() {
     for variant in Variant::ALL {
         let rig = Rig::plug(small_display(), variant, |_| ());
-        let mut storage = GpuStorage::<_>::new();
-        let mut gpu = rig.gpu(&mut storage);
-        let mut chunks = chunks(3);
-        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
+        let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
         assert_shown(&rig, &mut gpu, &mut picture);
         let refused = gpu.resize_framebuffer(&mut picture, 65, 48);
         assert_eq!(refused, Err(REFUSED));
@@ -81,10 +78,8 @@ fn out_of_memory_at_any_moment_leaves_the_old_size() {
     // Four chunks and the list of them.
     for successes in 0..5 {
         let rig = Rig::new(Version::Two, 160, 120);
-        let mut storage = GpuStorage::<_>::new();
-        let mut gpu = rig.gpu(&mut storage);
-        let mut chunks = chunks(4);
-        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(4));
+        let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
         rig.pool.fail_allocation_after(successes);
         let refused = gpu.resize_framebuffer(&mut picture, 160, 120);
         assert!(matches!(refused, Err(Error::Dma(_))), "{refused:?}");
@@ -98,10 +93,8 @@ fn out_of_memory_at_any_moment_leaves_the_old_size() {
 fn a_picture_that_was_lost_altogether_comes_back() {
     for variant in Variant::ALL {
         let rig = Rig::plug(small_display(), variant, |_| ());
-        let mut storage = GpuStorage::<_>::new();
-        let mut gpu = rig.gpu(&mut storage);
-        let mut chunks = chunks(3);
-        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
+        let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
         // The old picture goes from the scanout and from the device, then the new one is refused and undone, and the old one too.
         for answer in [0x1100, 0x1100, 0x1201, 0x1100, 0x1100, 0x1100, 0x1201] {
             rig.device.inject(Fault::AnswerType(answer));

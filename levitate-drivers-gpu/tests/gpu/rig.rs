@@ -67,20 +67,28 @@ pub(crate) fn display(width: u32, height: u32) -> GpuModel {
     GpuModel::new(width, height).watching_recommendations()
 }
 
+/// A device with one screen of each variant, one after the other.
+pub(crate) fn every_variant(width: u32, height: u32) -> impl Iterator<Item = Rig> {
+    let variants = Variant::ALL.into_iter();
+    variants.map(move |variant| {
+        println!("{variant:?}");
+        Rig::new(variant, width, height)
+    })
+}
+
 impl Rig {
     /// A device with one screen.
     pub(crate) fn new(variant: impl Into<Variant>, width: u32, height: u32) -> Self {
         Self::plug(display(width, height), variant, |_| ())
     }
 
-    /// A driver, and a black picture of 64 times 48 pixels that is on the first screen.
+    /// As [`prepared`](Self::prepared), but the picture is on the screen, and black.
     pub(crate) fn shown<'s>(
         &self,
         storage: &'s mut GpuStorage<Pool>,
         chunks: &'s mut [Chunk<Pool>],
     ) -> (TestGpu<'s>, Framebuffer<'s, Pool>) {
-        let mut gpu = self.gpu(storage);
-        let mut picture = gpu.create_framebuffer(0, 64, 48, chunks).expect("made");
+        let (mut gpu, mut picture) = self.prepared(storage, chunks);
         gpu.present(&mut picture).expect("presented");
         (gpu, picture)
     }
@@ -164,6 +172,17 @@ impl<M: DeviceModel> Rig<M> {
         storage: &'s mut GpuStorage<Pool, N>,
     ) -> TestGpu<'s, M> {
         self.try_gpu(storage).expect("up")
+    }
+
+    /// A driver, and a picture of 64 times 48 pixels that was not on the first screen yet.
+    pub(crate) fn prepared<'s, 'c>(
+        &self,
+        storage: &'s mut GpuStorage<Pool>,
+        chunks: &'c mut [Chunk<Pool>],
+    ) -> (TestGpu<'s, M>, Framebuffer<'c, Pool>) {
+        let mut gpu = self.gpu(storage);
+        let picture = gpu.create_framebuffer(0, 64, 48, chunks).expect("made");
+        (gpu, picture)
     }
 
     pub(crate) fn gpu_with<'s>(

@@ -159,10 +159,8 @@ fn after_a_reset_a_picture_is_shown_again_with_what_was_drawn() {
 #[test]
 fn a_frame_submitted_and_never_answered_ends_at_its_deadline() {
     let rig = Rig::new(Version::Two, 64, 48);
-    let mut storage = GpuStorage::<_>::new();
-    let mut gpu = rig.gpu(&mut storage);
-    let mut chunks = chunks(5);
-    let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(5));
+    let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
     rig.device.set_completion(Completion::Never);
     let frame = gpu.submit_present(&mut picture).unwrap();
     rig.clock.advance(Duration::from_millis(4900));
@@ -240,10 +238,8 @@ fn memory_of_a_picture_that_was_never_finished_is_kept_until_the_reset() {
 fn a_device_that_is_never_reset_keeps_its_memory_and_the_driver_is_of_no_use() {
     for plug in Plug::ALL {
         let rig = Rig::new(plug, 64, 48);
-        let mut storage = GpuStorage::<_>::new();
-        let mut gpu = rig.gpu(&mut storage);
-        let mut chunks = chunks(3);
-        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+        let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
+        let (mut gpu, mut picture) = rig.prepared(&mut storage, &mut chunks);
         let live = rig.pool.live();
         rig.device
             .behave(|behaviour| behaviour.reset_reads = u32::MAX);
@@ -296,10 +292,8 @@ fn dropping_the_driver_of_such_a_device_leaks_and_ends() {
 #[test]
 fn a_device_that_does_not_come_up_again_gives_back_the_memory_all_the_same() {
     let rig = Rig::new(Version::Two, 64, 48);
-    let mut storage = GpuStorage::<_>::new();
-    let mut gpu = rig.gpu(&mut storage);
-    let mut chunks = chunks(3);
-    let picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
+    let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(3));
+    let (mut gpu, picture) = rig.prepared(&mut storage, &mut chunks);
     rig.device
         .behave(|behaviour| behaviour.refuse_features = true);
     let error = gpu.reset().unwrap_err();
