@@ -5,7 +5,7 @@ use levitate_drivers_blk::Signal;
 use levitate_host::{BlockModel, Completion};
 
 use crate::bench::{Bench, Storage, every_variant};
-use crate::tasks::{Tasks, deliver, drive, hold};
+use crate::tasks::{Tasks, deliver, drive, hold, read};
 
 /// Returns how often the clock was read meanwhile: each time moves it by a step.
 fn readings(bench: &Bench, run: impl FnOnce()) -> u64 {
@@ -24,7 +24,7 @@ fn a_request_that_is_waited_for_reads_the_clock_once() {
         let blk = drive(&bench, &mut storage, &signal);
         bench.disk.set_completion(Completion::Held);
         let mut tasks = Tasks::new();
-        tasks.spawn(blk.read(1, blk.allocate_buffer(512).unwrap()));
+        tasks.spawn(read(&blk, 1));
         let sent = readings(&bench, || assert!(tasks.run().is_empty()));
         assert_eq!(sent, 1, "for its deadline");
         bench.disk.release_all();
@@ -44,7 +44,7 @@ fn an_answer_within_the_notification_reads_no_clock() {
         let blk = drive(&bench, &mut storage, &signal);
         let mut tasks = Tasks::new();
         for sector in 0..4 {
-            tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+            tasks.spawn(read(&blk, sector));
         }
         let all = readings(&bench, || assert_eq!(tasks.run().len(), 4));
         assert_eq!(all, 0);

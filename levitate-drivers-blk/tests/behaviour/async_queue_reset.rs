@@ -9,7 +9,7 @@ use levitate_host::{BlockModel, Completion, Fault, Plug, Pool, Version};
 use levitate_virtio::{DeviceFault, Features, QueueResetError, RestartError};
 
 use crate::bench::{Bench, Storage, patterned};
-use crate::tasks::{AsyncDriver, Tasks, deliver, drive, hold};
+use crate::tasks::{AsyncDriver, Tasks, deliver, drive, hold, read};
 
 const ABORTED: Error = Error::Request(RequestError::Aborted);
 /// A register that says for longer than the timeout that the reset goes on, and not for twice as long.
@@ -50,7 +50,7 @@ fn answer_at_once(bench: &Bench) {
 /// One request, to see that the disk works.
 fn read_one(blk: &AsyncDriver<'_>) {
     let mut tasks = Tasks::new();
-    tasks.spawn(blk.read(1, blk.allocate_buffer(512).unwrap()));
+    tasks.spawn(read(blk, 1));
     let (_, outcome) = tasks.run().pop().unwrap();
     assert_eq!(outcome.unwrap().as_slice(), patterned(1, 512));
 }
@@ -80,7 +80,7 @@ fn what_is_in_flight_ends_and_what_waits_goes_on_each_time() {
             let mut tasks = hold(&bench, &blk, 3);
             tasks.cancel(0);
             for sector in 9..15 {
-                tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+                tasks.spawn(read(&blk, sector));
             }
             assert!(tasks.run().is_empty());
             assert!(bench.disk.release_one(), "the ID");
@@ -132,7 +132,7 @@ fn tasks_that_wait_for_room_sleep_on_and_are_woken_by_their_own_interrupts_after
         let blk = drive(&bench, &mut storage, &signal);
         let mut tasks = hold(&bench, &blk, 2);
         for sector in 2..6 {
-            tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+            tasks.spawn(read(&blk, sector));
         }
         assert!(tasks.run().is_empty());
         blk.reset_queue(drop).unwrap();

@@ -5,7 +5,7 @@ use levitate_host::block::EraseLimits;
 use levitate_host::{BlockModel, Completion};
 
 use crate::bench::{Bench, Storage, every_variant, patterned};
-use crate::tasks::{AsyncDriver, Outcome, Tasks, deliver, drive};
+use crate::tasks::{AsyncDriver, Outcome, Tasks, deliver, drive, read};
 
 /// Tasks that wait while `SLOTS` requests are in flight.
 const WAITING: u64 = 64;
@@ -16,7 +16,7 @@ fn crowd<'f>(bench: &Bench, blk: &'f AsyncDriver<'_>) -> Tasks<'f, Outcome> {
     bench.disk.set_completion(Completion::Held);
     let mut tasks = Tasks::new();
     for sector in 0..SLOTS + WAITING {
-        tasks.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+        tasks.spawn(read(blk, sector));
     }
     assert!(tasks.run().is_empty());
     tasks
@@ -124,7 +124,7 @@ fn a_turn_is_not_taken_by_whoever_comes_along() {
         assert_eq!(refused.error, SubmitError::SetAside { idle_slots: 1 });
         let refused = blk.submit_flush().unwrap_err();
         assert_eq!(refused, SubmitError::SetAside { idle_slots: 1 });
-        let newcomer = tasks.spawn(blk.read(100, blk.allocate_buffer(512).unwrap()));
+        let newcomer = tasks.spawn(read(&blk, 100));
         assert!(tasks.poll(newcomer).is_pending());
         assert_eq!(blk.in_flight(), 3);
         assert!(tasks.poll(4).is_pending());
@@ -189,7 +189,7 @@ fn those_who_need_the_drivers_own_buffer_hold_up_nobody_else() {
         assert!(own.run().is_empty());
         let mut reads = Tasks::new();
         for sector in 64..70 {
-            reads.spawn(blk.read(sector, blk.allocate_buffer(512).unwrap()));
+            reads.spawn(read(&blk, sector));
         }
         // One ID and one read at a time, and never two of the driver's own.
         let (mut answered, mut ended) = (0, Vec::new());

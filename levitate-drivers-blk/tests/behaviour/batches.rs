@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::bench::{
-    Bench, Storage, every_variant, filled, patterned, submit_read, variants_out_of_order,
+    Bench, Storage, assert_reads, every_variant, filled, patterned, submit_read,
+    variants_out_of_order,
 };
 use levitate_drivers_blk::{Error, RequestError, RequestKind, SubmitError};
 use levitate_host::{BlockModel, Completion};
@@ -146,9 +147,7 @@ fn blocking_calls_leave_submitted_requests_alone() {
         // The first is answered now; the blocking call finds it done and leaves it.
         bench.disk.release_one();
         bench.disk.set_completion(Completion::Inline);
-        let mut data = [0; 512];
-        blk.read(30, &mut data).unwrap();
-        assert_eq!(data[..], patterned(30, 512));
+        assert_reads(&mut blk, 30);
         blk.write(40, &[1; 512]).unwrap();
         blk.flush().unwrap();
 

@@ -161,6 +161,14 @@ fn rings(plug: Plug) -> Vec<(Features, Features)> {
     }
 }
 
+/// Reads one sector, which is as the model was made.
+#[track_caller]
+pub(crate) fn assert_reads<const MORE: usize>(blk: &mut Driver<'_, MORE>, sector: u64) {
+    let mut data = [0; 512];
+    blk.read(sector, &mut data).expect("read");
+    assert_eq!(data[..], patterned(sector, 512));
+}
+
 /// What a patterned disk holds at `sector`.
 pub(crate) fn patterned(sector: u64, len_bytes: usize) -> Vec<u8> {
     let start = sector as usize * 512;

@@ -1,6 +1,6 @@
 //! A device that breaks the rules of the virtqueue gets an error, nothing of the caller's, and a reset.
 
-use crate::bench::{Bench, Storage, filled, patterned, submit_read};
+use crate::bench::{Bench, Storage, assert_reads, filled, patterned, submit_read};
 use levitate_drivers_blk::{Error, PollError, RequestError, SubmitError};
 use levitate_host::{BlockModel, Completion, Fault, Plug};
 use levitate_virtio::DeviceFault;
@@ -73,8 +73,7 @@ fn a_used_ring_that_lies_breaks_the_queue_until_recovery() {
 
             blk.recover(|request| panic!("nothing was submitted: {request:?}"))
                 .unwrap();
-            blk.read(1, &mut data).unwrap();
-            assert_eq!(data[..], patterned(1, 512));
+            assert_reads(&mut blk, 1);
         }
     }
 }
@@ -178,9 +177,7 @@ fn a_fault_in_the_answer_to_another_request_does_not_take_the_answer_to_this_one
             disk.inject(Fault::UsedIdOutOfRange);
             disk.release_at(0);
         });
-    let mut data = [0; 512];
-    blk.read(5, &mut data).unwrap();
-    assert_eq!(data[..], patterned(5, 512));
+    assert_reads(&mut blk, 5);
     assert!(matches!(blk.poll(), Err(PollError::Fault(_))));
 }
 

@@ -4,7 +4,7 @@ use levitate_drivers_blk::{Error, RequestError, RequestKind, ResetQueueError};
 use levitate_host::{BlockModel, Completion, Fault, Plug, Version};
 use levitate_virtio::{Features, QueueIndex, QueueResetError, RestartError};
 
-use crate::bench::{Bench, Storage, filled, patterned, submit_read};
+use crate::bench::{Bench, Storage, assert_reads, filled, patterned, submit_read};
 
 const FIRST: QueueIndex = QueueIndex::new(0);
 const SECOND: QueueIndex = QueueIndex::new(1);
@@ -87,9 +87,7 @@ fn requests_of_one_queue_come_back_and_those_of_the_other_go_on() {
             assert_eq!(completion.buffer.unwrap().as_slice(), patterned(3, 512));
 
             bench.disk.set_completion(Completion::Inline);
-            let mut data = [0; 512];
-            blk.read(7, &mut data).unwrap();
-            assert_eq!(data[..], patterned(7, 512));
+            assert_reads(&mut blk, 7);
             blk.flush().unwrap();
             drop(reclaimed);
             blk.reset_queue(SECOND, |_| panic!("there is nothing in it"))
@@ -109,9 +107,7 @@ fn a_queue_that_the_device_broke_is_mended() {
         assert!(blk.read(1, &mut [0; 512]).is_err(), "it stays broken");
         blk.reset_queue(FIRST, |_| panic!("it was the driver's own"))
             .unwrap();
-        let mut data = [0; 512];
-        blk.read(1, &mut data).unwrap();
-        assert_eq!(data[..], patterned(1, 512));
+        assert_reads(&mut blk, 1);
         drop(blk);
         let _ = bench.disk.take_complaints();
     }

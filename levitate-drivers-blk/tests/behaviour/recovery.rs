@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Storage, filled, patterned, submit_read};
+use crate::bench::{Bench, Storage, assert_reads, filled, patterned, submit_read};
 use levitate_drivers_blk::{
     Error, PollError, RecoverError, RequestError, RequestKind, ResetError, SubmitError,
 };
@@ -45,9 +45,7 @@ fn recovery_ends_every_request_and_the_device_works_again() {
         for token in [done, stuck] {
             assert!(blk.take(token).unwrap().is_none());
         }
-        let mut data = [0; 512];
-        blk.read(7, &mut data).unwrap();
-        assert_eq!(data[..], patterned(7, 512));
+        assert_reads(&mut blk, 7);
         blk.flush().unwrap();
     }
 }
@@ -115,9 +113,7 @@ fn reset_gives_the_transport_back_for_another_driver() {
     bench.disk.set_completion(Completion::Inline);
     let platform = (bench.pool.clone(), bench.clock.clone());
     let mut blk = levitate_drivers_blk::Blk::new(transport, platform, &mut storage).unwrap();
-    let mut data = [0; 512];
-    blk.read(1, &mut data).unwrap();
-    assert_eq!(data[..], patterned(1, 512));
+    assert_reads(&mut blk, 1);
 }
 
 #[test]

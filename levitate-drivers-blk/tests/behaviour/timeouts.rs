@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Storage, filled, patterned, submit_read};
+use crate::bench::{Bench, Storage, assert_reads, filled, patterned, submit_read};
 use levitate_drivers_blk::{Error, RequestKind};
 use levitate_host::{BlockModel, Completion, Fault, Plug, Version};
 use levitate_virtio::{Features, Status, Timeout, TimeoutCause, Transport};
@@ -146,8 +146,7 @@ fn the_next_call_waits_for_the_late_answer_first() {
     assert!(matches!(blk.read(9, &mut data), Err(Error::Timeout(_))));
     // After 100 ms; the late answer comes after 50 more, and the new one 150 later.
     completion(Completion::Inline)(&bench);
-    blk.read(21, &mut data).unwrap();
-    assert_eq!(data[..], patterned(21, 512));
+    assert_reads(&mut blk, 21);
 }
 
 #[test]
@@ -256,7 +255,5 @@ fn a_wait_for_time_that_never_comes_is_not_endless() {
     let mut blk = bench.drive(&mut storage);
     completion(Completion::After(Duration::from_millis(50)))(&bench);
     bench.clock.set_step(Duration::from_secs(60));
-    let mut data = [0; 512];
-    blk.read(2, &mut data).unwrap();
-    assert_eq!(data[..], patterned(2, 512));
+    assert_reads(&mut blk, 2);
 }
