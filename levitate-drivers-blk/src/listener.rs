@@ -23,7 +23,8 @@ impl Listener {
     pub(crate) fn end(self) {
         match self {
             Self::Caller | Self::Nobody => {}
-            Self::Task(waiter) => let_go(waiter),
+            // By the waker, which is two words: what is handed over in memory would have to be there for every request.
+            Self::Task(waiter) => let_go(waiter.map(|waiter| waiter.waker)),
         }
     }
 
@@ -44,6 +45,6 @@ pub(crate) struct Waiter {
 }
 
 #[inline(never)]
-fn let_go(waiter: Option<Waiter>) {
-    drop(waiter);
+fn let_go(waker: Option<Waker>) {
+    drop(waker);
 }
