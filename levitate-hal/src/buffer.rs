@@ -64,31 +64,52 @@ unsafe impl<T, D: Dma> Segments for DmaSlice<T, D> {
 
 /// Bytes for a device to read or write: coherent memory or a mapped buffer, and the part of it that a request is about.
 ///
-/// A few words to move, whatever kind of memory it is: a request hands it on several times.
+/// Four words, whatever kind of memory it is: a request hands it on several times, and so few are moved without a call of `memcpy`
+/// on each target, also on one that may not access memory unaligned.
 ///
-/// They are in an order in which a CPU need not wait for what it stored a moment ago: what a request looks at are the first four, one by
-/// one, and a compiler moves all of them in pairs.
-///
-/// INVARIANT: the `len_bytes` bytes from `start` on are inside `memory`.
+/// INVARIANT: the window lies inside `memory`.
 #[repr(C)]
 pub struct DmaBuffer<D: Dma> {
-    start: usize,
-    len_bytes: usize,
+    window: Window,
     memory: Memory<D>,
+}
+
+/// A part of memory that has fewer bytes than a `u32` can say: where it begins, above its length.
+///
+/// One number, for parts that are put together in memory have to be there before a CPU loads all of them.
+#[derive(Clone, Copy)]
+struct Window(u64);
+
+impl Window {
+    const fn new(start: u32, len_bytes: u32) -> Self {
+        Self((start as u64) << 32 | len_bytes as u64)
+    }
+
+    #[inline]
+    const fn start(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "it is cut out")]
+    const fn len_bytes(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 impl<D: Dma> DmaBuffer<D> {
     /// Returns the length of the memory in bytes, whatever the window.
     #[must_use]
     pub const fn capacity_bytes(&self) -> usize {
-        self.memory.len_bytes()
+        self.memory.len_bytes() as usize
     }
 
     /// Returns the part that a request is about, all of it at first.
     #[must_use]
     pub const fn window(&self) -> Range<usize> {
+        let start = self.window.start() as usize;
         // It ends inside the memory.
-        self.start..self.start.wrapping_add(self.len_bytes)
+        start..start.wrapping_add(self.len_bytes())
     }
 
     /// Chooses the part that the next request is about.
@@ -101,8 +122,12 @@ impl<D: Dma> DmaBuffer<D> {
         let len_bytes = window.end.checked_sub(window.start);
         match len_bytes.filter(|_| window.end <= region_bytes) {
             Some(len_bytes) => {
-                self.start = window.start;
-                self.len_bytes = len_bytes;
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "they are no more than the length of the memory"
+                )]
+                let window = Window::new(window.start as u32, len_bytes as u32);
+                self.window = window;
                 Ok(())
             }
             None => Err(OutOfRange {
@@ -117,7 +142,7 @@ impl<D: Dma> DmaBuffer<D> {
     #[must_use]
     #[inline]
     pub const fn len_bytes(&self) -> usize {
-        self.len_bytes
+        self.window.len_bytes() as usize
     }
 
     /// Returns the bytes of the window.
@@ -150,8 +175,7 @@ impl<D: Dma> DmaBuffer<D> {
             Owner::Vec(mapped) => Ok(mapped.into_inner()),
             owner => Err(Self {
                 memory: owner.into(),
-                start: self.start,
-                len_bytes: self.len_bytes,
+                window: self.window,
             }),
         }
     }
@@ -162,7 +186,7 @@ impl<D: Dma> DmaBuffer<D> {
 unsafe impl<D: Dma> Segments for DmaBuffer<D> {
     #[inline]
     fn segment(&self, index: usize) -> Option<Segment> {
-        if index != 0 || self.len_bytes == 0 {
+        if index != 0 || self.len_bytes() == 0 {
             return None;
         }
         Some(Segment {
@@ -171,9 +195,9 @@ unsafe impl<D: Dma> Segments for DmaBuffer<D> {
                 self.memory
                     .device_addr()
                     .get()
-                    .wrapping_add(self.start as u64),
+                    .wrapping_add(self.window.start().into()),
             ),
-            len_bytes: self.len_bytes,
+            len_bytes: self.len_bytes(),
         })
     }
 
@@ -203,8 +227,7 @@ impl<D: Dma> From<Owner<D>> for DmaBuffer<D> {
     fn from(owner: Owner<D>) -> Self {
         let memory = Memory::from(owner);
         Self {
-            start: 0,
-            len_bytes: memory.len_bytes(),
+            window: Window::new(0, memory.len_bytes()),
             memory,
         }
     }

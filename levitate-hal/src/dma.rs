@@ -19,6 +19,9 @@ pub enum Direction {
     Both,
 }
 
+/// Most bytes of one piece of memory: a device is told of lengths in 32 bits (§2.7.5, §2.8.5).
+pub(crate) const MAX_DMA_BYTES: usize = u32::MAX as usize;
+
 /// Memory shared with a device, under both its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DmaAllocation {
@@ -40,7 +43,7 @@ pub enum DmaError {
         /// Alignment asked for.
         align_bytes: usize,
     },
-    /// Size and alignment do not describe an object that can exist, or one without bytes.
+    /// Size and alignment do not describe an object that can exist, or one without bytes, or of 4 GiB or more.
     #[error("no DMA memory has a size of {size_bytes} bytes aligned to {align_bytes}")]
     InvalidLayout {
         /// Bytes asked for.

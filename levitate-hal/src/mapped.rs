@@ -5,7 +5,7 @@ use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 
 use crate::address::DmaAddr;
-use crate::dma::{Direction, Dma, DmaError};
+use crate::dma::{Direction, Dma, DmaError, MAX_DMA_BYTES};
 
 /// A buffer that can be taken apart into the place of its bytes and the rest of it, and put together again.
 ///
@@ -56,6 +56,10 @@ unsafe impl StableBuffer for alloc::boxed::Box<[u8]> {
     }
 }
 
+/// Most room beyond its bytes that a vector keeps when it is mapped; with more, it gives all of it back to the heap.
+#[cfg(feature = "alloc")]
+pub(crate) const MAX_SPARE_BYTES: usize = (1 << 28) - 1;
+
 #[cfg(feature = "alloc")]
 // SAFETY: the first `len` bytes of a vector live on the heap, are initialised, and are nobody else's until it is put together again.
 unsafe impl StableBuffer for alloc::vec::Vec<u8> {
@@ -63,7 +67,11 @@ unsafe impl StableBuffer for alloc::vec::Vec<u8> {
     type Rest = usize;
 
     fn into_raw(self) -> (NonNull<[u8]>, usize) {
-        let mut this = ManuallyDrop::new(self);
+        let kept = match self.capacity().wrapping_sub(self.len()) > MAX_SPARE_BYTES {
+            true => self.into_boxed_slice().into_vec(),
+            false => self,
+        };
+        let mut this = ManuallyDrop::new(kept);
         let first = NonNull::from(&mut **this).cast();
         // `as_mut_ptr` is never null, and also good for the spare capacity; the pointer to the slice is for its bytes alone.
         let own = NonNull::new(this.as_mut_ptr()).unwrap_or(first);
@@ -78,6 +86,8 @@ unsafe impl StableBuffer for alloc::vec::Vec<u8> {
 }
 
 /// A buffer that a device can reach until [`Mapped::into_inner`] or drop unmaps it.
+///
+/// A vector with 256 MiB or more to spare comes back without.
 pub struct Mapped<B: StableBuffer, D: Dma> {
     // Dropped first: the buffer is unmapped before it is used otherwise.
     mapping: Mapping<D>,
@@ -86,7 +96,7 @@ pub struct Mapped<B: StableBuffer, D: Dma> {
 
 /// The device's side of a mapped buffer; unmaps it on drop.
 ///
-/// INVARIANT: `place` is mapped at `device` by `dma` in `direction`, and valid while this lives.
+/// INVARIANT: `place` is mapped at `device` by `dma` in `direction`, valid while this lives, and no longer than `MAX_DMA_BYTES`.
 struct Mapping<D: Dma> {
     place: NonNull<[u8]>,
     device: DmaAddr,
@@ -156,13 +166,13 @@ impl<B: StableBuffer, D: Dma> Mapped<B, D> {
     ///
     /// # Errors
     ///
-    /// What [`Dma::map`] says, with the buffer; [`DmaError::InvalidLayout`] for an empty one.
+    /// What [`Dma::map`] says, with the buffer; [`DmaError::InvalidLayout`] for an empty one, and one of 4 GiB or more.
     pub fn new(dma: &D, buffer: B, direction: Direction) -> Result<Self, (DmaError, B)> {
         let raw = Raw::new(buffer);
         let place = raw.place;
-        if place.is_empty() {
+        if place.is_empty() || place.len() > MAX_DMA_BYTES {
             let error = DmaError::InvalidLayout {
-                size_bytes: 0,
+                size_bytes: place.len(),
                 align_bytes: 1,
             };
             return Err((error, raw.into_inner()));
@@ -292,5 +302,69 @@ impl<B: StableBuffer, D: Dma> fmt::Debug for Mapped<B, D> {
             self.mapping.device,
             self.mapping.direction
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dma::DmaAllocation;
+    use core::alloc::Layout;
+
+    /// A platform that maps everything, at one address.
+    #[derive(Clone)]
+    struct Anywhere;
+
+    // SAFETY: no device is told of any address.
+    unsafe impl Dma for Anywhere {
+        fn allocate(&self, layout: Layout) -> Result<DmaAllocation, DmaError> {
+            Err(DmaError::OutOfMemory {
+                size_bytes: layout.size(),
+                align_bytes: layout.align(),
+            })
+        }
+
+        unsafe fn release(&self, _: DmaAllocation, _: Layout) {}
+
+        unsafe fn map(&self, _: NonNull<[u8]>, _: Direction) -> Result<DmaAddr, DmaError> {
+            Ok(DmaAddr::new(0))
+        }
+
+        unsafe fn unmap(&self, _: NonNull<[u8]>, _: DmaAddr, _: Direction) {}
+    }
+
+    /// A buffer of which nothing is there but its length.
+    #[derive(Debug)]
+    struct Claimed(usize);
+
+    // SAFETY: nobody looks at the bytes.
+    unsafe impl StableBuffer for Claimed {
+        type Rest = ();
+
+        fn into_raw(self) -> (NonNull<[u8]>, ()) {
+            let bytes = NonNull::slice_from_raw_parts(NonNull::dangling(), self.0);
+            (bytes, ())
+        }
+
+        unsafe fn from_raw(bytes: NonNull<[u8]>, (): ()) -> Self {
+            Self(bytes.len())
+        }
+    }
+
+    #[test]
+    fn a_buffer_whose_length_no_device_can_be_told_comes_back() {
+        for (len_bytes, is_mapped) in [(0, false), (1, true), (MAX_DMA_BYTES, true)] {
+            let mapped = Mapped::new(&Anywhere, Claimed(len_bytes), Direction::Both);
+            assert_eq!(mapped.is_ok(), is_mapped, "{len_bytes}");
+        }
+        let too_long = MAX_DMA_BYTES + 1;
+        let refused = Mapped::new(&Anywhere, Claimed(too_long), Direction::Both);
+        let (error, buffer) = refused.unwrap_err();
+        assert_eq!(buffer.0, too_long);
+        let expected = DmaError::InvalidLayout {
+            size_bytes: too_long,
+            align_bytes: 1,
+        };
+        assert_eq!(error, expected);
     }
 }

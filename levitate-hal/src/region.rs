@@ -8,7 +8,7 @@ use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, IntoBytes, transmute};
 
 use crate::address::DmaAddr;
-use crate::dma::{Dma, DmaAllocation, DmaError};
+use crate::dma::{Dma, DmaAllocation, DmaError, MAX_DMA_BYTES};
 
 /// A part that does not lie inside its region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -31,7 +31,7 @@ const WORD_BYTES: usize = size_of::<u64>();
 /// Dropping it while a device can still reach it is what its owner must rule out: `levitate_virtio` hands addresses of
 /// regions to devices only from places that keep the region until the device is reset.
 ///
-/// INVARIANT: `allocation` came from `dma.allocate(layout)` and is this region's alone.
+/// INVARIANT: `allocation` came from `dma.allocate(layout)` and is this region's alone; it has no more than `MAX_DMA_BYTES`.
 #[derive(Debug)]
 pub struct DmaRegion<D: Dma> {
     allocation: DmaAllocation,
@@ -47,14 +47,14 @@ impl<D: Dma> DmaRegion<D> {
     ///
     /// # Errors
     ///
-    /// [`DmaError::InvalidLayout`] for no bytes or an alignment that is no power of two, else what the pool says.
+    /// [`DmaError::InvalidLayout`] for no bytes, 4 GiB or more, or an alignment that is no power of two, else what the pool says.
     pub fn new(dma: &D, size_bytes: usize, align_bytes: usize) -> Result<Self, DmaError> {
         let invalid = DmaError::InvalidLayout {
             size_bytes,
             align_bytes,
         };
         let layout = Layout::from_size_align(size_bytes, align_bytes).map_err(|_| invalid)?;
-        if size_bytes == 0 {
+        if size_bytes == 0 || size_bytes > MAX_DMA_BYTES {
             return Err(invalid);
         }
         let allocation = dma.allocate(layout)?;

@@ -64,10 +64,14 @@ fn an_access_past_the_end_is_an_error_and_writes_nothing() {
 }
 
 #[test]
-fn no_bytes_and_no_power_of_two_are_refused() {
+fn no_bytes_too_many_and_no_power_of_two_are_refused() {
     let pool = Pool::new();
     assert!(matches!(
         DmaRegion::new(&pool, 0, 8),
+        Err(DmaError::InvalidLayout { .. })
+    ));
+    assert!(matches!(
+        DmaRegion::new(&pool, 1 << 32, 8),
         Err(DmaError::InvalidLayout { .. })
     ));
     assert!(matches!(

@@ -269,6 +269,17 @@ fn a_vector_that_was_a_buffer_keeps_its_spare_capacity() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it would be all of the interpreter's memory")]
+fn a_vector_with_far_too_much_to_spare_keeps_its_bytes() {
+    let dma = Plain::default();
+    let mut vector = Vec::with_capacity((256 << 20) + 3);
+    vector.extend([1_u8, 2, 3]);
+    let buffer: DmaBuffer<Plain> = Mapped::new(&dma, vector, Direction::Both).unwrap().into();
+    let vector = buffer.into_vec().unwrap();
+    assert_eq!((&vector[..], vector.capacity()), (&[1, 2, 3][..], 3));
+}
+
+#[test]
 fn a_region_takes_values_at_any_offset_and_touches_no_byte_beside_them() {
     const VALUE: [u8; 21] = *b"any value of 21 bytes";
     let plain = Plain::default();

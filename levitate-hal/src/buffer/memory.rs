@@ -8,7 +8,9 @@ use core::ptr::NonNull;
 use static_assertions::const_assert;
 
 use crate::address::DmaAddr;
-use crate::dma::{Direction, Dma, DmaAllocation};
+use crate::dma::{Direction, Dma, DmaAllocation, MAX_DMA_BYTES};
+#[cfg(feature = "alloc")]
+use crate::mapped::MAX_SPARE_BYTES;
 use crate::mapped::{Mapped, MappedParts};
 use crate::region::DmaRegion;
 
@@ -33,83 +35,101 @@ pub(super) struct Memory<D: Dma> {
     dma: ManuallyDrop<D>,
 }
 
-/// What of an owner is just numbers; the first two are what a request looks at (see [`DmaBuffer`](super::DmaBuffer)).
+/// What of an owner is just numbers; the first two are what a request looks at.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Raw {
     nature: Nature,
     device: DmaAddr,
     cpu: NonNull<u8>,
-    len_bytes: usize,
-    /// Alignment of coherent memory, capacity of a vector.
-    rest: usize,
 }
 
-const_assert!(size_of::<Raw>() <= 40);
+const_assert!(size_of::<Raw>() <= 24);
 
 /// Which kind of [`Owner`] it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
-    Coherent,
-    Static,
+    Coherent = 0,
+    Static = 1,
     #[cfg(feature = "alloc")]
-    Boxed,
+    Boxed = 2,
     #[cfg(feature = "alloc")]
-    Vec,
+    Vec = 3,
 }
 
-macro_rules! natures {
-    ($($(#[$attribute:meta])* $name:ident = $number:literal is $kind:ident $direction:ident;)*) => {
-        /// Which kind of [`Owner`] it was, and which way data goes: a whole word, for what is not is moved in more pieces.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(u64)]
-        enum Nature {
-            $($(#[$attribute])* $name = $number,)*
+/// All that is small of an owner: from the lowest bit on, the length in 32 bits, `rest` in 28, the direction in two, the kind in two.
+#[derive(Clone, Copy)]
+struct Nature(u64);
+
+impl Nature {
+    const REST: u32 = 32;
+    const REST_BITS: u32 = 28;
+    const MAX_REST: u32 = (1 << Self::REST_BITS) - 1;
+    const DIRECTION: u32 = Self::REST + Self::REST_BITS;
+    const KIND: u32 = Self::DIRECTION + 2;
+
+    /// `rest` is the alignment of coherent memory, as a power of two, or what room a vector has beyond its length.
+    const fn new(kind: Kind, direction: Direction, len_bytes: u32, rest: u32) -> Self {
+        let direction = match direction {
+            Direction::ToDevice => 1,
+            Direction::FromDevice => 2,
+            Direction::Both => 3,
+        };
+        let high = (kind as u64) << Self::KIND | direction << Self::DIRECTION;
+        Self(high | (rest as u64) << Self::REST | len_bytes as u64)
+    }
+
+    const fn kind(self) -> Kind {
+        match self.0 >> Self::KIND {
+            0 => Kind::Coherent,
+            #[cfg(feature = "alloc")]
+            2 => Kind::Boxed,
+            #[cfg(feature = "alloc")]
+            3 => Kind::Vec,
+            _ => Kind::Static,
         }
+    }
 
-        impl Nature {
-            fn new(kind: Kind, direction: Direction) -> Self {
-                match (kind, direction) {
-                    $($(#[$attribute])* (Kind::$kind, Direction::$direction) => Self::$name,)*
-                    // Nothing keeps either side from coherent memory.
-                    (Kind::Coherent, _) => Self::Coherent,
-                }
-            }
+    #[inline]
+    const fn is_coherent(self) -> bool {
+        matches!(self.kind(), Kind::Coherent)
+    }
 
-            const fn kind(self) -> Kind {
-                match self {
-                    $($(#[$attribute])* Self::$name => Kind::$kind,)*
-                }
-            }
-
-            #[inline]
-            const fn direction(self) -> Direction {
-                match self {
-                    $($(#[$attribute])* Self::$name => Direction::$direction,)*
-                }
-            }
+    #[inline]
+    const fn direction(self) -> Direction {
+        match (self.0 >> Self::DIRECTION) & 3 {
+            1 => Direction::ToDevice,
+            2 => Direction::FromDevice,
+            _ => Direction::Both,
         }
-    };
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "it is cut out")]
+    const fn len_bytes(self) -> u32 {
+        self.0 as u32
+    }
+
+    const fn rest(self) -> u32 {
+        (self.0 >> Self::REST) as u32 & Self::MAX_REST
+    }
 }
 
-// The directions are in the lowest two bits, so that they are found without a table.
-natures! {
-    Coherent = 0b0011 is Coherent Both;
-    StaticTo = 0b0101 is Static ToDevice;
-    StaticFrom = 0b0110 is Static FromDevice;
-    Static = 0b0111 is Static Both;
-    #[cfg(feature = "alloc")]
-    BoxedTo = 0b1001 is Boxed ToDevice;
-    #[cfg(feature = "alloc")]
-    BoxedFrom = 0b1010 is Boxed FromDevice;
-    #[cfg(feature = "alloc")]
-    Boxed = 0b1011 is Boxed Both;
-    #[cfg(feature = "alloc")]
-    VecTo = 0b1101 is Vec ToDevice;
-    #[cfg(feature = "alloc")]
-    VecFrom = 0b1110 is Vec FromDevice;
-    #[cfg(feature = "alloc")]
-    Vec = 0b1111 is Vec Both;
+const_assert!(Nature::KIND + 2 == u64::BITS);
+// An alignment is a power of two that fits into a `usize`.
+const_assert!(usize::BITS <= Nature::MAX_REST);
+#[cfg(feature = "alloc")]
+const_assert!(MAX_SPARE_BYTES <= Nature::MAX_REST as usize);
+
+/// Returns the length of an owner, as [`Nature`] has it.
+const fn cut_short(len_bytes: usize) -> u32 {
+    const_assert!(MAX_DMA_BYTES as u64 <= u32::MAX as u64);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no owner is longer than `MAX_DMA_BYTES`"
+    )]
+    let len_bytes = len_bytes as u32;
+    len_bytes
 }
 
 // SAFETY: the bytes are this owner's alone, as a `Box` or a `Vec` has them, and all kinds of them may go to another thread; `D`
@@ -117,8 +137,8 @@ natures! {
 unsafe impl<D: Dma + Send> Send for Memory<D> {}
 
 impl<D: Dma> Memory<D> {
-    pub(super) const fn len_bytes(&self) -> usize {
-        self.raw.len_bytes
+    pub(super) const fn len_bytes(&self) -> u32 {
+        self.raw.nature.len_bytes()
     }
 
     #[inline]
@@ -147,7 +167,7 @@ impl<D: Dma> Memory<D> {
     /// Hands the bytes to the device.
     #[inline]
     pub(super) fn sync_for_device(&mut self) {
-        if self.raw.nature == Nature::Coherent {
+        if self.raw.nature.is_coherent() {
             return;
         }
         let (bytes, device, direction) = (self.raw.bytes(), self.raw.device, self.direction());
@@ -158,7 +178,7 @@ impl<D: Dma> Memory<D> {
     /// Takes the bytes back from the device.
     #[inline]
     pub(super) fn sync_for_cpu(&mut self) {
-        if self.raw.nature == Nature::Coherent {
+        if self.raw.nature.is_coherent() {
             return;
         }
         let (bytes, device, direction) = (self.raw.bytes(), self.raw.device, self.direction());
@@ -177,8 +197,12 @@ impl<D: Dma> Memory<D> {
 }
 
 impl Raw {
+    const fn len_bytes(&self) -> usize {
+        self.nature.len_bytes() as usize
+    }
+
     const fn bytes(&self) -> NonNull<[u8]> {
-        NonNull::slice_from_raw_parts(self.cpu, self.len_bytes)
+        NonNull::slice_from_raw_parts(self.cpu, self.len_bytes())
     }
 
     /// Returns it as the parts of a mapped buffer.
@@ -219,33 +243,39 @@ fn take_apart<D: Dma>(owner: Owner<D>) -> (Raw, D) {
         Owner::Coherent(region) => {
             let (allocation, layout, dma) = region.into_parts();
             let raw = Raw {
-                cpu: allocation.cpu,
+                nature: Nature::new(
+                    Kind::Coherent,
+                    // Nothing keeps either side from coherent memory.
+                    Direction::Both,
+                    cut_short(layout.size()),
+                    layout.align().ilog2(),
+                ),
                 device: allocation.device,
-                len_bytes: layout.size(),
-                rest: layout.align(),
-                nature: Nature::Coherent,
+                cpu: allocation.cpu,
             };
             (raw, dma)
         }
-        Owner::Static(mapped) => of_mapped(mapped.into_parts(), Kind::Static, |()| 0),
+        Owner::Static(mapped) => of_mapped(mapped.into_parts(), Kind::Static, 0),
         #[cfg(feature = "alloc")]
-        Owner::Boxed(mapped) => of_mapped(mapped.into_parts(), Kind::Boxed, |()| 0),
+        Owner::Boxed(mapped) => of_mapped(mapped.into_parts(), Kind::Boxed, 0),
         #[cfg(feature = "alloc")]
-        Owner::Vec(mapped) => of_mapped(mapped.into_parts(), Kind::Vec, |capacity| capacity),
+        Owner::Vec(mapped) => {
+            let parts = mapped.into_parts();
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a vector that is mapped has no more to spare than `MAX_SPARE_BYTES`"
+            )]
+            let spare_bytes = parts.rest.wrapping_sub(parts.place.len()) as u32;
+            of_mapped(parts, Kind::Vec, spare_bytes)
+        }
     }
 }
 
-fn of_mapped<R, D>(
-    parts: MappedParts<R, D>,
-    kind: Kind,
-    rest: impl FnOnce(R) -> usize,
-) -> (Raw, D) {
+fn of_mapped<R, D>(parts: MappedParts<R, D>, kind: Kind, rest: u32) -> (Raw, D) {
     let raw = Raw {
-        cpu: parts.place.cast(),
+        nature: Nature::new(kind, parts.direction, cut_short(parts.place.len()), rest),
         device: parts.device,
-        len_bytes: parts.place.len(),
-        rest: rest(parts.rest),
-        nature: Nature::new(kind, parts.direction),
+        cpu: parts.place.cast(),
     };
     (raw, parts.dma)
 }
@@ -263,7 +293,9 @@ unsafe fn put_together<D: Dma>(raw: Raw, dma: D) -> Owner<D> {
                 device: raw.device,
             };
             // SAFETY: both numbers are those of the layout of the region that was taken apart.
-            let layout = unsafe { Layout::from_size_align_unchecked(raw.len_bytes, raw.rest) };
+            let layout = unsafe {
+                Layout::from_size_align_unchecked(raw.len_bytes(), 1 << raw.nature.rest())
+            };
             // SAFETY: all of it is from that region, and used once, as the caller vouches.
             Owner::Coherent(unsafe { DmaRegion::from_parts(allocation, layout, dma) })
         }
@@ -273,8 +305,11 @@ unsafe fn put_together<D: Dma>(raw: Raw, dma: D) -> Owner<D> {
         // SAFETY: they are the parts of such a buffer, as `kind` says, and used once, as the caller vouches.
         Kind::Boxed => Owner::Boxed(unsafe { Mapped::from_parts(raw.mapped(dma, ())) }),
         #[cfg(feature = "alloc")]
-        // SAFETY: they are the parts of such a buffer, as `kind` says, and used once, as the caller vouches.
-        Kind::Vec => Owner::Vec(unsafe { Mapped::from_parts(raw.mapped(dma, raw.rest)) }),
+        Kind::Vec => {
+            let capacity = raw.len_bytes().wrapping_add(raw.nature.rest() as usize);
+            // SAFETY: they are the parts of such a buffer, as `kind` says, and used once, as the caller vouches.
+            Owner::Vec(unsafe { Mapped::from_parts(raw.mapped(dma, capacity)) })
+        }
     }
 }
 
@@ -291,12 +326,9 @@ unsafe fn give_back<D: Dma>(raw: Raw, dma: D) {
 
 impl<D: Dma> fmt::Debug for Memory<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Raw {
-            device,
-            len_bytes,
-            nature,
-            ..
-        } = self.raw;
-        write!(f, "{len_bytes} bytes at {device}, {nature:?}")
+        let Raw { nature, device, .. } = self.raw;
+        let (len_bytes, kind) = (nature.len_bytes(), nature.kind());
+        let direction = nature.direction();
+        write!(f, "{len_bytes} bytes at {device}, {kind:?}, {direction:?}")
     }
 }
