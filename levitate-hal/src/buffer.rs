@@ -186,7 +186,7 @@ impl<D: Dma> DmaBuffer<D> {
 unsafe impl<D: Dma> Segments for DmaBuffer<D> {
     #[inline]
     fn segment(&self, index: usize) -> Option<Segment> {
-        if index != 0 || self.len_bytes() == 0 {
+        if index != 0 {
             return None;
         }
         Some(Segment {

@@ -57,16 +57,16 @@ enum Kind {
     Vec = 3,
 }
 
-/// All that is small of an owner: from the lowest bit on, the length in 32 bits, `rest` in 28, the direction in two, the kind in two.
+/// All that is small of an owner: the direction in the lowest two bits, where a request looks, then the kind in two, `rest` in 28,
+/// and the length.
 #[derive(Clone, Copy)]
 struct Nature(u64);
 
 impl Nature {
-    const REST: u32 = 32;
-    const REST_BITS: u32 = 28;
-    const MAX_REST: u32 = (1 << Self::REST_BITS) - 1;
-    const DIRECTION: u32 = Self::REST + Self::REST_BITS;
-    const KIND: u32 = Self::DIRECTION + 2;
+    const KIND: u32 = 2;
+    const REST: u32 = Self::KIND + 2;
+    const LEN: u32 = 32;
+    const MAX_REST: u32 = (1 << (Self::LEN - Self::REST)) - 1;
 
     /// `rest` is the alignment of coherent memory, as a power of two, or what room a vector has beyond its length.
     const fn new(kind: Kind, direction: Direction, len_bytes: u32, rest: u32) -> Self {
@@ -75,12 +75,21 @@ impl Nature {
             Direction::FromDevice => 2,
             Direction::Both => 3,
         };
-        let high = (kind as u64) << Self::KIND | direction << Self::DIRECTION;
-        Self(high | (rest as u64) << Self::REST | len_bytes as u64)
+        let low = direction | (kind as u32) << Self::KIND | rest << Self::REST;
+        Self((len_bytes as u64) << Self::LEN | low as u64)
+    }
+
+    #[inline]
+    const fn direction(self) -> Direction {
+        match self.low() & 3 {
+            1 => Direction::ToDevice,
+            2 => Direction::FromDevice,
+            _ => Direction::Both,
+        }
     }
 
     const fn kind(self) -> Kind {
-        match self.0 >> Self::KIND {
+        match (self.low() >> Self::KIND) & 3 {
             0 => Kind::Coherent,
             #[cfg(feature = "alloc")]
             2 => Kind::Boxed,
@@ -95,27 +104,21 @@ impl Nature {
         matches!(self.kind(), Kind::Coherent)
     }
 
-    #[inline]
-    const fn direction(self) -> Direction {
-        match (self.0 >> Self::DIRECTION) & 3 {
-            1 => Direction::ToDevice,
-            2 => Direction::FromDevice,
-            _ => Direction::Both,
-        }
+    const fn rest(self) -> u32 {
+        self.low() >> Self::REST
+    }
+
+    const fn len_bytes(self) -> u32 {
+        (self.0 >> Self::LEN) as u32
     }
 
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "it is cut out")]
-    const fn len_bytes(self) -> u32 {
+    const fn low(self) -> u32 {
         self.0 as u32
-    }
-
-    const fn rest(self) -> u32 {
-        (self.0 >> Self::REST) as u32 & Self::MAX_REST
     }
 }
 
-const_assert!(Nature::KIND + 2 == u64::BITS);
 // An alignment is a power of two that fits into a `usize`.
 const_assert!(usize::BITS <= Nature::MAX_REST);
 #[cfg(feature = "alloc")]
