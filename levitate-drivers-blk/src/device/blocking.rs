@@ -164,8 +164,10 @@ impl<T: Transport, P: Platform, const MORE: usize> Blk<'_, T, P, MORE> {
                 buffer: Some(buffer),
             });
         };
-        let submitted =
-            requests::submit_buffer(&mut life.queue, access, sector, buffer, Listener::Caller);
+        let submitted = match access {
+            Access::Read => requests::submit_buffer::<_, _, false>(&mut life.queue, sector, buffer),
+            Access::Write => requests::submit_buffer::<_, _, true>(&mut life.queue, sector, buffer),
+        };
         let token = match submitted {
             Ok(token) => token,
             Err(rejected) => {

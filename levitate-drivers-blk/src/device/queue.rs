@@ -79,7 +79,7 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
     /// [`Rejected`], with the buffer: the device has not seen the request.
     #[inline]
     pub fn submit_read(&mut self, sector: u64, buffer: DmaBuffer<D>) -> Result<Token, Rejected<D>> {
-        self.submit(Access::Read, sector, buffer)
+        self.submit::<false>(sector, buffer)
     }
 
     /// Submits a write of whole blocks, from `sector` on, from the window of `buffer`; [`notify`](Self::notify) makes the device look.
@@ -95,7 +95,7 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
         sector: u64,
         buffer: DmaBuffer<D>,
     ) -> Result<Token, Rejected<D>> {
-        self.submit(Access::Write, sector, buffer)
+        self.submit::<true>(sector, buffer)
     }
 
     /// Submits a flush, which makes every write durable that *is done* by now, whichever queue it came by;
@@ -209,18 +209,22 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
         requests::take(self.queue, token)
     }
 
+    /// Submits a write, or else a read.
     #[inline]
-    fn submit(
+    fn submit<const IS_WRITE: bool>(
         &mut self,
-        access: Access,
         sector: u64,
         buffer: DmaBuffer<D>,
     ) -> Result<Token, Rejected<D>> {
+        let access = match IS_WRITE {
+            true => Access::Write,
+            false => Access::Read,
+        };
         match self
             .capabilities
             .check_one(sector, buffer.len_bytes(), access)
         {
-            Ok(()) => requests::submit_buffer(self.queue, access, sector, buffer, Listener::Caller),
+            Ok(()) => requests::submit_buffer::<_, _, IS_WRITE>(self.queue, sector, buffer),
             Err(error) => Err(Rejected { error, buffer }),
         }
     }

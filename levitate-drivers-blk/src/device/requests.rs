@@ -5,7 +5,6 @@ use core::time::Duration;
 use levitate_hal::{Clock, Deadline, Dma, DmaBuffer};
 use levitate_virtio::{Data, Device, Notify, Queue, Status, Timeout, Token, Transport, stage};
 
-use super::check::Access;
 use crate::error::{Error, Rejected, SubmitError};
 use crate::listener::Listener;
 use crate::request::{self, Completion, Context, Owner, RequestKind, RequestStatus};
@@ -40,7 +39,7 @@ impl<D: Dma> Unsubmitted<D> {
 }
 
 /// Makes a request available, without notifying the device.
-#[inline]
+#[inline(always)]
 pub(super) fn submit<D: Dma, N: Notify>(
     queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
     context: Context,
@@ -54,24 +53,24 @@ pub(super) fn submit<D: Dma, N: Notify>(
     })
 }
 
-/// Makes a read or a write of the user's available, without notifying the device.
+/// Makes a write of the user's available, or else a read, without notifying the device.
+///
+/// A function each, wherever it is called, for the two have few steps in common.
 #[inline]
-pub(super) fn submit_buffer<D: Dma, N: Notify>(
+pub(super) fn submit_buffer<D: Dma, N: Notify, const IS_WRITE: bool>(
     queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
-    access: Access,
     sector: u64,
     buffer: DmaBuffer<D>,
-    listener: Listener,
 ) -> Result<Token, Rejected<D>> {
-    let (kind, data) = match access {
-        Access::Read => (RequestKind::Read, Data::Writable(buffer)),
-        Access::Write => (RequestKind::Write, Data::Readable(buffer)),
+    let (kind, data) = match IS_WRITE {
+        false => (RequestKind::Read, Data::Writable(buffer)),
+        true => (RequestKind::Write, Data::Readable(buffer)),
     };
     let context = Context {
         kind,
         sector,
         owner: Owner::User,
-        listener,
+        listener: Listener::Caller,
     };
     submit(queue, context, data).map_err(Unsubmitted::into_rejected)
 }

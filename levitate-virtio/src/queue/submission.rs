@@ -28,7 +28,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// # Errors
     ///
     /// [`SubmitError`], with what was handed in; the queue is unchanged.
-    #[inline]
+    #[inline(always)]
     pub fn submit<H, F>(
         &mut self,
         header: &H,
