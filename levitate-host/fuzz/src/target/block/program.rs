@@ -49,10 +49,6 @@ impl<'b> Program<'b> {
     }
 
     /// Reads or writes by way of a buffer of the program's own, and waits.
-    #[expect(
-        clippy::result_large_err,
-        reason = "it is the driver's own error, with the buffer"
-    )]
     pub(super) fn transfer(&mut self, driver: &mut Driver<'_>, sector: u64) {
         let Some(buffer) = self.buffer(driver) else {
             return;
