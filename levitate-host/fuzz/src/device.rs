@@ -61,6 +61,8 @@ pub(crate) struct Device {
     pub(crate) lacks_write_flag: bool,
     /// What it uses in order it uses in batches.
     pub(crate) has_batches: bool,
+    /// It wrote into a request, or where one may be later, what is no answer.
+    pub(crate) has_scribbled: bool,
     /// Moments between a request and its answer; at 255 there is none.
     pub(crate) patience: u8,
     pub(crate) ring: Option<Ring>,
@@ -113,6 +115,7 @@ impl Device {
             },
             lacks_write_flag: false,
             has_batches: false,
+            has_scribbled: false,
             patience: 0,
             ring: None,
             stillborn: 0,

@@ -40,6 +40,8 @@ pub enum Sabotage {
     WrongOrder,
     /// One request more was used, by the device's word, than there is to be found.
     Overlooked,
+    /// Where the device left a footer alone, it is as an earlier request's.
+    StaleFooter,
     /// The driver sees the same generation whatever changes, and takes a configuration of which it has read one half before a change,
     /// the other after it.
     TornConfig,

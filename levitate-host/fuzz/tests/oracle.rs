@@ -117,6 +117,11 @@ fn a_used_ring_that_is_misread_is_found() {
 }
 
 #[test]
+fn a_footer_that_does_not_begin_anew_is_found() {
+    finds("queue", Sabotage::StaleFooter, "a footer is not");
+}
+
+#[test]
 fn a_wrap_counter_that_does_not_turn_is_found() {
     finds("queue", Sabotage::StaleWrap, "the used ring has");
 }

@@ -127,6 +127,11 @@ fn a_batch_of_which_only_the_last_is_taken_is_found() {
 }
 
 #[test]
+fn a_footer_that_does_not_begin_anew_is_found_with_each() {
+    each_finds(0, Sabotage::StaleFooter, "a footer is not");
+}
+
+#[test]
 fn a_wrap_counter_that_does_not_turn_is_found_with_each() {
     each_finds(PACKED, Sabotage::StaleWrap, "the used ring has");
 }

@@ -95,6 +95,7 @@ impl Device {
             return;
         };
         let (parts, capacity) = (chain.parts.clone(), chain.capacity());
+        self.has_scribbled = true;
         let mut response = self.respond(&self.read_parts(&parts));
         for _ in 0..script.byte() % 4 {
             let at = script.choice(response.len().min(48));
@@ -145,7 +146,7 @@ impl Device {
         }
     }
 
-    fn scribble(&self, addr: u64, len: u32, script: &mut Script) {
+    fn scribble(&mut self, addr: u64, len: u32, script: &mut Script) {
         let start = u32::from(script.byte()).min(len);
         let mut bytes = [0; 16];
         let count = (len - start).min(1 + u32::from(script.byte() % 16)) as usize;
@@ -154,6 +155,7 @@ impl Device {
         let kind = levitate_host::dma::AccessKind::Write;
         // A mapping may be for reading only.
         if self.memory.check(addr, count as u64, kind).is_ok() {
+            self.has_scribbled = true;
             let _ = self.memory.write(addr, &bytes[..count]);
         }
     }

@@ -7,6 +7,7 @@ use super::model::{InFlight, Model};
 use super::{Buffer, Live, LiveQueue};
 use crate::bench::{Bench, TIMEOUT};
 use crate::device::ANSWER;
+use crate::sabotage::Sabotage;
 
 mod look;
 
@@ -20,7 +21,12 @@ struct Request {
     written: (usize, usize),
     /// Bytes that are sure to be the device's answer.
     sure: usize,
+    /// The device used it as it should.
+    is_honest: bool,
 }
+
+/// What a footer is at first.
+const INITIAL: u8 = 0xff;
 
 /// What a program does with a queue, and what it must then find.
 pub(super) struct Program<'b, 's, const H: usize, const F: usize> {
@@ -49,7 +55,8 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
     }
 
     pub(super) fn call(&mut self) {
-        match self.bench.byte() % 16 {
+        let choice = self.bench.byte();
+        match choice % 16 {
             0..=4 => self.submit(),
             5 | 6 => {
                 let _ = self.queue.notify();
@@ -62,7 +69,7 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
                 self.queue.set_used_notifications(wanted);
             }
             13 => self.diagnose(),
-            14 => self.poll(),
+            14 => self.poll(choice & 16 != 0),
             _ => self.bench.pass(),
         }
     }
@@ -77,7 +84,7 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
         let idle = self.queue.idle_slots();
         let number = self.submitted;
         self.submitted += 1;
-        match self.queue.submit(&[3_u8; H], data, &[0xff_u8; F], number) {
+        match self.queue.submit(&[3_u8; H], data, &[INITIAL; F], number) {
             Ok(token) => {
                 let is_new = self.requests.iter().all(|request| request.token != token);
                 self.bench.demand(is_new, "a token is in use twice");
@@ -90,6 +97,7 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
                     is_done: false,
                     written: (0, 0),
                     sure: 0,
+                    is_honest: false,
                 });
                 let request = InFlight::new(number, (room, F as u32));
                 self.bench
@@ -160,11 +168,32 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
                 "the data is not what the device wrote",
             );
         }
+        if request.is_honest && !self.bench.with(|device| device.has_scribbled) {
+            self.check_footer(request.sure, completed);
+        }
         let held = request
             .addr
             .is_some_and(|addr| self.bench.with(|device| device.holds(addr, 1)));
         self.bench
             .demand(!held, "data came back that the device still has");
+    }
+
+    /// Checks the footer of a request to which the device wrote so many bytes, and nothing else ever.
+    fn check_footer(&self, written: usize, completed: &Completed<[u8; F], Buffer, u32>) {
+        let room = match &completed.data {
+            Data::Writable(buffer) => buffer.len_bytes(),
+            Data::Readable(_) | Data::None => 0,
+        };
+        let footer_bytes = written.saturating_sub(room).min(F);
+        let mut expected = [INITIAL; F];
+        if self.bench.is_sabotaged(Sabotage::StaleFooter) {
+            expected = [ANSWER; F];
+        }
+        expected[..footer_bytes].fill(ANSWER);
+        self.bench.demand(
+            completed.footer == expected,
+            "a footer is not what was submitted and what the device wrote over it",
+        );
     }
 
     /// Makes one request and waits for its answer.
@@ -173,7 +202,7 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
             return false;
         };
         let data = Data::Writable(Buffer::from(slice));
-        let Ok(token) = self.queue.submit(&[3_u8; H], data, &[0xff_u8; F], 0) else {
+        let Ok(token) = self.queue.submit(&[3_u8; H], data, &[INITIAL; F], 0) else {
             return false;
         };
         self.queue.notify();

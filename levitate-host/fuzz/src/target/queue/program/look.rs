@@ -2,7 +2,7 @@
 
 use levitate_virtio::Interface;
 
-use super::Program;
+use super::{INITIAL, Program};
 use crate::device::ring::Use;
 use crate::sabotage::Sabotage;
 
@@ -32,8 +32,9 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
         self.check_done();
     }
 
-    /// Takes back what has been done for longest; whether the driver looks further than that takes is its choice.
-    pub(super) fn poll(&mut self) {
+    /// Takes back what has been done for longest, as a whole or where it is found; whether the driver looks further than that takes is
+    /// its choice.
+    pub(super) fn poll(&mut self, is_in_place: bool) {
         let (mut one, mut all) = (self.model.clone(), self.model.clone());
         if self.done.is_empty() {
             self.bench.with(|device| {
@@ -41,7 +42,10 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
                 let _ = all.process(device);
             });
         }
-        let found = self.bench.call("poll", 0, || self.queue.poll::<[u8; F]>());
+        let found = self.bench.call("poll", 0, || match is_in_place {
+            true => self.queue.poll_with(|completed| completed),
+            false => self.queue.poll::<[u8; F]>(),
+        });
         let is_all = usize::from(self.queue.in_flight()) == all.in_flight()
             && self.queue.fault().is_some() == all.fault().is_some();
         self.model = if is_all { all } else { one };
@@ -76,7 +80,7 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
     pub(super) fn diagnose(&mut self) {
         if let Some(token) = self.queue.oldest_in_flight() {
             let _ = self.bench.call("diagnose", 0, || {
-                self.device.diagnose(&mut self.queue, token, &[0xff_u8; F])
+                self.device.diagnose(&mut self.queue, token, &[INITIAL; F])
             });
             // It looked at the ring or not, as the registers said; another look brings both to the same point.
             self.look(true);
@@ -116,7 +120,9 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
             if let Some(request) = requests.find(|one| one.number == done.number) {
                 request.is_done = true;
                 request.written = done.written;
-                request.sure = used.flatten().map_or(0, |used| used.sure as usize);
+                let used = used.flatten();
+                request.sure = used.map_or(0, |used| used.sure as usize);
+                request.is_honest = used.is_some();
             }
         }
         let is_missed = is_all
