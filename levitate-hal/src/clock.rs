@@ -44,6 +44,14 @@ pub trait Clock {
     fn relax(&self) {
         core::hint::spin_loop();
     }
+
+    /// Returns how many turns a polling loop may take between two readings of the clock while they are quick; 0 is as good as 1.
+    ///
+    /// It is 1 where [`relax`](Self::relax) lets others have the CPU: how long they keep it does not follow from the last time, and a
+    /// deadline would be missed by as many of their turns.
+    fn turns_per_reading(&self) -> u32 {
+        MANY_TURNS
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for &C {
@@ -54,11 +62,15 @@ impl<C: Clock + ?Sized> Clock for &C {
     fn relax(&self) {
         (**self).relax();
     }
+
+    fn turns_per_reading(&self) -> u32 {
+        (**self).turns_per_reading()
+    }
 }
 
-/// Calls of what is polled between two readings of the clock where they are quick: a reading would cost more than the call.
-const MANY_CALLS: u32 = 1 << 12;
-/// A call is quick if it takes less than this part of the timeout, as a power of two: many take less than an eighth then.
+/// Turns between two readings of the clock where they are quick: a reading would cost more than the turn.
+const MANY_TURNS: u32 = 1 << 12;
+/// A turn is quick if it takes less than this part of the timeout, as a power of two: many take less than an eighth then.
 const QUICK_LOG2: u32 = 15;
 
 /// The end of a wait.
@@ -108,7 +120,8 @@ impl Deadline {
     /// scheduled for a while still finds what arrived meanwhile.
     ///
     /// The clock is read before each call that is slow only: in a virtual machine that may leave the guest, and have to wait there for the very
-    /// device that is waited for. Where a call takes as long as the one before, the wait is at most an eighth longer than it should be.
+    /// device that is waited for. Where a call takes as long as the one before, the wait is at most an eighth longer than it should be;
+    /// a clock whose moments may take any time says so ([`Clock::turns_per_reading`]), and is read before each call.
     pub fn poll<R>(&self, clock: &impl Clock, mut poll: impl FnMut() -> Option<R>) -> Option<R> {
         self.poll_at(clock, |_| poll())
     }
@@ -126,12 +139,14 @@ impl Deadline {
             if now >= self.end {
                 return poll(now);
             }
-            let calls = match last {
-                Some(last) if now.0.saturating_sub(last.0) < quick_nanos => MANY_CALLS,
+            let turns = match last {
+                Some(last) if now.0.saturating_sub(last.0) < quick_nanos => {
+                    clock.turns_per_reading().max(1)
+                }
                 _ => 1,
             };
             last = Some(now);
-            for _ in 0..calls {
+            for _ in 0..turns {
                 if let Some(result) = poll(now) {
                     return Some(result);
                 }
@@ -177,13 +192,53 @@ mod tests {
         let deadline = Deadline::after(&clock, Duration::from_nanos(timeout));
         let answer = deadline.poll(&clock, || {
             turns += 1;
-            (turns == MANY_CALLS).then_some(clock.0.get())
+            (turns == MANY_TURNS).then_some(clock.0.get())
         });
         assert_eq!(
             answer,
             Some(3),
             "readings of the deadline, before the first call and after it"
         );
+    }
+
+    /// A clock of a machine where somebody else has the CPU for a while in each moment but the first two.
+    struct Shared {
+        now: Cell<u64>,
+        moments: Cell<u32>,
+    }
+
+    impl Shared {
+        const TURN: u64 = 3_000_000;
+    }
+
+    impl Clock for Shared {
+        fn now(&self) -> Instant {
+            Instant::from_nanos(self.now.get())
+        }
+
+        fn relax(&self) {
+            let moments = self.moments.get();
+            self.moments.set(moments + 1);
+            let nanos = if moments < 2 { 1000 } else { Self::TURN };
+            self.now.set(self.now.get() + nanos);
+        }
+
+        fn turns_per_reading(&self) -> u32 {
+            1
+        }
+    }
+
+    #[test]
+    fn a_cpu_that_others_have_in_between_is_not_waited_for_after_the_deadline() {
+        let clock = Shared {
+            now: Cell::new(0),
+            moments: Cell::new(0),
+        };
+        let timeout = Duration::from_secs(5);
+        let deadline = Deadline::after(&clock, timeout);
+        assert_eq!(deadline.poll(&&clock, || None::<()>), None);
+        let late = clock.now().since(Instant::from_nanos(0).after(timeout));
+        assert!(late <= Duration::from_nanos(Shared::TURN), "{late:?}");
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl Clock for SystemClock {
     fn relax(&self) {
         std::thread::yield_now();
     }
+
+    /// On a busy machine each may have it for milliseconds.
+    fn turns_per_reading(&self) -> u32 {
+        1
+    }
 }
 
 #[cfg(test)]
