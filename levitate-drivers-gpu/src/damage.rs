@@ -11,17 +11,24 @@ const CHEAP_PIXELS: u64 = 256;
 const CHEAP_PART: u64 = 8;
 
 /// The pixels that were drawn, and not many others: at most [`MAX_AREAS`] rectangles, which rarely overlap.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Damage {
-    /// One more than are kept, for [`add`](Self::add) to put a new one before two are merged.
-    areas: [Option<Area>; MAX_AREAS + 1],
+    /// The first `len` of these; one more than are kept, for [`add`](Self::add) to put a new one before two are merged.
+    areas: [Area; MAX_AREAS + 1],
+    len: usize,
 }
 
 impl Damage {
     /// Nothing was drawn.
     pub(crate) const NONE: Self = Self {
-        areas: [None; MAX_AREAS + 1],
+        areas: [Area::pixel(0, 0); MAX_AREAS + 1],
+        len: 0,
     };
+
+    /// Forgets all of it.
+    pub(crate) const fn clear(&mut self) {
+        self.len = 0;
+    }
 
     /// Adds an area, merging it with others where that wastes little or there is no room.
     pub(crate) fn add(&mut self, area: Area) {
@@ -31,20 +38,32 @@ impl Damage {
             if self.areas().any(|other| other.contains(&area)) {
                 return;
             }
-            let partner = self.areas.iter_mut().find(|slot| {
-                slot.is_some_and(|other| {
-                    is_cheap(&area.union(&other), area.pixels_together(&other))
-                })
-            });
-            match partner.and_then(Option::take) {
+            let partner = self
+                .areas()
+                .position(|other| is_cheap(&area.union(&other), area.pixels_together(&other)));
+            match partner.and_then(|index| self.remove(index)) {
                 Some(other) => area = area.union(&other),
                 None => break,
             }
         }
-        if let Some(free) = self.areas.iter_mut().find(|slot| slot.is_none()) {
-            *free = Some(area);
-        }
+        self.push(area);
         self.reduce_to(MAX_AREAS);
+    }
+
+    /// Puts a rectangle behind the others, where there is room.
+    fn push(&mut self, area: Area) {
+        if let Some(free) = self.areas.get_mut(self.len) {
+            *free = area;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// Takes a rectangle out; the last one comes in its place.
+    fn remove(&mut self, index: usize) -> Option<Area> {
+        let last = self.areas().last()?;
+        let removed = self.areas.get_mut(index)?;
+        self.len = self.len.saturating_sub(1);
+        Some(core::mem::replace(removed, last))
     }
 
     /// Adds everything that `other` has.
@@ -56,12 +75,12 @@ impl Damage {
 
     /// Returns the rectangles.
     pub(crate) fn areas(&self) -> impl Iterator<Item = Area> + '_ {
-        self.areas.iter().filter_map(|slot| *slot)
+        self.areas.iter().take(self.len).copied()
     }
 
     /// Returns how many rectangles there are.
-    pub(crate) fn len(&self) -> usize {
-        self.areas().count()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// Returns the pixels of all rectangles together.
@@ -78,15 +97,12 @@ impl Damage {
                 return;
             };
             let merged = first.union(&second);
-            for slot in &mut self.areas {
-                // The two themselves are inside, and perhaps others.
-                if slot.is_some_and(|area| merged.contains(&area)) {
-                    *slot = None;
-                }
+            // The two themselves are inside, and perhaps others.
+            let inside = |areas: &Self| areas.areas().position(|area| merged.contains(&area));
+            while let Some(index) = inside(self) {
+                self.remove(index);
             }
-            if let Some(free) = self.areas.iter_mut().find(|slot| slot.is_none()) {
-                *free = Some(merged);
-            }
+            self.push(merged);
         }
     }
 

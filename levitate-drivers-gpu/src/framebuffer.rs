@@ -184,7 +184,7 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
     pub(crate) fn submitted(&mut self, serial: u64) {
         let damage = self.damage;
         self.in_flight = Some(InFlight { serial, damage });
-        self.damage = Damage::NONE;
+        self.damage.clear();
     }
 
     /// Remembers that the frame in flight is on the screen; returns what it took.
@@ -202,7 +202,7 @@ impl<'f, D: Dma> Framebuffer<'f, D> {
     }
 
     fn mark_all(&mut self) {
-        self.damage = Damage::NONE;
+        self.damage.clear();
         self.damage.add(Area::of_size(self.width, self.height));
     }
 

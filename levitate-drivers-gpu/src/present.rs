@@ -74,7 +74,9 @@ impl<T: Transport, P: Platform> Gpu<'_, T, P> {
             return Ok(FrameToken { serial: None });
         }
         let control = self.control()?;
-        control.sweep()?;
+        if !control.is_quiet() {
+            control.sweep()?;
+        }
         let idle_slots = control.queue.idle_slots();
         if idle_slots < 2 {
             return Err(Error::Submit(control.queue.lacks(2)));

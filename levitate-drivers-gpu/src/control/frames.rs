@@ -153,6 +153,11 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
             .map(|(token, _)| token)
     }
 
+    /// Says whether the device has nothing, and nothing waits to be taken back.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.queue.in_flight() == 0 && self.queue.next_done().is_none()
+    }
+
     /// Collects what the device is done with: answers to frames are counted, and all others thrown away as too late.
     ///
     /// To be called when no other command is waited for.

@@ -11,6 +11,7 @@ use levitate_hal::Dma;
 
 use super::Framebuffer;
 use crate::area::Area;
+use crate::damage::Damage;
 use crate::pixel::Bgrx8888;
 
 /// Pixels drawn one by one and no further apart than this are transferred as one rectangle.
@@ -32,7 +33,7 @@ impl<D: Dma> DrawTarget for Framebuffer<'_, D> {
     {
         let (width, height) = (self.width, self.height);
         let mut drawn: Option<Area> = None;
-        let mut damage = core::mem::take(&mut self.damage);
+        let mut damage = core::mem::replace(&mut self.damage, Damage::NONE);
         let mut row: &mut [Bgrx8888] = &mut [];
         let mut row_y = None;
         for Pixel(point, color) in pixels {

@@ -149,6 +149,7 @@ impl<B> Clone for Chain<'_, B> {
 }
 
 impl<B: Segments> Parts for Chain<'_, B> {
+    #[inline]
     fn place(&self) -> Place<'_> {
         self.place
     }
@@ -162,6 +163,7 @@ impl<B: Segments> Parts for Chain<'_, B> {
         self.footer_bytes
     }
 
+    #[inline]
     fn single(self) -> Option<(Part, u16)> {
         Some((self.survey.single?, (self.header_bytes != 0).into()))
     }
@@ -197,6 +199,13 @@ pub(super) struct Survey {
 }
 
 impl Survey {
+    /// That of no data.
+    pub(super) const NOTHING: Self = Self {
+        len_bytes: 0,
+        pieces: 0,
+        single: None,
+    };
+
     /// Counts what the data needs, before anything is written.
     ///
     /// # Errors

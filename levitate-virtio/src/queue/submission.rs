@@ -6,7 +6,7 @@ use zerocopy::{Immutable, IntoBytes};
 use super::chain::{Chain, MAX_CHAIN_BYTES, Part, Parts, Simple, Survey, bytes_of};
 use super::ring::{Format, Ring as _};
 use super::slot::{Form, is_kept};
-use super::{Data, Queue, SubmitError, Token};
+use super::{Data, Queue, Slot, SubmitError, Token};
 use crate::transport::Notify;
 
 /// A request that was not submitted, with everything it was to carry.
@@ -40,13 +40,13 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         H: IntoBytes + Immutable,
         F: IntoBytes + Immutable,
     {
+        if let Data::None = data {
+            return self.submit_bare(header, footer, context);
+        }
         // With a fault, or where there is no idle slot, that is none's.
         let number = self.idle.top_or_none();
         if let Some(slot) = self.slots.get_mut(number as usize)
-            && slot
-                .record
-                .form
-                .is(Form::of::<H, F>(data.is_writable(), footer))
+            && slot.record.form.is(Form::of::<H, F, _>(&data, footer))
             && let Some(part) = data.only_part(self.shape.max_segment_bytes)
         {
             data.sync_for_device();
@@ -88,6 +88,65 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         }
         // The pair is made only here, so that neither need be in memory before.
         self.submit_any(header, footer, (data, context))
+    }
+
+    /// As [`submit`](Self::submit), for a request without data, which is laid out as the one before was.
+    #[inline]
+    fn submit_bare<H, F>(
+        &mut self,
+        header: &H,
+        footer: &F,
+        context: C,
+    ) -> Result<Token, Rejected<B, C>>
+    where
+        H: IntoBytes + Immutable,
+        F: IntoBytes + Immutable,
+    {
+        let form = Form::of::<H, F, B>(&Data::None, footer);
+        let is_of_form = |slot: &Slot<B, C>| slot.record.form.is(form);
+        let top = self.slots.get(self.idle.top_or_none() as usize);
+        if top.is_some_and(|slot| !is_of_form(slot)) {
+            // Commands that take turns find their slots the other way round.
+            self.idle.exchange(self.slots);
+        }
+        // With a fault, or where there is no idle slot, that is none's.
+        let number = self.idle.top_or_none();
+        if let Some(slot) = self.slots.get_mut(number as usize)
+            && is_of_form(slot)
+        {
+            slot.fill(
+                self.progress.sequence(),
+                bytes_of::<F>(),
+                Data::None,
+                context,
+            );
+            // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
+            let place = unsafe { self.memory.place(slot.record.offset) };
+            // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
+            unsafe { place.write_header(header) };
+            if !is_kept::<F>() {
+                // SAFETY: as above.
+                unsafe { place.write_footer(footer) };
+            }
+            let chain = || Chain {
+                place,
+                header_bytes: bytes_of::<H>(),
+                data: &Data::<B>::None,
+                survey: Survey::NOTHING,
+                footer_bytes: bytes_of::<F>(),
+                max_segment_bytes: self.shape.max_piece_bytes(),
+            };
+            let (record, progress) = (&mut slot.record, &mut self.progress);
+            match self.ring.as_split() {
+                // SAFETY: as above, and that chain was just as long and is still laid out.
+                Some(ring) => unsafe { ring.add(record, number, progress, chain()) },
+                // SAFETY: as above.
+                None => unsafe { self.ring.add(record, number, progress, chain()) },
+            }
+            self.idle.pop(&slot.record);
+            return Ok(self.token_of_last(number));
+        }
+        self.submit_any(header, footer, (Data::None, context))
     }
 
     /// Makes a request available, for which all else is done.
@@ -219,8 +278,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             return Err(self.full(data, context));
         };
         let record = &mut slot.record;
-        record.form = match survey.pieces {
-            1 => Form::of::<H, F>(data.is_writable(), footer),
+        record.form = match (&data, survey.pieces) {
+            (Data::None, _) | (_, 1) => Form::of::<H, F, _>(&data, footer),
             _ => Form::NONE,
         };
         record.is_direct = parts.len() <= self.shape.direct_descriptors;

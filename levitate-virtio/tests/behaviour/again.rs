@@ -83,6 +83,56 @@ fn data_that_is_too_long_for_one_descriptor_is_not_put_into_one() {
 }
 
 #[test]
+fn commands_without_data_that_take_turns_are_those_that_were_submitted() {
+    for (plug, features) in rings_behind(Plug::ALL) {
+        let rig = Rig::new(plug);
+        let mut slots = slots::<3>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        for turn in 0..8_u8 {
+            // Each of them finds its slot laid out from the second turn on, but for those after data was in between.
+            let (short, long) = ([turn; 5], [turn | 0x80; 11]);
+            queue.submit(&short, Data::None, &[0xff_u8; 4], 5).unwrap();
+            queue.submit(&long, Data::None, &[0xff_u8; 7], 11).unwrap();
+            if turn == 4 {
+                let data = Data::Readable(rig.buffer(&[7; 4]));
+                queue.submit(&short, data, &[0xff_u8; 4], 0).unwrap();
+            }
+            queue.notify();
+            let first = queue.poll::<[u8; 4]>().unwrap().unwrap();
+            assert_eq!((first.footer, first.context), ([turn; 4], 5));
+            let second = queue.poll::<[u8; 7]>().unwrap().unwrap();
+            assert_eq!((second.footer, second.context), ([turn | 0x80; 7], 11));
+            assert!(first.is_whole && second.is_whole);
+            let mut sent = vec![short.to_vec(), long.to_vec()];
+            if turn == 4 {
+                queue.poll::<[u8; 4]>().unwrap().unwrap();
+                sent.push([&short[..], &[7; 4]].concat());
+            }
+            let served = rig.device.model(|echo| std::mem::take(&mut echo.served));
+            assert_eq!(served, sent);
+        }
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn a_chain_without_the_bytes_of_its_data_is_none_for_some() {
+    for (plug, features) in rings_behind(Plug::ALL) {
+        let rig = Rig::new(plug);
+        let mut slots = slots::<1>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let mut data = rig.buffer(&[0; 4]);
+        for window in [0..0, 0..4, 0..0, 1..4] {
+            data.set_window(window.clone()).unwrap();
+            data = run(&mut queue, Data::Writable(data));
+            assert_eq!(data.as_slice(), &HEADER[..window.len()]);
+        }
+        drop(data);
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
 fn what_was_changed_since_reaches_a_device_that_has_a_copy() {
     let bounces = |(policy, _): &(Policy, Plug)| *policy == Policy::Bounce;
     for (policy, plug) in Plug::UNDER_POLICIES.into_iter().filter(bounces) {

@@ -108,6 +108,24 @@ impl Stack {
         self.top = index;
     }
 
+    /// Has the two topmost slots change places, if there are two.
+    pub(in super::super) fn exchange<B, C>(&mut self, slots: &mut [Slot<B, C>]) {
+        let Some(top) = self.top() else { return };
+        let Some(second) = slots
+            .get(usize::from(top))
+            .and_then(|slot| slot.record.next())
+        else {
+            return;
+        };
+        if let Some(slot) = slots.get_mut(usize::from(second)) {
+            let third = core::mem::replace(&mut slot.record.next, top);
+            self.top = second.into();
+            if let Some(slot) = slots.get_mut(usize::from(top)) {
+                slot.record.next = third;
+            }
+        }
+    }
+
     /// Takes the topmost slot out, whose record this is.
     #[inline]
     pub(in super::super) const fn pop(&mut self, record: &Record) {
@@ -133,6 +151,21 @@ mod tests {
             stack.pop(&slots[usize::from(index)].record);
         }
         assert_eq!(stack.top(), None);
+    }
+
+    #[test]
+    fn the_two_slots_on_top_change_places() {
+        let mut slots = [const { Slot::<(), ()>::new() }; 3];
+        for (count, expected) in [(0, &[][..]), (1, &[0]), (2, &[1, 0]), (3, &[1, 0, 2])] {
+            let mut stack = Stack::of(&mut slots, count);
+            stack.exchange(&mut slots);
+            let mut found = std::vec::Vec::new();
+            while let Some(top) = stack.top() {
+                found.push(top);
+                stack.pop(&slots[usize::from(top)].record);
+            }
+            assert_eq!(found, expected);
+        }
     }
 
     fn order(list: &List, slots: &[Slot<(), ()>]) -> std::vec::Vec<u16> {

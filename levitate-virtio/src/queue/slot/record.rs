@@ -3,7 +3,7 @@
 use static_assertions::const_assert;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::NONE;
+use super::{Data, NONE};
 use crate::queue::chain::bytes_of;
 use crate::queue::slot_memory::SlotOffset;
 
@@ -156,10 +156,11 @@ impl Record {
     }
 }
 
-/// What the requests of a slot with one piece of data have in common from one to the next, so that it need not be laid out anew.
+/// What the requests of a slot with one piece of data, or none, have in common from one to the next, so that it need not be laid out
+/// anew.
 ///
-/// A number, for it is compared for each request: lengths of header and footer, whether the device writes the data, and what a
-/// [footer of one byte](is_kept) is at first.
+/// A number, for it is compared for each request: lengths of header and footer, whether there is data and the device writes it, and what
+/// a [footer of one byte](is_kept) is at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Form(u32);
 
@@ -192,26 +193,31 @@ impl Form {
 
     const KEPT_BITS: u32 = u8::BITS;
     const LEN_BITS: u32 = 11;
-    const WRITABLE: u32 = 1 << (Self::KEPT_BITS + 2 * Self::LEN_BITS);
-    const SOME: u32 = Self::WRITABLE << 1;
+    const DATA: u32 = Self::KEPT_BITS + 2 * Self::LEN_BITS;
 
     /// Returns the form of a chain; [`NONE`](Self::NONE) if it is too long to be told from others.
     #[inline]
-    pub(in super::super) fn of<H, F: IntoBytes + Immutable>(is_writable: bool, footer: &F) -> Self {
-        let (readable, writable) = const {
+    pub(in super::super) fn of<H, F: IntoBytes + Immutable, B>(data: &Data<B>, footer: &F) -> Self {
+        let [bare, readable, writable] = const {
             // Compared as they are: cut down to fewer bits, a length could be taken for another.
             let longest = 1 << Self::LEN_BITS;
             if size_of::<H>() < longest && size_of::<F>() < longest {
                 let lengths = bytes_of::<H>() | bytes_of::<F>() << Self::LEN_BITS;
-                let fixed = Self::SOME | lengths << Self::KEPT_BITS;
-                (fixed, fixed | Self::WRITABLE)
+                let lengths = lengths << Self::KEPT_BITS;
+                // None of these is 0, which is no form.
+                [
+                    lengths | 1 << Self::DATA,
+                    lengths | 2 << Self::DATA,
+                    lengths | 3 << Self::DATA,
+                ]
             } else {
-                (0, 0)
+                [0; 3]
             }
         };
-        let fixed = match is_writable {
-            true => writable,
-            false => readable,
+        let fixed = match data {
+            Data::None => bare,
+            Data::Readable(_) => readable,
+            Data::Writable(_) => writable,
         };
         match footer.as_bytes() {
             [only] if fixed != 0 => Self(fixed | u32::from(*only)),
@@ -227,33 +233,40 @@ mod tests {
 
     use super::*;
 
-    fn form<H, F: FromZeros + IntoBytes + Immutable>(is_writable: bool) -> Form {
-        Form::of::<H, F>(is_writable, &FromZeros::new_zeroed())
+    fn form<H, F: FromZeros + IntoBytes + Immutable>(data: Data<()>) -> Form {
+        Form::of::<H, F, _>(&data, &FromZeros::new_zeroed())
     }
+
+    const READABLE: Data<()> = Data::Readable(());
+    const WRITABLE: Data<()> = Data::Writable(());
 
     #[test]
     fn requests_of_one_form_have_all_in_common_that_is_not_written_anew() {
-        let short = form::<[u8; 16], [u8; 1]>(true);
-        assert!(short.is(form::<[u8; 16], [u8; 1]>(true)));
-        let others = [
-            form::<[u8; 16], [u8; 1]>(false),
-            form::<[u8; 17], [u8; 1]>(true),
-            form::<[u8; 16], [u8; 2]>(true),
-            Form::of::<[u8; 16], u8>(true, &0xff),
-        ];
-        for other in others {
-            assert!(!short.is(other), "{other:?}");
+        for data in [|| WRITABLE, || READABLE, || Data::None] {
+            let short = form::<[u8; 16], [u8; 1]>(data());
+            assert!(short.is(form::<[u8; 16], [u8; 1]>(data())));
+            let others = [
+                form::<[u8; 17], [u8; 1]>(data()),
+                form::<[u8; 16], [u8; 2]>(data()),
+                Form::of::<[u8; 16], u8, _>(&data(), &0xff),
+            ];
+            for other in others {
+                assert!(!short.is(other), "{other:?}");
+            }
         }
-        assert_eq!(Form::of::<[u8; 16], u8>(true, &0xfe).kept_footer(), 0xfe);
+        let [written, read, none] = [WRITABLE, READABLE, Data::None].map(form::<[u8; 16], [u8; 1]>);
+        assert!(!written.is(read) && !read.is(none) && !none.is(written));
+        let kept = Form::of::<[u8; 16], u8, _>(&WRITABLE, &0xfe);
+        assert_eq!(kept.kept_footer(), 0xfe);
     }
 
     #[test]
     fn what_is_too_long_has_no_form_and_so_none_of_another() {
-        let short = form::<[u8; 16], [u8; 1]>(true);
+        let short = form::<[u8; 16], [u8; 1]>(WRITABLE);
         let long = [
-            form::<[u8; (1 << 32) + 16], [u8; 1]>(true),
-            form::<[u8; 16], [u8; 2048]>(true),
-            form::<[u8; 2048], [u8; 1]>(true),
+            form::<[u8; (1 << 32) + 16], [u8; 1]>(WRITABLE),
+            form::<[u8; 16], [u8; 2048]>(WRITABLE),
+            form::<[u8; 2048], [u8; 1]>(Data::None),
         ];
         for form in long {
             assert_eq!(form, Form::NONE);
