@@ -22,10 +22,10 @@ pub struct QueueConfig {
     pub max_segments: u16,
     /// Most bytes in one descriptor of data.
     pub max_segment_bytes: u32,
-    /// Up to so many descriptors a chain is in the ring itself, also where it could be in a table of its own (§2.7.5.3, §2.8.7).
+    /// Up to so many descriptors a chain is in the ring itself, also where it could be in a table of its own (§2.7.5.3, §2.8.7), if
+    /// the device's queue has room for as many in each slot.
     ///
-    /// Each slot takes as many of the ring's descriptors. The device has less to read of a short chain in the ring, and there
-    /// is room for more requests where chains are in tables.
+    /// The device has less to read of a short chain in the ring, and there is room for more requests where chains are in tables.
     pub direct_descriptors: u16,
 }
 
@@ -98,18 +98,25 @@ impl Cut {
         if chain == 0 {
             return Err(too_small);
         }
-        let (direct_descriptors, table_entries) = match features.contains(Features::INDIRECT_DESC) {
-            true if chain > config.direct_descriptors.max(1) => {
-                (config.direct_descriptors.max(1), chain)
-            }
-            _ => (chain, 0),
+        let stride_of = |descriptors: u16| match is_packed {
+            true => Some(descriptors.into()),
+            false => QueueSize::at_least(descriptors.into()).map(QueueSize::as_usize),
         };
-        let stride = match is_packed {
-            true => usize::from(direct_descriptors),
-            false => QueueSize::at_least(usize::from(direct_descriptors))
-                .ok_or(too_small)?
-                .as_usize(),
+        let has_room_for = |descriptors| {
+            stride_of(descriptors)
+                .is_some_and(|stride| slots.saturating_mul(stride) <= limit.as_usize())
         };
+        let wished = config.direct_descriptors.clamp(1, chain);
+        let direct_descriptors = match features.contains(Features::INDIRECT_DESC) {
+            true if has_room_for(wished) => wished,
+            true => 1,
+            false => chain,
+        };
+        let table_entries = match direct_descriptors < chain {
+            true => chain,
+            false => 0,
+        };
+        let stride = stride_of(direct_descriptors).ok_or(too_small)?;
         let wanted = slots.saturating_mul(stride).max(usize::from(chain));
         let wanted = match is_packed {
             true => u16::try_from(wanted).ok().and_then(QueueSize::new),
@@ -274,4 +281,35 @@ fn longest_segment(config: &QueueConfig) -> u32 {
     let fixed_bytes = config.header_bytes.saturating_add(config.footer_bytes);
     let left_bytes = MAX_CHAIN_BYTES.saturating_sub(u32::try_from(fixed_bytes).unwrap_or(u32::MAX));
     config.max_segment_bytes.min(left_bytes).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_are_in_the_ring_where_each_slot_has_room_for_them() {
+        let config = QueueConfig {
+            header_bytes: 16,
+            footer_bytes: 1,
+            max_segments: 6,
+            max_segment_bytes: 4096,
+            direct_descriptors: 3,
+        };
+        let (split, packed) = (Features::empty(), Features::RING_PACKED);
+        let cut = |features, slots| {
+            let cut = Cut::of(QueueIndex::new(0), 256, slots, &config, features).unwrap();
+            let in_ring = (cut.direct_descriptors, cut.table_entries);
+            (cut.size.get(), cut.slots, in_ring)
+        };
+        let with_tables = |features| features | Features::INDIRECT_DESC;
+        // A slot of a split ring has a power of two of descriptors.
+        assert_eq!(cut(with_tables(split), 64), (256, 64, (3, 8)));
+        assert_eq!(cut(with_tables(split), 65), (128, 65, (1, 8)));
+        assert_eq!(cut(with_tables(packed), 85), (255, 85, (3, 8)));
+        assert_eq!(cut(with_tables(packed), 86), (86, 86, (1, 8)));
+        // Where there are no tables, there are fewer slots.
+        assert_eq!(cut(split, 65), (256, 32, (8, 0)));
+        assert_eq!(cut(packed, 65), (256, 32, (8, 0)));
+    }
 }
