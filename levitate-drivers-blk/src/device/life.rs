@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use levitate_hal::{Clock, Dma, DmaBuffer, Platform};
 use levitate_virtio::{
-    Data, Device, DeviceType, Negotiated, Queue, QueueConfig, QueueIndex, Token, Transport, Wanted,
+    Data, Device, DeviceType, Features, Negotiated, Queue, QueueConfig, QueueIndex, Token,
+    Transport, Wanted,
 };
 
 use super::new_buffer;
@@ -22,6 +23,9 @@ use crate::storage::RequestSlot;
 
 /// The first queue for requests; the only one without `VIRTIO_BLK_F_MQ` (§5.2.2).
 pub(super) const REQUEST_QUEUE: QueueIndex = QueueIndex::new(0);
+
+/// Header, one piece of data, and status: nearly all requests.
+const SHORT_CHAIN: u16 = 3;
 
 /// A live device with its queues.
 pub(super) struct Life<'s, T: Transport, D: Dma, const MORE: usize> {
@@ -85,7 +89,11 @@ impl<'s, T: Transport, D: Dma, const MORE: usize> Life<'s, T, D, MORE> {
             footer_bytes: size_of::<RequestStatus>(),
             max_segments: capabilities.max_segments(),
             max_segment_bytes: capabilities.max_segment_bytes(),
-            direct_descriptors: 0,
+            direct_descriptors: match features.common.contains(Features::RING_PACKED) {
+                // With one each, a packed ring can say which request it waits for (`await_together`).
+                true => 1,
+                false => SHORT_CHAIN,
+            },
         };
         let queue = device.prepare_queue(platform.dma(), REQUEST_QUEUE, queue_config, slots)?;
         let mut prepared = [const { None }; MORE];

@@ -225,6 +225,37 @@ fn an_error_is_that_of_its_request_only() {
     }
 }
 
+/// The register that takes a queue's size (§4.2.2).
+const QUEUE_NUM: usize = 0x38;
+
+#[test]
+fn requests_are_in_the_ring_where_it_has_room_for_all_of_them() {
+    fn queue_size<const N: usize>(offered: Features) -> Vec<u64> {
+        let bench = Bench::with(
+            levitate_host::Version::Two,
+            BlockModel::patterned(8),
+            |behaviour| {
+                behaviour.queue_size_max = 16;
+                behaviour.offer = offered.bits();
+            },
+        );
+        let mut storage = Storage::<N>::new();
+        let mut blk = bench.try_drive(&mut storage).unwrap();
+        for _ in 0..N {
+            submit_read(&mut blk, 0);
+        }
+        blk.notify();
+        for _ in 0..N {
+            assert_eq!(blk.poll().unwrap().unwrap().result, Ok(()));
+        }
+        bench.disk.log().writes_to(QUEUE_NUM)
+    }
+    // Header, data and status are four descriptors of the ring, or one that names a table of them.
+    assert_eq!(queue_size::<4>(Features::empty()), [16]);
+    assert_eq!(queue_size::<5>(Features::empty()), [8]);
+    assert_eq!(queue_size::<4>(Features::RING_PACKED), [4]);
+}
+
 #[test]
 fn there_are_as_many_slots_as_the_queue_has_room_for() {
     for (withheld, slots) in [

@@ -89,7 +89,7 @@ const ROWS: &[Row] = rows! {
     "levitate" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| levitate::Queue::new(F_INDIRECT_DESC);
     "levitate" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED);
     "levitate" "packed-indirect" over "packed-indirect" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_INDIRECT_DESC);
-    "levitate" "block" over "split-indirect" to MAX_DEPTH, |_| levitate::Block::new();
+    "levitate" "block" over "split-direct" to MAX_DEPTH, |_| levitate::Block::new();
     "virtio-drivers" "split-direct" over "split-direct" to MAX_DEPTH, |_| virtio_drivers::Queue::new(false);
     "virtio-drivers" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| virtio_drivers::Queue::new(true);
     "virtio-drivers" "block" over "split-indirect" to virtio_drivers::DEEPEST, |_| virtio_drivers::Block::new();

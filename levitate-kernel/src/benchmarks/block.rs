@@ -27,6 +27,7 @@ pub(super) type Body<'a> = dyn FnMut(&mut dyn Disk, &dyn Tally) -> Result + 'a;
 /// In the order of their turns.
 const CONTENDERS: &[Contender] = &[
     levitate_blk::IN_FLIGHT,
+    levitate_blk::IN_TABLES,
     levitate_blk::BLOCKING,
     levitate_blk_async::ASLEEP,
     #[cfg(feature = "virtio-drivers")]

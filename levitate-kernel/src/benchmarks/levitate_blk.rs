@@ -9,32 +9,29 @@ use alloc::vec::Vec;
 use levitate_drivers_blk::{Blk, BlkStorage, Options};
 use levitate_hal::{Clock as _, Deadline, DmaBuffer};
 
-use super::block::{Access, Batch, Contender, Disk};
+use super::block::{Access, Batch, Body, Contender, Disk};
 use super::transport::{CountedTransport, Counters};
 use super::{LOOKS, PATIENCE, Result};
-use crate::devices::Way;
+use crate::devices::{Entry, Way};
 use crate::platform::{KernelClock, KernelDma, Platform, platform};
 
 /// Requests that are submitted by value, notified of together and polled for.
 pub(super) const IN_FLIGHT: Contender = Contender {
     name: "levitate",
-    drive: |entry, body| {
-        drive(&entry.way, |blk, counters| {
-            let mut disk = InFlight {
-                blk,
-                batch: None,
-                buffers: Vec::new(),
-            };
-            body(&mut disk, counters)
-        })
-    },
+    drive: |entry, body| in_flight::<REQUESTS>(entry, body),
+};
+
+/// The same, with room for so many that each has to be in a table of its own.
+pub(super) const IN_TABLES: Contender = Contender {
+    name: "levitate-tables",
+    drive: |entry, body| in_flight::<MOST_REQUESTS>(entry, body),
 };
 
 /// Blocking calls, whose data goes through the driver's own buffer.
 pub(super) const BLOCKING: Contender = Contender {
     name: "levitate-blocking",
     drive: |entry, body| {
-        drive(&entry.way, |blk, counters| {
+        drive::<REQUESTS>(&entry.way, |blk, counters| {
             let mut disk = Blocking {
                 blk,
                 access: Access::Read,
@@ -45,16 +42,33 @@ pub(super) const BLOCKING: Contender = Contender {
     },
 };
 
+/// QEMU's queue has descriptors for the chains of so many.
+pub(super) const REQUESTS: usize = 64;
 /// As many as QEMU's queue has descriptors.
-const REQUESTS: usize = 256;
+const MOST_REQUESTS: usize = 256;
 /// The longest request there is in a benchmark, so that no call becomes two.
 const BOUNCE_BYTES: usize = 128 << 10;
 
 /// The driver, over a transport that counts.
 pub(super) type Driver<'s> = Blk<'s, CountedTransport, Platform>;
 
+/// Has the disk used by a driver with room for so many requests.
+fn in_flight<const REQUESTS: usize>(entry: &Entry, body: &mut Body<'_>) -> Result {
+    drive::<REQUESTS>(&entry.way, |blk, counters| {
+        let mut disk = InFlight {
+            blk,
+            batch: None,
+            buffers: Vec::new(),
+        };
+        body(&mut disk, counters)
+    })
+}
+
 /// Brings the disk up, has it used, and takes it off again.
-pub(super) fn drive(way: &Way, body: impl FnOnce(Driver<'_>, &Counters) -> Result) -> Result {
+pub(super) fn drive<const REQUESTS: usize>(
+    way: &Way,
+    body: impl FnOnce(Driver<'_>, &Counters) -> Result,
+) -> Result {
     let counters = Arc::default();
     let transport = CountedTransport::new(way, &counters)?;
     let mut storage = Box::new(BlkStorage::<KernelDma, REQUESTS>::new());
@@ -69,7 +83,7 @@ pub(super) fn drive(way: &Way, body: impl FnOnce(Driver<'_>, &Counters) -> Resul
 /// Returns what the disk calls itself.
 pub(super) fn id(way: &Way) -> Result<String> {
     let mut id = String::new();
-    drive(way, |mut blk, _| {
+    drive::<1>(way, |mut blk, _| {
         id = blk.id()?.to_string();
         Ok(())
     })?;

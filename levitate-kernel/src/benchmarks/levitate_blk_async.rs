@@ -16,7 +16,7 @@ use crate::platform::{KernelDma, Platform};
 pub(super) const ASLEEP: Contender = Contender {
     name: "levitate-async",
     drive: |entry, body| {
-        levitate_blk::drive(&entry.way, |blk, counters| {
+        levitate_blk::drive::<{ levitate_blk::REQUESTS }>(&entry.way, |blk, counters| {
             let blk = AsyncBlk::new(blk, entry.signal);
             let mut disk = Asleep {
                 blk: &blk,

@@ -45,6 +45,7 @@ fn measure(context: &Context, setting: Setting) -> Result<()> {
     }
     for expected in [
         "levitate",
+        "levitate-tables",
         "levitate-blocking",
         "levitate-async",
         "virtio-drivers",
