@@ -10,8 +10,9 @@ pub(crate) type RequestSlot<D> = Slot<DmaBuffer<D>, Context>;
 
 /// Room for `N` requests in flight at a time, fewer if the device's queue is smaller, and as many in each of `MORE` further queues.
 ///
-/// With `N` up to a quarter of the device's queue, a request with one piece of data is in the queue itself, which is a bit faster for a
-/// batch; with more, each is in a table of its own, and as many fit as the queue has descriptors.
+/// In a split queue, with `N` up to a quarter of its size, a request with one piece of data is in the queue itself, which is a bit faster
+/// for a batch; with more, and in packed queues, each is in a table of its own, if the device knows tables, and as many fit as the queue
+/// has descriptors.
 ///
 /// It lies wherever the caller likes, in a static for instance, and is lent to one driver at a time.
 #[derive(Debug)]

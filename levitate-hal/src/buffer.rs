@@ -3,6 +3,8 @@
 use core::fmt;
 use core::ops::Range;
 
+use static_assertions::const_assert_eq;
+
 use crate::address::DmaAddr;
 use crate::dma::{Direction, Dma};
 use crate::mapped::Mapped;
@@ -64,7 +66,7 @@ unsafe impl<T, D: Dma> Segments for DmaSlice<T, D> {
 
 /// Bytes for a device to read or write: coherent memory or a mapped buffer, and the part of it that a request is about.
 ///
-/// Four words, whatever kind of memory it is: a request hands it on several times, and so few are moved without a call of `memcpy`
+/// Four words beside its `Dma`, on a machine of 64 bits, whatever kind of memory it is: a request hands it on several times, and so few are moved without a call of `memcpy`
 /// on each target, also on one that may not access memory unaligned.
 ///
 /// INVARIANT: the window lies inside `memory`.
@@ -79,6 +81,8 @@ pub struct DmaBuffer<D: Dma> {
 /// One number, for parts that are put together in memory have to be there before a CPU loads all of them.
 #[derive(Clone, Copy)]
 struct Window(u64);
+
+const_assert_eq!(size_of::<Window>(), size_of::<u64>());
 
 impl Window {
     const fn new(start: u32, len_bytes: u32) -> Self {

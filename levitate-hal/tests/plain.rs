@@ -272,7 +272,7 @@ fn a_vector_that_was_a_buffer_keeps_its_spare_capacity() {
 #[cfg_attr(miri, ignore = "it would be all of the interpreter's memory")]
 fn a_vector_with_far_too_much_to_spare_keeps_its_bytes() {
     let dma = Plain::default();
-    let mut vector = Vec::with_capacity((256 << 20) + 3);
+    let mut vector = Vec::with_capacity((256 << 20) + 3 + 5);
     vector.extend([1_u8, 2, 3]);
     let buffer: DmaBuffer<Plain> = Mapped::new(&dma, vector, Direction::Both).unwrap().into();
     let vector = buffer.into_vec().unwrap();
@@ -291,5 +291,17 @@ fn a_region_takes_values_at_any_offset_and_touches_no_byte_beside_them() {
         expected[offset..][..21].copy_from_slice(&VALUE);
         assert_eq!(region.read::<[u8; 40]>(0), Ok(expected), "{offset}");
         assert_eq!(region.read::<[u8; 21]>(offset), Ok(VALUE), "{offset}");
+    }
+}
+
+#[test]
+fn a_vector_with_as_much_to_spare_as_may_be_keeps_it() {
+    let dma = Plain::default();
+    for spare_bytes in [1 << 20, (256 << 20) - 1] {
+        let mut vector = Vec::with_capacity(3 + spare_bytes);
+        vector.extend([1_u8, 2, 3]);
+        let capacity = vector.capacity();
+        let buffer: DmaBuffer<Plain> = Mapped::new(&dma, vector, Direction::Both).unwrap().into();
+        assert_eq!(buffer.into_vec().unwrap().capacity(), capacity);
     }
 }

@@ -167,3 +167,26 @@ fn a_vector_comes_back_with_its_spare_capacity() {
     assert_eq!((vector.len(), vector[511], vector[512]), (3512, 1, 2));
     pool.assert_no_leaks();
 }
+
+#[test]
+fn coherent_memory_is_given_back_with_the_alignment_it_was_asked_for() {
+    let pool = Pool::new();
+    for align_bytes in [1, 64, 4096] {
+        let slice = DmaSlice::<u8, _>::new_zeroed_aligned(&pool, 100, align_bytes).unwrap();
+        // The pool compares the layouts.
+        drop(DmaBuffer::from(slice));
+    }
+    pool.assert_no_leaks();
+}
+
+#[test]
+fn a_window_may_be_anywhere_in_a_long_buffer() {
+    let pool = Pool::new();
+    let mut buffer = coherent(&pool, 3 << 16);
+    let start = buffer.segment(0).unwrap().addr.get();
+    buffer.set_window((1 << 16) + 5..(3 << 16) - 1).unwrap();
+    let segment = buffer.segment(0).unwrap();
+    assert_eq!(segment.addr.get(), start + (1 << 16) + 5);
+    assert_eq!(segment.len_bytes, (2 << 16) - 6);
+    assert_eq!(buffer.window(), (1 << 16) + 5..(3 << 16) - 1);
+}

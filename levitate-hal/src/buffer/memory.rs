@@ -335,3 +335,25 @@ impl<D: Dma> fmt::Debug for Memory<D> {
         write!(f, "{len_bytes} bytes at {device}, {kind:?}, {direction:?}")
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_nature_is_what_was_put_in() {
+        use Direction::{Both, FromDevice, ToDevice};
+        for kind in [Kind::Coherent, Kind::Static, Kind::Boxed, Kind::Vec] {
+            for direction in [ToDevice, FromDevice, Both] {
+                for len_bytes in [1, 1 << 16, u32::MAX] {
+                    for rest in [0, 1, Nature::MAX_REST] {
+                        let nature = Nature::new(kind, direction, len_bytes, rest);
+                        assert_eq!(nature.kind() as u32, kind as u32);
+                        assert_eq!(nature.direction(), direction);
+                        assert_eq!((nature.len_bytes(), nature.rest()), (len_bytes, rest));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -6,6 +6,7 @@ use zerocopy::{Immutable, IntoBytes};
 use super::chain::{Chain, MAX_CHAIN_BYTES, Part, Parts, Simple, Survey, bytes_of};
 use super::ring::{Format, Ring as _};
 use super::slot::{Form, is_kept};
+use super::slot_memory::Place;
 use super::{Data, Queue, Slot, SubmitError, Token};
 use crate::transport::Notify;
 
@@ -55,11 +56,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
             let place = unsafe { self.memory.place(slot.record.offset) };
             // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
-            unsafe { place.write_header(header) };
-            if !is_kept::<F>() {
-                // SAFETY: as above.
-                unsafe { place.write_footer(footer) };
-            }
+            unsafe { write_fixed(&place, header, footer) };
             let Some(ring) = self.ring.as_split() else {
                 let (addr, len_bytes) = (part.addr, part.len_bytes);
                 let token = match (slot.record.is_direct, part.is_writable) {
@@ -123,11 +120,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
             let place = unsafe { self.memory.place(slot.record.offset) };
             // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
-            unsafe { place.write_header(header) };
-            if !is_kept::<F>() {
-                // SAFETY: as above.
-                unsafe { place.write_footer(footer) };
-            }
+            unsafe { write_fixed(&place, header, footer) };
             let chain = || Chain {
                 place,
                 header_bytes: bytes_of::<H>(),
@@ -337,6 +330,25 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     #[inline(never)]
     fn note_order(&mut self, slot: u16) {
         self.flight.push(self.slots, slot);
+    }
+}
+
+/// Writes the header of a request that is laid out as the one before it was, and the footer, unless that is [kept](is_kept).
+///
+/// # Safety
+///
+/// A chain of an `H` and an `F` was laid out in this slot.
+#[inline(always)]
+unsafe fn write_fixed<H, F>(place: &Place<'_>, header: &H, footer: &F)
+where
+    H: IntoBytes + Immutable,
+    F: IntoBytes + Immutable,
+{
+    // SAFETY: the caller vouches for it.
+    unsafe { place.write_header(header) };
+    if !is_kept::<F>() {
+        // SAFETY: as above.
+        unsafe { place.write_footer(footer) };
     }
 }
 

@@ -181,3 +181,27 @@ fn whether_the_device_has_fetched_it_depends_on_where_it_is_now() {
         rig.stop(device, queue);
     }
 }
+
+#[test]
+fn a_command_without_data_begins_anew_with_its_first_footer() {
+    for (plug, features) in rings_behind(Plug::ALL) {
+        let rig = Rig::new(plug);
+        let mut slots = slots::<1>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        for is_silent in [false, true, false, true] {
+            rig.device.model(|echo| echo.is_silent = is_silent);
+            queue.submit(&[1_u8; 5], Data::None, &[7_u8; 4], 0).unwrap();
+            queue.notify();
+            let footer = queue.poll::<[u8; 4]>().unwrap().unwrap().footer;
+            assert_eq!(footer, if is_silent { [7; 4] } else { [1; 4] });
+        }
+        for is_silent in [false, true, false, true] {
+            rig.device.model(|echo| echo.is_silent = is_silent);
+            queue.submit(&[1_u8; 5], Data::None, &7_u8, 0).unwrap();
+            queue.notify();
+            let footer = queue.poll::<u8>().unwrap().unwrap().footer;
+            assert_eq!(footer, if is_silent { 7 } else { 1 });
+        }
+        rig.stop(device, queue);
+    }
+}
