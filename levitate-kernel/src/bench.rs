@@ -20,6 +20,10 @@ pub struct Measurement<'a> {
     pub counts: Counts,
     /// How long one request took.
     pub times: Times,
+    /// The median of a round, as a multiple of that of the first driver in the same round, in thousandths: the median of all rounds.
+    ///
+    /// What else the host does for a while is in both.
+    pub relative_permille: u64,
 }
 
 /// What was counted while something was measured.
@@ -84,6 +88,15 @@ impl Times {
     }
 }
 
+/// Makes of what each round took a multiple of what another one took in the same round, in thousandths, and returns the median; `None`
+/// if there are no rounds.
+pub fn relative_permille(rounds_ns: &mut [u64], others_ns: &[u64]) -> Option<u64> {
+    for (ns, other_ns) in rounds_ns.iter_mut().zip(others_ns) {
+        *ns = ns.saturating_mul(1000) / (*other_ns).max(1);
+    }
+    Times::of(rounds_ns).map(|times| times.median_ns)
+}
+
 impl<'a> Measurement<'a> {
     /// Reads a line that was written by [`Display`]; `None` if it is another.
     #[must_use]
@@ -116,6 +129,7 @@ impl<'a> Measurement<'a> {
                 median_ns: number("median-ns")?,
                 max_ns: number("max-ns")?,
             },
+            relative_permille: number("relative-permille")?,
         };
         words.next().is_none().then_some(measurement)
     }
@@ -130,6 +144,7 @@ impl Display for Measurement<'_> {
             depth,
             counts,
             times,
+            relative_permille,
         } = self;
         write!(
             f,
@@ -154,7 +169,8 @@ impl Display for Measurement<'_> {
             median_ns,
             max_ns,
         } = times;
-        write!(f, " min-ns={min_ns} median-ns={median_ns} max-ns={max_ns}")
+        write!(f, " min-ns={min_ns} median-ns={median_ns} max-ns={max_ns}")?;
+        write!(f, " relative-permille={relative_permille}")
     }
 }
 
@@ -180,6 +196,7 @@ mod tests {
             median_ns: 1100,
             max_ns: 1_000_000_000_000,
         },
+        relative_permille: 1230,
     };
 
     #[test]
@@ -188,7 +205,8 @@ mod tests {
         assert_eq!(
             line,
             "bench device=null-co driver=levitate workload=read-4k depth=32 requests=6400 notifications=200 \
-             register-accesses=201 interrupts=3 allocations=4 min-ns=900 median-ns=1100 max-ns=1000000000000"
+             register-accesses=201 interrupts=3 allocations=4 min-ns=900 median-ns=1100 max-ns=1000000000000 \
+             relative-permille=1230"
         );
         assert_eq!(Measurement::parse(&line), Some(MEASUREMENT));
         let mut uncounted = MEASUREMENT;
@@ -199,7 +217,7 @@ mod tests {
     #[test]
     fn another_line_is_no_measurement() {
         let line = MEASUREMENT.to_string();
-        for end in 0..line.len() - "1000000000000".len() + 1 {
+        for end in 0..line.len() - "1230".len() + 1 {
             assert_eq!(Measurement::parse(&line[..end]), None, "{}", &line[..end]);
         }
         for (from, to) in [
@@ -208,10 +226,20 @@ mod tests {
             ("depth=32", "width=32"),
             ("requests=6400", "requests=many"),
             ("register-accesses=201", "register-accesses=?"),
-            ("max-ns=1000000000000", "max-ns=1000000000000 more=1"),
+            ("permille=1230", "permille=1230 more=1"),
         ] {
             assert_eq!(Measurement::parse(&line.replace(from, to)), None, "{to}");
         }
+    }
+
+    #[test]
+    fn what_a_round_shares_is_in_no_comparison() {
+        // The host was slower in the third round and the fourth.
+        let (ours, mut others) = ([100, 101, 152, 150, 99], [120, 121, 181, 180, 130]);
+        assert_eq!(relative_permille(&mut others, &ours), Some(1200));
+        assert_eq!(relative_permille(&mut ours.clone(), &ours), Some(1000));
+        assert_eq!(relative_permille(&mut [7], &[0]), Some(7000));
+        assert_eq!(relative_permille(&mut [], &ours), None);
     }
 
     #[test]

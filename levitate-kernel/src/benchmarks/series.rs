@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use levitate_hal::Clock as _;
-use levitate_kernel::bench::{Counts, Measurement, Times};
+use levitate_kernel::bench::{Counts, Measurement, Times, relative_permille};
 
 use super::Result;
 use crate::devices::Way;
@@ -38,6 +38,8 @@ struct Series {
     subject: Subject,
     counts: Counts,
     times_ns: Vec<u64>,
+    /// The median of each round.
+    rounds_ns: Vec<u64>,
 }
 
 /// Everything that is measured of one device.
@@ -79,8 +81,12 @@ impl Record {
         }
         let Self { lines, series, .. } = self;
         let Series {
-            counts, times_ns, ..
+            counts,
+            times_ns,
+            rounds_ns,
+            ..
         } = &mut series[index];
+        let first = times_ns.len();
         times_ns.reserve(samples as usize);
         let before = Reading::new(tally, lines);
         for sample in 0..samples {
@@ -91,6 +97,8 @@ impl Record {
             times_ns.push(duration_ns / u64::from(requests));
         }
         let after = Reading::new(tally, lines);
+        let round = Times::of(&mut times_ns[first..]).map(|times| times.median_ns);
+        rounds_ns.extend(round);
         counts.add(&before.counts_until(&after, u64::from(samples) * u64::from(requests)));
         Ok(())
     }
@@ -114,13 +122,22 @@ impl Record {
                 .position(|name| *name == series.subject.workload)
         };
         self.series.sort_by_key(place);
+        let mut first: Option<(&str, Vec<u64>)> = None;
         for Series {
             subject,
             counts,
             times_ns,
+            rounds_ns,
         } in &mut self.series
         {
             let Some(times) = Times::of(times_ns) else {
+                continue;
+            };
+            let (_, others_ns) = match first.take() {
+                Some(known) if known.0 == subject.workload => first.insert(known),
+                _ => first.insert((subject.workload, rounds_ns.clone())),
+            };
+            let Some(relative_permille) = relative_permille(rounds_ns, others_ns) else {
                 continue;
             };
             let measurement = Measurement {
@@ -130,6 +147,7 @@ impl Record {
                 depth: subject.depth.into(),
                 counts: *counts,
                 times,
+                relative_permille,
             };
             writeln!(out, "{measurement}")?;
         }
@@ -143,6 +161,7 @@ impl Series {
             subject,
             counts: Counts::NONE,
             times_ns: Vec::new(),
+            rounds_ns: Vec::new(),
         }
     }
 }

@@ -140,6 +140,7 @@ mod tests {
             min_ns: 1,
             median_ns: 2,
             max_ns: 3,
+            relative_permille: 1000,
         };
         change(&mut measured);
         check(&measured)

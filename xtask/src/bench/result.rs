@@ -25,6 +25,7 @@ pub(crate) struct Measurement {
     pub(crate) min_ns: u64,
     pub(crate) median_ns: u64,
     pub(crate) max_ns: u64,
+    pub(crate) relative_permille: u64,
 }
 
 /// Reads the lines of a serial log that are measurements.
@@ -42,6 +43,7 @@ impl From<bench::Measurement<'_>> for Measurement {
             depth,
             counts,
             times,
+            relative_permille,
         } = measured;
         Self {
             device: device.to_owned(),
@@ -56,16 +58,12 @@ impl From<bench::Measurement<'_>> for Measurement {
             min_ns: times.min_ns,
             median_ns: times.median_ns,
             max_ns: times.max_ns,
+            relative_permille,
         }
     }
 }
 
 impl Measurement {
-    /// Says whether both are the same thing on the same device, by different drivers.
-    pub(crate) fn is_comparable(&self, other: &Self) -> bool {
-        self.device == other.device && self.workload == other.workload
-    }
-
     /// Returns how many of something there were for each request.
     pub(crate) fn per_request(&self, count: u64) -> f64 {
         count as f64 / self.requests.max(1) as f64
@@ -80,7 +78,8 @@ pub(super) mod tests {
     pub(crate) fn measurement(driver: &str, workload: &str, median_ns: u64) -> Measurement {
         let line = format!(
             "bench device=null-co driver={driver} workload={workload} depth=32 requests=320 notifications=10 \
-             register-accesses=10 interrupts=0 allocations=0 min-ns=1 median-ns={median_ns} max-ns=9999999"
+             register-accesses=10 interrupts=0 allocations=0 min-ns=1 median-ns={median_ns} max-ns=9999999 \
+             relative-permille={median_ns}"
         );
         read(&line).remove(0)
     }
@@ -90,7 +89,7 @@ pub(super) mod tests {
         let one = measurement("floor", "read-4k-batch", 5);
         let log = "[ 0.1] info bench\nbench\nbench device=null-co driver=floor workload=read-4k-batch depth=32 \
                    requests=320 notifications=10 register-accesses=10 interrupts=0 allocations=0 min-ns=1 median-ns=5 \
-                   max-ns=9999999\n";
+                   max-ns=9999999 relative-permille=5\n";
         assert_eq!(read(log), std::slice::from_ref(&one));
         assert!((one.per_request(one.notifications) - 1.0 / 32.0).abs() < 1e-9);
     }
