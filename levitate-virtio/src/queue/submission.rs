@@ -121,7 +121,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             let place = unsafe { self.memory.place(slot.record.offset) };
             // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
             unsafe { write_fixed(&place, header, footer) };
-            let chain = || Chain {
+            let chain = Chain {
                 place,
                 header_bytes: bytes_of::<H>(),
                 data: &Data::<B>::None,
@@ -129,13 +129,11 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 footer_bytes: bytes_of::<F>(),
                 max_segment_bytes: self.shape.max_piece_bytes(),
             };
-            let (record, progress) = (&mut slot.record, &mut self.progress);
-            match self.ring.as_split() {
-                // SAFETY: as above, and that chain was just as long and is still laid out.
-                Some(ring) => unsafe { ring.add(record, number, progress, chain()) },
-                // SAFETY: as above.
-                None => unsafe { self.ring.add(record, number, progress, chain()) },
-            }
+            // SAFETY: as above, and that chain was just as long and is still laid out.
+            unsafe {
+                self.ring
+                    .add(&mut slot.record, number, &mut self.progress, chain)
+            };
             self.idle.pop(&slot.record);
             return Ok(self.token_of_last(number));
         }
