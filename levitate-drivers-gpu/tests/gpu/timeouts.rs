@@ -359,32 +359,3 @@ fn a_reset_of_a_device_that_is_gone_says_so() {
         assert_eq!(gpu.display_info(), Err(Error::Gone));
     }
 }
-
-#[test]
-fn late_answers_are_not_in_the_way_of_a_frame() {
-    for is_collected in [false, true] {
-        let rig = Rig::new(Version::Two, 64, 48);
-        let mut storage = GpuStorage::<_, 4>::new();
-        let mut gpu = rig.gpu(&mut storage);
-        let mut chunks = chunks(2);
-        let mut picture = gpu.create_framebuffer(0, 64, 48, &mut chunks).unwrap();
-        // Three that are given up, and are answered right after the third is.
-        for millis in [15_900, 10_800, 5_700] {
-            let late = Duration::from_millis(millis);
-            rig.device.set_completion(Completion::After(late));
-            cause(gpu.display_info().unwrap_err());
-        }
-        if is_collected {
-            // Its wait finds the others' answers, and leaves them.
-            let slow = Duration::from_secs(3);
-            rig.device.set_completion(Completion::After(slow));
-            gpu.display_info().unwrap();
-        } else {
-            rig.clock.advance(Duration::from_secs(3));
-        }
-        rig.device.set_completion(Completion::Inline);
-        let frame = gpu.submit_present(&mut picture).unwrap();
-        gpu.wait_present(&mut picture, frame).unwrap();
-        gpu.destroy_framebuffer(picture).unwrap();
-    }
-}
