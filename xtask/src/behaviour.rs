@@ -171,10 +171,24 @@ fn run_one(case: &Case, options: &Options, root: &Path) -> Result<()> {
         bless: options.bless,
     };
     match (case.run)(&context) {
+        // Logs are small. Whoever names a place for them wants the rest, too.
+        Ok(()) if options.keep.is_none() => discard_images(&context.dir),
         Ok(()) => Ok(()),
         Err(error) if error.is::<Skipped>() => Err(error),
         Err(error) => bail!("{error:#}\n  logs: {}", context.dir.display()),
     }
+}
+
+/// Removes the images of disks in `dir`.
+fn discard_images(dir: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "img") {
+            std::fs::remove_file(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::build::LIBRARIES;
 use crate::setup::coverage::Tools;
 use crate::setup::{Prerequisite, Setup};
 use crate::test::{Extent, Tally};
-use crate::{exec, interrupt, workspace};
+use crate::workspace::{self, Apart};
+use crate::{exec, interrupt};
 
 /// Lines that must be reached, of a hundred.
 const LEAST_PERCENT: usize = 90;
@@ -103,7 +104,7 @@ fn tools(setup: &Setup) -> Result<Tools> {
 
 /// Runs the tests; returns the lines of each library crate.
 fn measure(tools: &Tools, extent: Extent) -> Result<[(&'static str, Lines); LIBRARIES.len()]> {
-    let directory = workspace::target_dir().join("coverage");
+    let directory = Apart::Coverage.target_dir();
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
     let output = directory.join("lines.info");

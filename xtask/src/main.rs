@@ -27,6 +27,7 @@ mod run;
 mod sanitize;
 mod screenshot;
 mod setup;
+mod space;
 mod test;
 mod toolchain;
 mod vm;

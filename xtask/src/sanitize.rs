@@ -7,9 +7,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::exec;
 use crate::setup::Setup;
 use crate::test::{Extent, Tally, counted};
-use crate::{exec, workspace};
+use crate::workspace::{self, Apart};
 
 /// The crates whose tests give back all they allocate.
 const WITHOUT_LEAKS: &[&str] = &["levitate-hal"];
@@ -59,7 +60,7 @@ fn address() -> Result<Tally> {
             .args(["--lib", "--tests"])
             // With a target named, build scripts and macros are built without it.
             .args(["--target", &host, "--target-dir"])
-            .arg(workspace::target_dir().join("sanitize"))
+            .arg(Apart::Sanitized.target_dir())
             .env("RUSTC_BOOTSTRAP", "1")
             .env(
                 "ASAN_OPTIONS",

@@ -18,7 +18,7 @@ use crate::platform::Arch;
 use crate::progress::seconds;
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::Target;
-use crate::{behaviour, build, coverage, interrupt, sanitize};
+use crate::{behaviour, build, coverage, interrupt, sanitize, space};
 use options::{Part, TestOptions};
 pub(crate) use tally::Tally;
 
@@ -95,6 +95,7 @@ fn once(options: &TestOptions, setup: &Setup, times: &mut Vec<String>) -> Result
             continue;
         }
         eprintln!("xtask: test: {name} …");
+        space::warn_if_short();
         let begin = Instant::now();
         let tally = match run(options, setup) {
             Ok(tally) => tally,
@@ -108,6 +109,9 @@ fn once(options: &TestOptions, setup: &Setup, times: &mut Vec<String>) -> Result
             }
             Err(error) => return Err(error),
         };
+        if options.discard_builds {
+            part.builds().iter().try_for_each(|build| build.discard())?;
+        }
         total.add(tally);
         times.push(summary(name, tally, begin.elapsed()));
     }

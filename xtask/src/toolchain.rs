@@ -11,6 +11,8 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
+use crate::workspace::Apart;
+
 /// Whose compiler the user wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Choice {
@@ -133,11 +135,12 @@ impl Compiler {
 
     /// Returns the directory for what it builds: compilers do not share one.
     pub(crate) fn target_dir(&self) -> PathBuf {
-        crate::workspace::target_dir().join(match self {
-            Self::Rustup => "bare-rustup",
-            Self::Nightly => "bare-nightly",
-            Self::Distribution(_) => "bare-distribution",
-        })
+        match self {
+            Self::Rustup => Apart::BareRustup,
+            Self::Nightly => Apart::BareNightly,
+            Self::Distribution(_) => Apart::BareDistribution,
+        }
+        .target_dir()
     }
 
     /// Returns cargo's `subcommand` for `target` by this compiler.

@@ -1,8 +1,11 @@
 //! Where things are: the workspace, its target directory, and the cargo that runs this tool.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use anyhow::{Context as _, Result};
 
 /// Returns the workspace's top directory.
 pub(crate) fn root() -> PathBuf {
@@ -21,6 +24,61 @@ pub(crate) fn target_dir() -> PathBuf {
             std::path::absolute(&path).unwrap_or_else(|_| path.into())
         }
         _ => root().join("target"),
+    }
+}
+
+/// What is built in a way of its own, and so in a target directory of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Apart {
+    /// For bare metal, by rustup's toolchain.
+    BareRustup,
+    /// For bare metal, by rustup's nightly.
+    BareNightly,
+    /// For bare metal, by the distribution's compiler.
+    BareDistribution,
+    /// For the model checker.
+    Loom,
+    /// With AddressSanitizer's runtime.
+    Sanitized,
+    /// To be interpreted by Miri.
+    Miri,
+    /// With counters of what is reached.
+    Coverage,
+    /// Fuzz targets, by rustup's nightly.
+    FuzzNightly,
+    /// Fuzz targets, by the compiler of this run.
+    FuzzBootstrap,
+}
+
+impl Apart {
+    /// Returns its target directory.
+    pub(crate) fn target_dir(self) -> PathBuf {
+        target_dir().join(match self {
+            Self::BareRustup => "bare-rustup",
+            Self::BareNightly => "bare-nightly",
+            Self::BareDistribution => "bare-distribution",
+            Self::Loom => "loom",
+            Self::Sanitized => "sanitize",
+            Self::Miri => "miri",
+            Self::Coverage => "coverage",
+            Self::FuzzNightly => "fuzz-nightly",
+            Self::FuzzBootstrap => "fuzz-bootstrap",
+        })
+    }
+
+    /// Removes what was built, if anything was.
+    pub(crate) fn discard(self) -> Result<()> {
+        remove(&self.target_dir())
+    }
+}
+
+/// Removes a directory with all that is in it, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -74,6 +132,22 @@ mod tests {
             .unwrap();
         assert!(run.status.success(), "{run:?}");
         assert!(!copy.exists());
+    }
+
+    #[test]
+    fn what_is_discarded_is_gone_and_no_more() {
+        let parent = tempfile::tempdir().unwrap();
+        let own = parent.path().join("own");
+        std::fs::create_dir(&own).unwrap();
+        std::fs::write(own.join("program"), "").unwrap();
+        // The second time there is nothing left, which is what was wanted.
+        for _ in 0..2 {
+            remove(&own).unwrap();
+            assert!(!own.exists());
+        }
+        let error = remove(&parent.path().join("a\0b")).unwrap_err();
+        assert!(error.to_string().contains("cannot remove"), "{error}");
+        assert!(parent.path().exists());
     }
 
     #[test]

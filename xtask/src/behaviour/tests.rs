@@ -57,6 +57,38 @@ fn cases_are_counted_by_how_they_end() {
 }
 
 #[test]
+fn images_are_kept_of_what_fails_and_of_everything_on_demand() {
+    let writes = |context: &Context, ok: bool| {
+        for name in ["disk.img", "qemu.log"] {
+            std::fs::write(context.dir.join(name), "").unwrap();
+        }
+        ensure!(ok, "broken");
+        Ok(())
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let files = |name, ok, options: &Options| {
+        let case = Case {
+            name,
+            run: Box::new(move |context| writes(context, ok)),
+        };
+        assert_eq!(run_one(&case, options, dir.path()).is_ok(), ok);
+        let entries = std::fs::read_dir(dir.path().join(name)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+    assert_eq!(files("passes", true, &options()), ["qemu.log"]);
+    let both = ["disk.img", "qemu.log"];
+    assert_eq!(files("fails", false, &options()), both);
+    let keeping = Options {
+        keep: Some(dir.path().to_owned()),
+        ..options()
+    };
+    assert_eq!(files("kept", true, &keeping), both);
+}
+
+#[test]
 fn a_case_starts_in_an_empty_directory() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("a")).unwrap();

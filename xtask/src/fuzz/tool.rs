@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use super::directory;
 use crate::cli::{FuzzTarget, Sanitizer};
 use crate::setup::{CARGO_FUZZ, Prerequisite, Setup};
-use crate::{exec, interrupt, workspace};
+use crate::workspace::{self, Apart};
+use crate::{exec, interrupt};
 
 /// How long a fuzzer may take to start.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -46,10 +47,11 @@ impl Fuzzers {
         }
         for way in &ways {
             // Each compiler has a directory of its own: they do not share what they build.
-            let target_dir = workspace::target_dir().join(match way {
-                Way::Nightly => "fuzz-nightly",
-                Way::Bootstrap => "fuzz-bootstrap",
-            });
+            let target_dir = match way {
+                Way::Nightly => Apart::FuzzNightly,
+                Way::Bootstrap => Apart::FuzzBootstrap,
+            }
+            .target_dir();
             if build(&program, *way, sanitizer, &target_dir)? {
                 let programs = target_dir.join(host()?).join("release");
                 let fuzzers = Self { programs };

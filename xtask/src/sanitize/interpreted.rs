@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use super::{Extent, program, skipped};
+use crate::interrupt;
 use crate::setup::{Prerequisite, Setup};
 use crate::test::{Tally, counted};
-use crate::{interrupt, workspace};
+use crate::workspace::Apart;
 
 /// Tests for Miri, named as cargo and the test program want it.
 struct Interpreted {
@@ -151,7 +152,7 @@ fn miri(interpreted: &Interpreted, extent: Extent, seed: u32) -> Result<Tally> {
         .args(["miri", "test", "--no-fail-fast", "--all-features"])
         .args(interpreted.tests)
         .arg("--target-dir")
-        .arg(workspace::target_dir().join("miri"))
+        .arg(Apart::Miri.target_dir())
         .arg("--")
         .args(interpreted.filters(extent))
         .env("MIRIFLAGS", flags);

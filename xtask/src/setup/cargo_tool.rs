@@ -56,6 +56,7 @@ impl CargoTool {
 
     /// Installs the program, in the place of another version.
     pub(super) fn install(self) -> Result<()> {
+        let build = directory().join("build");
         let mut command = workspace::cargo();
         command
             .args(["install", self.name, "--version", self.version])
@@ -64,12 +65,13 @@ impl CargoTool {
             .arg("--root")
             .arg(directory())
             .arg("--target-dir")
-            .arg(directory().join("build"));
+            .arg(&build);
         let status = exec::status(&mut command)?;
         if !status.success() {
             bail!("cargo install ended with {status}");
         }
-        Ok(())
+        // It is not built again, and takes ten times the room of the program.
+        workspace::remove(&build)
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::workspace::Apart;
+
 /// Which tests to run.
 #[derive(Args, Debug)]
 pub(crate) struct TestOptions {
@@ -22,7 +24,10 @@ pub(crate) struct TestOptions {
     /// Write golden boot logs and counts of instructions anew instead of comparing with them
     #[arg(long)]
     pub(crate) bless: bool,
-    /// Where the tests in QEMU keep logs and images [default: target/behaviour]
+    /// Remove what a part has built for itself alone once it is over, for a machine with little room on its disk
+    #[arg(long)]
+    pub(crate) discard_builds: bool,
+    /// Where the tests in QEMU keep logs and all images [default: target/behaviour, and images of what fails alone]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) keep: Option<PathBuf>,
 }
@@ -49,6 +54,19 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// Returns what it builds for itself alone, or what later parts can do without.
+    pub(crate) const fn builds(self) -> &'static [Apart] {
+        match self {
+            Self::Ordering => &[Apart::Loom],
+            Self::Sanitizers => &[Apart::Sanitized, Apart::Miri],
+            Self::Coverage => &[Apart::Coverage],
+            // Where the distribution's compiler is the only one, the tests in QEMU build their kernels again.
+            Self::Targets => &[Apart::BareDistribution],
+            Self::Fuzz => &[Apart::FuzzNightly, Apart::FuzzBootstrap],
+            Self::Host | Self::Instructions | Self::Behaviour => &[],
+        }
+    }
+
     /// Returns whether its tests have names to filter by.
     pub(crate) const fn has_filter(self) -> bool {
         matches!(self, Self::Host | Self::Behaviour)

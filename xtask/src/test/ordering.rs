@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Tally, counted};
-use crate::workspace;
+use crate::workspace::{self, Apart};
 
 /// Where the proofs are, in `levitate-virtio`.
 const PROOFS: &str = "queue::model";
@@ -18,7 +18,7 @@ pub(super) fn run() -> Result<Tally> {
     command
         .args(["test", "--release", "--package", "levitate-virtio", "--lib"])
         .arg("--target-dir")
-        .arg(workspace::target_dir().join("loom"))
+        .arg(Apart::Loom.target_dir())
         .arg(PROOFS);
     workspace::compiler_flags(&mut command, "--cfg loom");
     let mut tally = counted::run(&mut command)?;
