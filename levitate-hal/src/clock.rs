@@ -201,6 +201,30 @@ mod tests {
         );
     }
 
+    #[test]
+    fn no_turn_per_reading_is_one() {
+        struct Unwilling(Steps);
+        impl Clock for Unwilling {
+            fn now(&self) -> Instant {
+                self.0.now()
+            }
+            fn turns_per_reading(&self) -> u32 {
+                0
+            }
+        }
+        let clock = Unwilling(Steps(Cell::new(0)));
+        let mut turns = 0;
+        let deadline = Deadline::after(&clock, Duration::from_nanos(2 << QUICK_LOG2));
+        assert_eq!(
+            deadline.poll(&clock, || {
+                turns += 1;
+                None::<()>
+            }),
+            None
+        );
+        assert_eq!(turns, 2 << QUICK_LOG2, "one for each reading but the first");
+    }
+
     /// A clock of a machine where somebody else has the CPU for a while in each moment but the first two.
     struct Shared {
         now: Cell<u64>,
