@@ -5,8 +5,14 @@ use core::fmt::{self, Display, Formatter};
 /// How every such line begins.
 const BEGINNING: &str = "bench ";
 
+/// Rounds that a line has room for.
+pub const MOST_ROUNDS: usize = 64;
+
+/// A time for each round, in nanoseconds.
+pub type Rounds = heapless::Vec<u64, MOST_ROUNDS>;
+
 /// One driver doing one kind of thing on one device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measurement<'a> {
     /// The device: a disk's serial number, or `display`; without blanks, as the two that follow.
     pub device: &'a str,
@@ -20,10 +26,8 @@ pub struct Measurement<'a> {
     pub counts: Counts,
     /// How long one request took.
     pub times: Times,
-    /// The median of a round, as a multiple of that of the first driver in the same round, in thousandths: the median of all rounds.
-    ///
-    /// What else the host does for a while is in both.
-    pub relative_permille: u64,
+    /// The median of each round: what others took in the same one can be compared with it, for what else the host did is in both.
+    pub rounds_ns: Rounds,
 }
 
 /// What was counted while something was measured.
@@ -88,15 +92,6 @@ impl Times {
     }
 }
 
-/// Makes of what each round took a multiple of what another one took in the same round, in thousandths, and returns the median; `None`
-/// if there are no rounds.
-pub fn relative_permille(rounds_ns: &mut [u64], others_ns: &[u64]) -> Option<u64> {
-    for (ns, other_ns) in rounds_ns.iter_mut().zip(others_ns) {
-        *ns = ns.saturating_mul(1000) / (*other_ns).max(1);
-    }
-    Times::of(rounds_ns).map(|times| times.median_ns)
-}
-
 impl<'a> Measurement<'a> {
     /// Reads a line that was written by [`Display`]; `None` if it is another.
     #[must_use]
@@ -112,7 +107,7 @@ impl<'a> Measurement<'a> {
             counted => Some(counted.parse().ok()?),
         };
         let mut number = |name: &str| text(name)?.parse().ok();
-        let measurement = Self {
+        let mut measurement = Self {
             device,
             driver,
             workload,
@@ -129,8 +124,11 @@ impl<'a> Measurement<'a> {
                 median_ns: number("median-ns")?,
                 max_ns: number("max-ns")?,
             },
-            relative_permille: number("relative-permille")?,
+            rounds_ns: Rounds::new(),
         };
+        for round in text("rounds-ns")?.split(',') {
+            measurement.rounds_ns.push(round.parse().ok()?).ok()?;
+        }
         words.next().is_none().then_some(measurement)
     }
 }
@@ -144,7 +142,7 @@ impl Display for Measurement<'_> {
             depth,
             counts,
             times,
-            relative_permille,
+            rounds_ns,
         } = self;
         write!(
             f,
@@ -170,7 +168,12 @@ impl Display for Measurement<'_> {
             max_ns,
         } = times;
         write!(f, " min-ns={min_ns} median-ns={median_ns} max-ns={max_ns}")?;
-        write!(f, " relative-permille={relative_permille}")
+        f.write_str(" rounds-ns=")?;
+        for (number, ns) in rounds_ns.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            write!(f, "{comma}{ns}")?;
+        }
+        Ok(())
     }
 }
 
@@ -179,45 +182,49 @@ mod tests {
     use super::*;
     use std::string::ToString;
 
-    const MEASUREMENT: Measurement<'_> = Measurement {
-        device: "null-co",
-        driver: "levitate",
-        workload: "read-4k",
-        depth: 32,
-        counts: Counts {
-            requests: 6400,
-            notifications: 200,
-            register_accesses: Some(201),
-            interrupts: 3,
-            allocations: 4,
-        },
-        times: Times {
-            min_ns: 900,
-            median_ns: 1100,
-            max_ns: 1_000_000_000_000,
-        },
-        relative_permille: 1230,
+    const COUNTS: Counts = Counts {
+        requests: 6400,
+        notifications: 200,
+        register_accesses: Some(201),
+        interrupts: 3,
+        allocations: 4,
     };
+
+    fn measurement() -> Measurement<'static> {
+        Measurement {
+            device: "null-co",
+            driver: "levitate",
+            workload: "read-4k",
+            depth: 32,
+            counts: COUNTS,
+            times: Times {
+                min_ns: 900,
+                median_ns: 1100,
+                max_ns: 1_000_000_000_000,
+            },
+            rounds_ns: Rounds::from_slice(&[1090, 1230]).unwrap(),
+        }
+    }
 
     #[test]
     fn a_line_has_everything_and_is_read_again() {
-        let line = MEASUREMENT.to_string();
+        let line = measurement().to_string();
         assert_eq!(
             line,
             "bench device=null-co driver=levitate workload=read-4k depth=32 requests=6400 notifications=200 \
              register-accesses=201 interrupts=3 allocations=4 min-ns=900 median-ns=1100 max-ns=1000000000000 \
-             relative-permille=1230"
+             rounds-ns=1090,1230"
         );
-        assert_eq!(Measurement::parse(&line), Some(MEASUREMENT));
-        let mut uncounted = MEASUREMENT;
+        assert_eq!(Measurement::parse(&line), Some(measurement()));
+        let mut uncounted = measurement();
         uncounted.counts.register_accesses = None;
         assert_eq!(Measurement::parse(&uncounted.to_string()), Some(uncounted));
     }
 
     #[test]
     fn another_line_is_no_measurement() {
-        let line = MEASUREMENT.to_string();
-        for end in 0..line.len() - "1230".len() + 1 {
+        let line = measurement().to_string();
+        for end in 0..line.len() - "1090,1230".len() + 1 {
             assert_eq!(Measurement::parse(&line[..end]), None, "{}", &line[..end]);
         }
         for (from, to) in [
@@ -226,20 +233,12 @@ mod tests {
             ("depth=32", "width=32"),
             ("requests=6400", "requests=many"),
             ("register-accesses=201", "register-accesses=?"),
-            ("permille=1230", "permille=1230 more=1"),
+            ("rounds-ns=1090,1230", "rounds-ns=1090,1230 more=1"),
+            ("rounds-ns=1090,1230", "rounds-ns=1090,1230,"),
+            (",1230", &",1230".repeat(MOST_ROUNDS)),
         ] {
             assert_eq!(Measurement::parse(&line.replace(from, to)), None, "{to}");
         }
-    }
-
-    #[test]
-    fn what_a_round_shares_is_in_no_comparison() {
-        // The host was slower in the third round and the fourth.
-        let (ours, mut others) = ([100, 101, 152, 150, 99], [120, 121, 181, 180, 130]);
-        assert_eq!(relative_permille(&mut others, &ours), Some(1200));
-        assert_eq!(relative_permille(&mut ours.clone(), &ours), Some(1000));
-        assert_eq!(relative_permille(&mut [7], &[0]), Some(7000));
-        assert_eq!(relative_permille(&mut [], &ours), None);
     }
 
     #[test]
@@ -257,9 +256,9 @@ mod tests {
     #[test]
     fn counts_add_up_unless_one_was_not_taken() {
         let mut sum = Counts::NONE;
-        sum.add(&MEASUREMENT.counts);
-        assert_eq!(sum, MEASUREMENT.counts);
-        sum.add(&MEASUREMENT.counts);
+        sum.add(&COUNTS);
+        assert_eq!(sum, COUNTS);
+        sum.add(&COUNTS);
         assert_eq!(
             (sum.requests, sum.notifications, sum.register_accesses),
             (12_800, 400, Some(402))

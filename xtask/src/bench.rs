@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: has the kernel measure drivers side by side, and shows what it found.
 //!
-//! [`machine`] says what is booted, [`result`] what is read of it, [`table`], [`chart`] and [`document`] how it is shown.
+//! [`machine`] says what is booted, [`result`] what is read of it, [`demands`] what it has to be, [`table`], [`chart`] and [`document`] how
+//! it is shown.
 //! [`queue`] measures without a kernel what a request costs in a virtqueue.
 
 mod chart;
+pub(crate) mod demands;
 mod document;
 mod grid;
 pub(crate) mod machine;
@@ -45,6 +47,7 @@ pub(crate) fn run(options: &BenchOptions, setup: &Setup) -> Result<u8> {
         println!("{}", table::render(&outcome));
         outcomes.push(outcome);
     }
+    println!("{}", demands::render(&outcomes));
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&outcomes)? + "\n";
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -71,10 +74,12 @@ fn measure(setting: Setting, options: &BenchOptions, setup: &Setup) -> Result<Ou
     eprintln!("xtask: measuring on {setting}");
     let mut vm = machine.start(&workspace::target_dir().join("bench"))?;
     let _asked = interrupt::ask_first(vm.pid());
-    Ok(Outcome {
-        machine: setting.to_string(),
-        measurements: collect(&mut vm)?,
-    })
+    let measurements = collect(&mut vm)?;
+    Ok(Outcome::new(
+        &setting.name(),
+        &setting.to_string(),
+        measurements,
+    ))
 }
 
 /// Waits for the end of the benchmarks, and reads what they measured.

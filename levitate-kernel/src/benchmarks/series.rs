@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use levitate_hal::Clock as _;
-use levitate_kernel::bench::{Counts, Measurement, Times, relative_permille};
+use levitate_kernel::bench::{Counts, Measurement, Rounds, Times};
 
 use super::Result;
 use crate::devices::Way;
@@ -39,7 +39,7 @@ struct Series {
     counts: Counts,
     times_ns: Vec<u64>,
     /// The median of each round.
-    rounds_ns: Vec<u64>,
+    rounds_ns: Rounds,
 }
 
 /// Everything that is measured of one device.
@@ -97,8 +97,9 @@ impl Record {
             times_ns.push(duration_ns / u64::from(requests));
         }
         let after = Reading::new(tally, lines);
-        let round = Times::of(&mut times_ns[first..]).map(|times| times.median_ns);
-        rounds_ns.extend(round);
+        let round = Times::of(&mut times_ns[first..]).ok_or("a round has no samples")?;
+        let pushed = rounds_ns.push(round.median_ns);
+        pushed.map_err(|_| "there are more rounds than a line has room for")?;
         counts.add(&before.counts_until(&after, u64::from(samples) * u64::from(requests)));
         Ok(())
     }
@@ -122,22 +123,14 @@ impl Record {
                 .position(|name| *name == series.subject.workload)
         };
         self.series.sort_by_key(place);
-        let mut first: Option<(&str, Vec<u64>)> = None;
         for Series {
             subject,
             counts,
-            times_ns,
+            mut times_ns,
             rounds_ns,
-        } in &mut self.series
+        } in self.series
         {
-            let Some(times) = Times::of(times_ns) else {
-                continue;
-            };
-            let (_, others_ns) = match first.take() {
-                Some(known) if known.0 == subject.workload => first.insert(known),
-                _ => first.insert((subject.workload, rounds_ns.clone())),
-            };
-            let Some(relative_permille) = relative_permille(rounds_ns, others_ns) else {
+            let Some(times) = Times::of(&mut times_ns) else {
                 continue;
             };
             let measurement = Measurement {
@@ -145,9 +138,9 @@ impl Record {
                 driver: subject.driver,
                 workload: subject.workload,
                 depth: subject.depth.into(),
-                counts: *counts,
+                counts,
                 times,
-                relative_permille,
+                rounds_ns,
             };
             writeln!(out, "{measurement}")?;
         }
@@ -161,7 +154,7 @@ impl Series {
             subject,
             counts: Counts::NONE,
             times_ns: Vec::new(),
-            rounds_ns: Vec::new(),
+            rounds_ns: Rounds::new(),
         }
     }
 }

@@ -4,8 +4,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::case::{self, Case, Context};
 use crate::bench;
+use crate::bench::demands;
 use crate::bench::machine::{Backing, Disks, Setting, setting};
-use crate::bench::result::Measurement;
+use crate::bench::result::{self, Measurement};
 use crate::platform::{Board, Transport};
 
 /// Most requests of a batch, which cost one notification all together.
@@ -61,6 +62,9 @@ fn measure(context: &Context, setting: Setting) -> Result<()> {
             find(&measurements, "display", expected, workload)?;
         }
     }
+    for (device, driver, workload) in demands::compared() {
+        find(&measurements, device, driver, workload)?;
+    }
     for measured in &measurements {
         check(measured).with_context(|| format!("{measured:?}"))?;
     }
@@ -68,12 +72,9 @@ fn measure(context: &Context, setting: Setting) -> Result<()> {
 }
 
 fn find(measurements: &[Measurement], device: &str, driver: &str, workload: &str) -> Result<()> {
-    let is_it = |measured: &Measurement| {
-        measured.device == device && measured.driver == driver && measured.workload == workload
-    };
-    match measurements.iter().any(is_it) {
-        true => Ok(()),
-        false => bail!("{driver} was not measured at {workload} on {device}"),
+    match result::find(measurements, device, driver, workload) {
+        Some(_) => Ok(()),
+        None => bail!("{driver} was not measured at {workload} on {device}"),
     }
 }
 
@@ -140,7 +141,7 @@ mod tests {
             min_ns: 1,
             median_ns: 2,
             max_ns: 3,
-            relative_permille: 1000,
+            rounds_ns: vec![2],
         };
         change(&mut measured);
         check(&measured)

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::result::Outcome;
-use super::{chart, table};
+use super::{chart, demands, table};
 use crate::workspace;
 
 const DOCUMENT: &str = "docs/performance.md";
@@ -31,13 +31,14 @@ pub(super) const QUEUE: Part = Part {
     chart: "docs/images/queue.svg",
 };
 
-/// Writes what the kernel measured, tables and chart.
+/// Writes what the kernel measured, what is demanded of it, tables and chart.
 ///
 /// # Errors
 ///
 /// As [`Part::save`].
 pub(super) fn save(outcomes: &[Outcome]) -> Result<()> {
-    let tables: Vec<String> = outcomes.iter().map(table::render).collect();
+    let mut tables = vec![format!("### Demands\n\n{}", demands::render(outcomes))];
+    tables.extend(outcomes.iter().map(table::render));
     KERNEL.save(&tables.join("\n"), &chart::render(outcomes))
 }
 

@@ -98,6 +98,11 @@ impl Setting {
         machine
     }
 
+    /// Returns as much of what it is as tells it from the others.
+    pub(super) fn name(&self) -> String {
+        format!("{}, {}", self.board.name(), self.transport.name())
+    }
+
     /// Returns QEMU's arguments for the display and the two disks.
     fn devices(&self, file: &Path) -> Vec<OsString> {
         let mut list = Vec::new();
@@ -134,13 +139,11 @@ impl Setting {
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = self.transport.name();
         let accel = match self.accel {
             Accel::Tcg => "TCG",
             Accel::Kvm => "KVM",
         };
-        let (arch, board) = (self.board.arch().name(), self.board.name());
-        write!(f, "{arch} {board}, {transport}, {accel}")?;
+        write!(f, "{} {}, {accel}", self.board.arch().name(), self.name())?;
         if self.disks == Disks::InThread {
             f.write_str(", disks in a thread that polls")?;
         }

@@ -1,7 +1,7 @@
 //! What one machine measured, as a table: [`render`].
 
 use super::grid;
-use super::result::{Measurement, Outcome};
+use super::result::{Measurement, Outcome, find};
 
 const HEADINGS: [&str; 11] = [
     "device",
@@ -22,10 +22,10 @@ const TEXT_COLUMNS: usize = 3;
 
 /// Returns the table; counts and times are those of one request.
 ///
-/// The last column has how many times as long each driver takes as our own by its best call, in the same round.
+/// The last column has how many times as long as our own driver by its best call each takes for the same, in the same round.
 pub(super) fn render(outcome: &Outcome) -> String {
     let all = &outcome.measurements;
-    let rows = all.iter().map(row);
+    let rows = all.iter().map(|one| row(one, all));
     format!(
         "### {}\n\n{}",
         outcome.machine,
@@ -33,8 +33,9 @@ pub(super) fn render(outcome: &Outcome) -> String {
     )
 }
 
-fn row(measured: &Measurement) -> [String; HEADINGS.len()] {
-    let relative = measured.relative_permille as f64 / 1e3;
+fn row(measured: &Measurement, all: &[Measurement]) -> [String; HEADINGS.len()] {
+    let ours = find(all, &measured.device, "levitate", &measured.workload);
+    let relative = ours.and_then(|ours| measured.relative_to(ours));
     [
         measured.device.clone(),
         measured.workload.clone(),
@@ -46,7 +47,7 @@ fn row(measured: &Measurement) -> [String; HEADINGS.len()] {
         microseconds(measured.min_ns),
         microseconds(measured.median_ns),
         microseconds(measured.max_ns),
-        format!("{relative:.2}"),
+        relative.map_or_else(String::new, |relative| format!("{relative:.2}")),
     ]
 }
 
@@ -69,14 +70,12 @@ mod tests {
 
     #[test]
     fn a_table_has_what_is_compared_at_its_end() {
-        let outcome = Outcome {
-            machine: "aarch64 virt".to_owned(),
-            measurements: vec![
-                measurement("levitate", "read-4k-batch", 1000),
-                measurement("floor", "read-4k-batch", 800),
-                measurement("floor", "read-4k-one", 2000),
-            ],
-        };
+        let measurements = vec![
+            measurement("levitate", "read-4k-batch", 1000),
+            measurement("floor", "read-4k-batch", 800),
+            measurement("floor", "read-4k-one", 2000),
+        ];
+        let outcome = Outcome::new("virt", "aarch64 virt", measurements);
         let text = render(&outcome);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "### aarch64 virt");
@@ -94,7 +93,7 @@ mod tests {
                 || lines[5].ends_with("|      0.80 | 10000.00 |     0.80 |"),
             "{text}"
         );
-        assert!(lines[6].ends_with("|     2.00 |"), "{text}");
+        assert!(lines[6].ends_with("|          |"), "{text}");
         let widths: Vec<usize> = lines[2..].iter().map(|line| line.chars().count()).collect();
         assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
     }
