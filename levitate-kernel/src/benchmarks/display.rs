@@ -27,10 +27,10 @@ pub(super) type Body<'a> = dyn FnMut(&mut dyn Picture, &dyn Tally) -> Result + '
 /// In the order of their turns.
 const CONTENDERS: &[Contender] = &[
     levitate_gpu::BLOCKING,
-    levitate_gpu::ASLEEP,
     #[cfg(feature = "virtio-drivers")]
     virtio_drivers_gpu::BLOCKING,
     floor::DISPLAY,
+    levitate_gpu::ASLEEP,
 ];
 
 /// A picture that a display shows.
@@ -63,7 +63,7 @@ const WORKLOADS: &[Workload] = &[
 /// Rounds, and frames of each kind in a round.
 const fn effort_of(effort: Effort) -> (u32, u32) {
     match effort {
-        Effort::Full => (7, 100),
+        Effort::Full => (35, 20),
         Effort::Short => (2, 5),
     }
 }
