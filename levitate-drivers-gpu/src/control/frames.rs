@@ -67,10 +67,21 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
 
     /// Returns a place for a new frame: a free one, else that of the oldest frame that is done and nobody asked for.
     fn place_for_frame(&mut self) -> Option<&mut Frame> {
-        self.frames
-            .iter_mut()
-            .filter(|frame| frame.unanswered == 0)
-            .min_by_key(|frame| frame.serial)
+        // The rest is not even looked at: of all that a frame takes little is in the CPU's caches, for the device has just copied a picture.
+        let index = match self.frames.iter().position(|frame| frame.serial.is_none()) {
+            Some(free) => free,
+            None => self.oldest_done()?,
+        };
+        self.frames.get_mut(index)
+    }
+
+    /// Returns the place of the oldest frame that is done.
+    fn oldest_done(&self) -> Option<usize> {
+        let frames = self.frames.iter().enumerate();
+        frames
+            .filter(|(_, frame)| frame.unanswered == 0)
+            .min_by_key(|(_, frame)| frame.serial)
+            .map(|(index, _)| index)
     }
 
     /// Asks for the outcome of a frame, which is told once; `None` while it is in flight.

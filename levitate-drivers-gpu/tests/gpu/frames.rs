@@ -314,6 +314,39 @@ fn frames_nobody_asks_for_use_nothing_up() {
 }
 
 #[test]
+fn a_frame_is_remembered_before_older_ones_and_as_long_as_it_is_in_flight() {
+    const PLACES: usize = 8;
+    for (completion, others) in [(Completion::Inline, PLACES - 1), (Completion::Held, PLACES)] {
+        let rig = Rig::new(Version::Two, 32, 32);
+        let mut storage = GpuStorage::<_, PLACES>::new();
+        let mut gpu = rig.gpu(&mut storage);
+        let mut chunks: Vec<_> = (0..=PLACES + others).map(|_| chunks(2)).collect();
+        let mut pictures = Vec::new();
+        for chunks in &mut chunks {
+            pictures.push(gpu.create_framebuffer(0, 32, 32, chunks).unwrap());
+        }
+        let (one, rest) = pictures.split_first_mut().unwrap();
+        let (older, newer) = rest.split_at_mut(PLACES);
+        // Nobody asks for these: there is no place left.
+        for picture in older {
+            let _frame = gpu.submit_present(picture).unwrap();
+        }
+        rig.device.set_completion(completion);
+        let frame = gpu.submit_present(one).unwrap();
+        rig.device.set_completion(Completion::Inline);
+        for picture in newer {
+            let _frame = gpu.submit_present(picture).unwrap();
+        }
+        rig.device.release_all();
+        assert_eq!(gpu.wait_present(one, frame).unwrap().pixels, 32 * 32);
+        drop(pictures);
+        for chunks in &mut chunks {
+            gpu.reclaim(chunks).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_frame_with_nothing_to_do_is_done_at_once() {
     let rig = Rig::new(Version::Two, 32, 32);
     let mut storage = GpuStorage::<_>::new();
