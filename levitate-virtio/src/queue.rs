@@ -22,6 +22,7 @@ mod memory;
 #[cfg(test)]
 #[cfg(loom)]
 mod model;
+mod next;
 pub mod packed;
 mod polling;
 mod prepare;

@@ -3,7 +3,7 @@
 use levitate_host::{Completion, Version};
 use levitate_virtio::{Data, Features};
 
-use crate::rig::{CONFIG, Rig, echo, out_of_order, slots};
+use crate::rig::{CONFIG, EchoQueue, Rig, echo, out_of_order, slots};
 
 #[test]
 fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
@@ -50,6 +50,54 @@ fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
         contexts.sort_unstable();
         assert_eq!(contexts, [101, 102, 103, 104]);
         rig.device.release_all();
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
+fn a_request_that_is_waited_for_is_taken_if_it_is_next_and_nothing_else_is_collected() {
+    for features in out_of_order(Version::Two) {
+        let rig = Rig::new(Version::Two);
+        rig.device.set_completion(Completion::Held);
+        let mut slots = slots::<4>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let submit = |queue: &mut EchoQueue<'_>, context| {
+            let footer = [0_u8; 2];
+            queue.submit(b"ab", Data::None, &footer, context).unwrap()
+        };
+        let tokens = [0, 1, 2, 3].map(|context| submit(&mut queue, context));
+        queue.notify();
+        let take = |queue: &mut EchoQueue<'_>, token| {
+            let taken = queue.take_next::<[u8; 2]>(token)?;
+            assert_eq!((taken.token, taken.footer), (token, *b"ab"));
+            Some(taken.context)
+        };
+        assert_eq!(take(&mut queue, tokens[0]), None, "it is in flight");
+        // The second, the first and the third.
+        for position in [1, 0, 0] {
+            assert!(rig.device.release_at(position));
+        }
+        assert_eq!(take(&mut queue, tokens[0]), None, "it is not next");
+        assert_eq!((queue.next_done(), queue.in_flight()), (None, 4));
+        assert_eq!(take(&mut queue, tokens[1]), Some(1));
+        assert_eq!((queue.next_done(), queue.in_flight()), (None, 3));
+        assert_eq!(queue.idle_slots(), 1);
+        assert_eq!(take(&mut queue, tokens[1]), None, "it was taken");
+        // Its slot is another's, who is not done.
+        let late = submit(&mut queue, 4);
+        queue.notify();
+        assert_eq!(take(&mut queue, tokens[1]), None);
+        // What is collected is taken too, and the order does not matter then.
+        assert_eq!(queue.process(), Ok(2));
+        assert_eq!(take(&mut queue, tokens[2]), Some(2));
+        assert_eq!(take(&mut queue, tokens[3]), None);
+        // One that is next is taken ahead of what was collected.
+        assert!(rig.device.release_one());
+        assert_eq!(take(&mut queue, tokens[3]), Some(3));
+        assert_eq!(take(&mut queue, tokens[0]), Some(0));
+        rig.device.release_all();
+        assert_eq!(take(&mut queue, late), Some(4));
+        assert_eq!(queue.idle_slots(), 4);
         rig.stop(device, queue);
     }
 }

@@ -2,7 +2,7 @@
 
 use levitate_hal::DmaBuffer;
 use levitate_host::{Completion, Fault, Plug, Pool, Version};
-use levitate_virtio::{Data, DeviceFault, Features, QueueError, SubmitError};
+use levitate_virtio::{Data, DeviceFault, Features, QueueError, SubmitError, Token};
 use levitate_virtio::{
     Device, QueueIndex, Wanted, features::NoFeatures, transport::EnableQueueError,
 };
@@ -25,8 +25,19 @@ fn lie(plug: Plug, fault: Fault) -> Result<u16, DeviceFault> {
 
 /// As [`lie`], with these features; whoever takes requests one by one is told the same as whoever collects them.
 fn lie_with(plug: Plug, features: Features, fault: Fault) -> Result<u16, DeviceFault> {
-    let outcome = lie_to(plug, features, fault, |queue, _| queue.process());
-    let polled = lie_to(plug, features, fault, |queue, taken| {
+    let outcome = lie_to(plug, features, fault, |queue, _, _| queue.process());
+    let taken_first = lie_to(plug, features, fault, |queue, tokens, taken| {
+        let mut count = 0;
+        for token in tokens {
+            if let Some(done) = queue.take_next::<[u8; 4]>(*token) {
+                taken.push((done.context, done.data.into_inner().unwrap()));
+                count += 1;
+            }
+        }
+        Ok(count + queue.process()?)
+    });
+    assert_eq!(taken_first, outcome, "{plug:?} with {features:?}");
+    let polled = lie_to(plug, features, fault, |queue, _, taken| {
         let mut count = 0;
         while let Some(done) = queue.poll::<[u8; 4]>()? {
             taken.push((done.context, done.data.into_inner().unwrap()));
@@ -45,21 +56,21 @@ fn lie_to(
     plug: Plug,
     features: Features,
     fault: Fault,
-    look: impl FnOnce(&mut EchoQueue<'_>, &mut Buffers) -> Result<u16, DeviceFault>,
+    look: impl FnOnce(&mut EchoQueue<'_>, &[Token], &mut Buffers) -> Result<u16, DeviceFault>,
 ) -> Result<u16, DeviceFault> {
     let rig = Rig::new(plug);
     let mut slots = slots::<4>();
     let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
     rig.device.set_completion(Completion::Held);
-    for number in 0..3 {
+    let tokens = [0, 1, 2].map(|number| {
         let data = Data::Writable(rig.buffer(&[0; 8]));
-        queue.submit(&[1_u8; 4], data, &[0_u8; 4], number).unwrap();
-    }
+        queue.submit(&[1_u8; 4], data, &[0_u8; 4], number).unwrap()
+    });
     queue.notify();
     rig.device.inject(fault);
     rig.device.release_one();
     let mut back = Buffers::new();
-    let outcome = look(&mut queue, &mut back);
+    let outcome = look(&mut queue, &tokens, &mut back);
     if let Err(fault) = outcome {
         assert_eq!(queue.process(), Err(fault), "it stays broken");
         let rejected = queue

@@ -6,8 +6,8 @@ use levitate_hal::{DmaBuffer, Segment, Segments};
 use levitate_host::{Completion, Fault, Plug, Pool, Version};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{
-    Data, Device, DeviceFault, Features, QueueConfig, QueueIndex, Slot, SubmitError, TimeoutCause,
-    Wanted,
+    Completed, Data, Device, DeviceFault, Features, QueueConfig, QueueIndex, Slot, SubmitError,
+    TimeoutCause, Token, Wanted,
 };
 
 use crate::numbers::Numbers;
@@ -20,8 +20,8 @@ struct Run<'r> {
     is_in_order: bool,
     /// What the device shall have read, by the number of the request.
     expected: HashMap<u32, Vec<u8>>,
-    /// Numbers of what was submitted and not taken, oldest first.
-    flying: VecDeque<u32>,
+    /// What was submitted and not taken, oldest first.
+    flying: VecDeque<(u32, Token)>,
     sent: u32,
 }
 
@@ -42,9 +42,9 @@ impl Run<'_> {
                 Data::Readable(self.rig.buffer(&bytes))
             }
         };
-        if queue.submit(&header, data, &[0_u8; 4], number).is_ok() {
+        if let Ok(token) = queue.submit(&header, data, &[0_u8; 4], number) {
             self.expected.insert(number, sent);
-            self.flying.push_back(number);
+            self.flying.push_back((number, token));
             self.sent += 1;
         } else {
             assert_eq!(queue.idle_slots(), 0);
@@ -59,23 +59,25 @@ impl Run<'_> {
         }
     }
 
+    /// Takes one request after the other as somebody does who waits for it, as long as the device has used them next.
+    fn take_next(&mut self, queue: &mut EchoQueue<'_>) {
+        let mut at = 0;
+        while let Some((_, token)) = self.flying.get(at) {
+            match queue.take_next(*token) {
+                Some(completed) => {
+                    self.check(completed);
+                    at = 0;
+                }
+                None => at += 1,
+            }
+        }
+    }
+
     fn take(&mut self, queue: &mut EchoQueue<'_>) {
         queue.process().unwrap();
         while let Some(token) = queue.next_done() {
-            let completed = queue.take::<[u8; 4]>(token).unwrap();
-            let number = completed.context;
-            let at = self.flying.iter().position(|flying| *flying == number);
-            let at = at.unwrap_or_else(|| panic!("{number} is taken twice"));
-            assert!(!self.is_in_order || at == 0, "{number} is {at} too early");
-            self.flying.remove(at);
-            let mut answer = match completed.data {
-                Data::Writable(buffer) => buffer.as_slice().to_vec(),
-                _ => Vec::new(),
-            };
-            answer.extend(completed.footer);
-            let header = number.to_le_bytes();
-            let cycle = header.iter().cycle().take(answer.len());
-            assert!(answer.iter().eq(cycle), "{number}: {answer:?}");
+            let completed = queue.take(token).unwrap();
+            self.check(completed);
         }
         for read in self
             .rig
@@ -85,6 +87,22 @@ impl Run<'_> {
             let number = u32::from_le_bytes(read[..4].try_into().unwrap());
             assert_eq!(self.expected.remove(&number), Some(read));
         }
+    }
+
+    fn check(&mut self, completed: Completed<[u8; 4], DmaBuffer<Pool>, u32>) {
+        let number = completed.context;
+        let at = self.flying.iter().position(|flying| flying.0 == number);
+        let at = at.unwrap_or_else(|| panic!("{number} is taken twice"));
+        assert!(!self.is_in_order || at == 0, "{number} is {at} too early");
+        assert_eq!(self.flying.remove(at), Some((number, completed.token)));
+        let mut answer = match completed.data {
+            Data::Writable(buffer) => buffer.as_slice().to_vec(),
+            _ => Vec::new(),
+        };
+        answer.extend(completed.footer);
+        let header = number.to_le_bytes();
+        let cycle = header.iter().cycle().take(answer.len());
+        assert!(answer.iter().eq(cycle), "{number}: {answer:?}");
     }
 }
 
@@ -116,9 +134,10 @@ fn chains_of_all_forms_come_back_in_any_order() {
                     sent: 0,
                 };
                 for _ in 0..300 {
-                    match run.numbers.below(4) {
-                        0 | 1 => run.submit(&mut queue),
-                        2 => run.release(&mut queue),
+                    match run.numbers.below(6) {
+                        0..=2 => run.submit(&mut queue),
+                        3 => run.release(&mut queue),
+                        4 => run.take_next(&mut queue),
                         _ => run.take(&mut queue),
                     }
                 }

@@ -3,6 +3,7 @@
 use std::boxed::Box;
 use std::sync::{Arc, LazyLock};
 use std::vec;
+use std::vec::Vec;
 
 use levitate_hal::Barriers;
 use levitate_host::Pool;
@@ -19,7 +20,7 @@ use crate::init::Identity;
 use crate::queue::ring::{EitherRing, Progress, Ring as _, RingConfig};
 use crate::queue::slot::{List, Stack};
 use crate::queue::slot_memory::SlotMemory;
-use crate::queue::{Completed, Queue, QueueIndex, QueueSize, Shape, Slot};
+use crate::queue::{Completed, Queue, QueueIndex, QueueSize, Shape, Slot, Token};
 use crate::transport::{self, Interface, Placement};
 
 /// Slots of the queue.
@@ -48,6 +49,7 @@ pub(super) struct Driver<'s> {
     pub(super) queue: ModelQueue<'s>,
     shared: Shared,
     agreed: Agreed,
+    tokens: Vec<Token>,
     pub(super) submitted: u16,
     pub(super) done: u16,
 }
@@ -116,6 +118,7 @@ impl<'s> Driver<'s> {
             queue,
             shared,
             agreed,
+            tokens: Vec::new(),
             submitted: 0,
             done: 0,
         }
@@ -152,11 +155,21 @@ impl<'s> Driver<'s> {
         let data = RequestData { number };
         self.shared.write(data.addr(), data.content());
         let unanswered = Answer::default();
-        if let Err(rejected) = self
+        match self
             .queue
             .submit(&(), Data::Readable(data), &unanswered, number)
         {
-            panic!("{}", rejected.error);
+            Ok(token) => self.tokens.push(token),
+            Err(rejected) => panic!("{}", rejected.error),
+        }
+    }
+
+    /// Takes what the device has answered, as somebody does who waits for one after the other.
+    pub(super) fn take_next(&mut self) {
+        while let Some(token) = self.tokens.get(usize::from(self.done)).copied()
+            && let Some(answer) = self.queue.take_next(token)
+        {
+            self.check(&answer);
         }
     }
 

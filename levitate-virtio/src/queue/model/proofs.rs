@@ -62,6 +62,30 @@ fn complete_after(agreed: Agreed, prepare: fn(&mut Driver<'_>)) {
     driver.release();
 }
 
+/// As [`complete`]; the driver takes the answers one by one, and collects them only before it sleeps.
+fn complete_one_by_one(agreed: Agreed) {
+    let mut slots = slots();
+    let mut driver = Driver::new(&mut slots, agreed);
+    driver.queue.set_used_notifications(true);
+    driver.submit();
+    driver.submit();
+    let device = driver.device();
+    let device = loom::thread::spawn(move || device.run(2, true));
+    loop {
+        driver.take_next();
+        if driver.done == 2 {
+            break;
+        }
+        driver.collect();
+        if driver.done == 2 {
+            break;
+        }
+        driver.sleep();
+    }
+    device.join().unwrap();
+    driver.release();
+}
+
 /// Three requests go through a queue of two, and both sides fall asleep in between.
 ///
 /// The third one has a slot whose chain is laid out already, and is where a packed ring begins anew.
@@ -154,6 +178,11 @@ fn answers_that_are_awaited_together_are_seen_or_notified() {
 }
 
 #[test]
+fn answers_that_are_taken_before_they_are_collected_leave_the_others_seen_or_notified() {
+    holds(complete_one_by_one, cases(), None);
+}
+
+#[test]
 fn nothing_is_lost_or_stale_in_a_split_ring_when_both_sides_fall_asleep() {
     let cases = cases().filter(|agreed| !agreed.is_packed);
     holds(round_trip, cases, ROUND_TRIP_SWITCHES);
@@ -185,4 +214,5 @@ fn without_the_barrier_after_the_drivers_wish_is_written_an_answer_is_never_seen
 #[test]
 fn without_the_barrier_after_the_used_index_is_read_the_driver_reads_stale_memory() {
     goes_wrong(complete, cases(), AFTER_USED_INDEX_READ, "stale");
+    goes_wrong(complete_one_by_one, cases(), AFTER_USED_INDEX_READ, "stale");
 }

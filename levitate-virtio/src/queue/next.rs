@@ -1,0 +1,52 @@
+//! Taking back a request that somebody waits for ([`Queue::take_next`], §2.7.14, §2.8.22).
+
+use levitate_hal::{Dma, Segments};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::completion::{Completed, take_footer};
+use super::ring::{Format, Ring as _};
+use super::slot::State;
+use super::{Queue, Token};
+use crate::transport::Notify;
+
+impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
+    /// Takes this request back if it is done, or is next of what the device is done with; collects nothing else.
+    ///
+    /// `None` does not say that the device has the request: that takes [`process`](Self::process), which also finds what is wrong, and asks
+    /// for a notification where they are wanted.
+    #[inline(always)]
+    pub fn take_next<F: FromBytes + IntoBytes>(
+        &mut self,
+        token: Token,
+    ) -> Option<Completed<F, B, C>> {
+        match self.slot(token)?.record.state() {
+            State::Idle => return None,
+            State::Done => return self.take_done(token.slot()),
+            State::InFlight => {}
+        }
+        // With VIRTIO_F_IN_ORDER one word of the device is about many requests.
+        if self.fault.is_some() || self.shape.is_in_order {
+            return None;
+        }
+        let used = self.ring.next_used(self.progress).ok()??;
+        if used.slot != u32::from(token.slot()) {
+            return None;
+        }
+        let slot = self.slots.get_mut(usize::from(token.slot()))?;
+        let written = slot.record.written(used.len_bytes)?;
+        self.ring.pass_used(slot.record.descriptors);
+        self.progress.done = self.progress.done.wrapping_add(1);
+        slot.record.note_done(written.len_bytes);
+        let (written, data, context) = slot.empty_done()?;
+        self.idle.put(&mut slot.record, used.slot);
+        let footer = take_footer(&self.memory, &slot.record);
+        Some(Completed::new(
+            token,
+            footer,
+            &slot.record,
+            written,
+            data,
+            context,
+        ))
+    }
+}
