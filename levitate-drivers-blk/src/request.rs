@@ -230,6 +230,7 @@ pub(crate) enum Owner {
 }
 
 /// Translates what the virtqueue gives back; nothing of it is believed that the device does not vouch for.
+#[inline]
 pub(crate) fn completion<D: Dma>(
     completed: Completed<RequestStatus, DmaBuffer<D>, Context>,
 ) -> Completion<D> {

@@ -13,6 +13,7 @@
 mod bench;
 mod tasks;
 
+mod async_ahead;
 mod async_calls;
 mod async_clock;
 mod async_costs;

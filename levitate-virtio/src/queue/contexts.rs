@@ -22,6 +22,30 @@ impl<B, C, D: Dma, N, R: Format> Queue<'_, B, C, D, N, R> {
         self.done_token(slot.record.next()?)
     }
 
+    /// Looks at what the driver remembers of each request that is done and has not been taken, from `first` on in the order they were done
+    /// in, until `is_meant` says so of one; returns that one, and the one behind it.
+    pub fn find_done(
+        &mut self,
+        first: Token,
+        mut is_meant: impl FnMut(&mut C) -> bool,
+    ) -> Option<(Token, Option<Token>)> {
+        let mut number = match self.is_done(first) {
+            true => first.slot(),
+            false => return None,
+        };
+        // The list is as long as that.
+        for _ in 0..self.done_len {
+            let slot = self.slots.get_mut(usize::from(number))?;
+            if is_meant(slot.context_mut()?) {
+                let next = slot.record.next();
+                let after = next.and_then(|next| self.done_token(next));
+                return Some((self.done_token(number)?, after));
+            }
+            number = slot.record.next()?;
+        }
+        None
+    }
+
     /// Says whether the request is done, as of the last [`process`](Self::process).
     #[must_use]
     pub fn is_done(&self, token: Token) -> bool {

@@ -25,15 +25,24 @@ fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
         assert_eq!(listed, []);
         assert_eq!(queue.next_done(), None);
         assert_eq!(queue.done_after(tokens[0]), None, "it is in flight");
+        assert_eq!(queue.find_done(tokens[0], |_| true), None, "in flight");
 
         // The fourth, the first and the third.
         for position in [3, 0, 1] {
             assert!(rig.device.release_at(position));
         }
         assert_eq!(queue.process(), Ok(3));
-        let done: Vec<_> =
+        let listed: Vec<_> =
             std::iter::successors(queue.next_done(), |token| queue.done_after(*token)).collect();
-        assert_eq!(done, [tokens[3], tokens[0], tokens[2]]);
+        assert_eq!(listed, [tokens[3], tokens[0], tokens[2]]);
+        let mut done = Vec::new();
+        let found = queue.find_done(tokens[3], |context| {
+            done.push(*context);
+            false
+        });
+        assert_eq!((found, &done[..]), (None, &[3, 0, 2][..]));
+        let found = queue.find_done(tokens[3], |context| *context == 0);
+        assert_eq!(found, Some((tokens[0], Some(tokens[2]))));
 
         // One that is changed is another's no more than before, and one that is taken is forgotten.
         *queue.context_mut(tokens[0]).unwrap() = 77;
@@ -46,9 +55,12 @@ fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
         assert_eq!(queue.done_after(tokens[0]), None);
         assert_eq!(queue.done_after(tokens[3]), Some(tokens[2]));
         assert_eq!(queue.done_after(tokens[2]), None);
+        assert_eq!(queue.find_done(tokens[0], |_| true), None);
+        let found = queue.find_done(tokens[3], |context| core::mem::replace(context, 104) == 102);
+        assert_eq!(found, Some((tokens[2], None)));
         let mut contexts: Vec<_> = queue.contexts_mut().map(|(_, context)| *context).collect();
         contexts.sort_unstable();
-        assert_eq!(contexts, [101, 102, 103, 104]);
+        assert_eq!(contexts, [101, 104, 104, 104]);
         rig.device.release_all();
         rig.stop(device, queue);
     }

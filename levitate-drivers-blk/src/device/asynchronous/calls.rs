@@ -67,7 +67,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
             return Ok(());
         }
         let room = self.room(Need::Slot).await?;
-        Ok(self.submit_flush_into(room)?.await?.result?)
+        let request = room.used_for(self.submit_flush_now())?;
+        Ok(request.await?.result?)
     }
 
     /// Asks the device for its ID, often a serial number (§5.2.6).
@@ -180,7 +181,11 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
                 });
             }
         };
-        let request = match self.submit_into(room, access, sector, buffer) {
+        let submitted = room.used_for(match access {
+            Access::Read => self.submit_buffer::<false>(sector, buffer),
+            Access::Write => self.submit_buffer::<true>(sector, buffer),
+        });
+        let request = match submitted {
             Ok(request) => request,
             Err(Rejected { error, buffer }) => {
                 return Err(BufferError {
@@ -235,7 +240,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         data: Data<DmaBuffer<P::Dma>>,
         answer: &mut [u8],
     ) -> Result<(), Error> {
-        let completion = self.submit_own(room, kind, data)?.await?;
+        let request = room.used_for(self.submit_own(kind, data))?;
+        let completion = request.await?;
         if completion.result.is_ok()
             && let Some(bounce) = &completion.buffer
         {

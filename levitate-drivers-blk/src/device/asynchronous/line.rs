@@ -71,6 +71,11 @@ impl Line {
         self.waiting.is_empty()
     }
 
+    /// Says whether anything is set aside.
+    pub(super) const fn is_any_set_aside(&self) -> bool {
+        self.slots != 0
+    }
+
     /// Returns what of `supply` is not set aside.
     pub(super) const fn left_of(&self, supply: Supply) -> Supply {
         Supply {

@@ -5,14 +5,14 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use levitate_hal::{Deadline, Platform};
+use levitate_hal::{Instant, Platform};
 use levitate_virtio::{Token, Transport};
 
 use super::AsyncBlk;
 use super::shared::Place;
 use super::waiting::Wait;
 use crate::error::Error;
-use crate::listener::Waiter;
+use crate::listener::{Listener, Waiter};
 use crate::request::{Completion, RequestError};
 
 /// A submitted request: the future of its answer.
@@ -33,15 +33,28 @@ use crate::request::{Completion, RequestError};
 pub struct Request<'b, 's, T: Transport, P: Platform, const MORE: usize = 0> {
     blk: &'b AsyncBlk<'s, T, P, MORE>,
     token: Token,
-    deadline: Option<Deadline>,
+    stage: Stage,
+}
+
+/// How far a future has come.
+// With the rest of the future it is four words, which any target moves without a call.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// It has not waited yet.
+    Begun,
+    /// It has waited, and its deadline counts from there.
+    Waiting(Instant),
+    /// Its request is taken back.
+    Over,
 }
 
 impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Request<'b, 's, T, P, MORE> {
+    #[inline]
     pub(super) const fn new(blk: &'b AsyncBlk<'s, T, P, MORE>, token: Token) -> Self {
         Self {
             blk,
             token,
-            deadline: None,
+            stage: Stage::Begun,
         }
     }
 
@@ -55,12 +68,13 @@ impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Request<'b, 's, T, P,
 impl<T: Transport, P: Platform, const MORE: usize> Future for Request<'_, '_, T, P, MORE> {
     type Output = Result<Completion<P::Dma>, Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if this.blk.is_recovering() {
-            return Poll::Ready(Err(RequestError::Aborted.into()));
-        }
-        let polled = this.blk.poll_wait(this, context.waker());
+        let polled = match this.blk.is_recovering() {
+            true => Poll::Ready(Err(RequestError::Aborted.into())),
+            false => this.blk.poll_wait(this, context.waker()),
+        };
         if let Poll::Ready(Err(_)) = polled {
             this.blk.abandon(this.token);
         }
@@ -75,8 +89,16 @@ impl<T: Transport, P: Platform, const MORE: usize> Wait for Request<'_, '_, T, P
         Place::Answer(self.token)
     }
 
-    fn deadline(&mut self) -> &mut Option<Deadline> {
-        &mut self.deadline
+    #[inline]
+    fn began(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Waiting(start) => Some(start),
+            Stage::Begun | Stage::Over => None,
+        }
+    }
+
+    fn begin(&mut self, start: Instant) {
+        self.stage = Stage::Waiting(start);
     }
 
     fn replace_waiter(&mut self, waiter: Option<Waiter>) -> Option<Waiter> {
@@ -84,14 +106,29 @@ impl<T: Transport, P: Platform, const MORE: usize> Wait for Request<'_, '_, T, P
         shared.replace_waiter(self.token, waiter)
     }
 
-    fn attain(&mut self) -> Option<Result<Self::Output, Error>> {
-        self.blk.shared.borrow_mut().take_answer(self.token)
+    #[inline(always)]
+    fn attain(&mut self) -> Poll<Result<Self::Output, Error>> {
+        // A waker that is left over is let go last, with nothing borrowed.
+        let mut listener = Listener::Nobody;
+        let shared = &mut *self.blk.shared.borrow_mut();
+        if let Stage::Begun = self.stage {
+            shared.announce();
+        }
+        let polled = shared.take_answer(self.token, &mut listener);
+        if let Poll::Ready(Ok(_)) = polled {
+            self.stage = Stage::Over;
+        }
+        polled
     }
 }
 
 impl<T: Transport, P: Platform, const MORE: usize> Drop for Request<'_, '_, T, P, MORE> {
+    #[inline]
     fn drop(&mut self) {
-        self.blk.abandon(self.token);
+        match self.stage {
+            Stage::Over => {}
+            Stage::Begun | Stage::Waiting(_) => self.blk.abandon(self.token),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use core::future::poll_fn;
 use core::pin::{Pin, pin};
 use core::task::Poll;
 
-use levitate_hal::{Deadline, Platform};
+use levitate_hal::{Instant, Platform};
 use levitate_virtio::Transport;
 
 use super::AsyncBlk;
@@ -25,7 +25,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
             node,
             number: self.next_number(),
             need,
-            deadline: None,
+            began: None,
         };
         poll_fn(|context| {
             // While the device is reset, the submission says so.
@@ -44,7 +44,7 @@ struct Room<'b, 'n, 's, T: Transport, P: Platform, const MORE: usize> {
     node: Pin<&'n mut Node>,
     number: u64,
     need: Need,
-    deadline: Option<Deadline>,
+    began: Option<Instant>,
 }
 
 impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Wait for Room<'b, '_, 's, T, P, MORE> {
@@ -55,8 +55,12 @@ impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Wait for Room<'b, '_,
         Place::Room { number, need }
     }
 
-    fn deadline(&mut self) -> &mut Option<Deadline> {
-        &mut self.deadline
+    fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
+    fn begin(&mut self, start: Instant) {
+        self.began = Some(start);
     }
 
     fn replace_waiter(&mut self, waiter: Option<Waiter>) -> Option<Waiter> {
@@ -67,7 +71,7 @@ impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Wait for Room<'b, '_,
         line.replace_waiter(&self.node, waiter)
     }
 
-    fn attain(&mut self) -> Option<Result<Self::Output, Error>> {
+    fn attain(&mut self) -> Poll<Result<Self::Output, Error>> {
         // Who has waited for longer comes first.
         self.blk.call_waiting();
         let shared = self.blk.shared.borrow();
@@ -96,8 +100,9 @@ impl<'b, 's, T: Transport, P: Platform, const MORE: usize> Wait for Room<'b, '_,
         drop((shared, line));
         drop(waiter);
         match why {
-            Some(error) => Some(Err(error)),
-            None => is_over.then(|| Ok(SetAside::new(self.blk, self.need))),
+            Some(error) => Poll::Ready(Err(error)),
+            None if is_over => Poll::Ready(Ok(SetAside::new(self.blk, self.need))),
+            None => Poll::Pending,
         }
     }
 }
@@ -126,6 +131,11 @@ impl<'b, 's, T: Transport, P: Platform, const MORE: usize> SetAside<'b, 's, T, P
     pub(super) fn new(blk: &'b AsyncBlk<'s, T, P, MORE>, need: Need) -> Self {
         blk.line.borrow_mut().set_aside(need);
         Self { blk, need }
+    }
+
+    /// Returns `submitted`, which what is set aside was for.
+    pub(super) fn used_for<R>(self, submitted: R) -> R {
+        submitted
     }
 }
 

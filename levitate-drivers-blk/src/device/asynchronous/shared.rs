@@ -1,5 +1,8 @@
 //! What all futures of a driver share, and what is done to it while it is borrowed: [`Shared`].
 
+use core::mem;
+use core::task::Poll;
+
 use levitate_hal::{Clock as _, Deadline, Instant, Platform};
 use levitate_virtio::{QueueCounts, Status, Timeout, Token, Transport};
 
@@ -7,10 +10,9 @@ use super::Counts;
 use super::line::{Line, Need, Supply};
 use super::wakes::Wakes;
 use crate::device::Blk;
-use crate::device::requests;
 use crate::error::{Error, SubmitError};
 use crate::listener::{Listener, Waiter};
-use crate::request::{Completion, Owner, RequestError, RequestStatus};
+use crate::request::{self, Completion, Owner, RequestError, RequestStatus};
 
 /// What a future waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub(super) struct Shared<'s, T: Transport, P: Platform, const MORE: usize> {
 
 impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
     /// Notifies the device of what was submitted since it was notified last, if it wants to be; says whether it was.
+    #[inline]
     pub(super) fn announce(&mut self) -> bool {
         // One that has given up is not notified any more.
         let life = self
@@ -83,15 +86,20 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
         *now.get_or_insert_with(|| self.blk.platform.clock().now())
     }
 
-    /// Sets the deadline of a wait that begins.
+    /// Returns when a wait began that begins now.
     ///
     /// Requests that the device was told of together share a reading of the clock.
-    pub(super) fn arm(&mut self, place: Place, now: &mut Option<Instant>) -> Deadline {
+    pub(super) fn start(&mut self, place: Place, now: &mut Option<Instant>) -> Instant {
         let told_at = self.told_at.filter(|_| matches!(place, Place::Answer(_)));
         let start = told_at.unwrap_or_else(|| self.present(now));
         if let Place::Answer(_) = place {
             self.told_at = Some(start);
         }
+        start
+    }
+
+    /// Returns the deadline of a wait that began then.
+    pub(super) fn deadline(&self, start: Instant) -> Deadline {
         Deadline::from_instant(start, self.blk.options.timeout)
     }
 
@@ -120,18 +128,21 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
         let is_broken = life.queue.process().is_err();
         let mut is_complete = true;
         let mut next = life.queue.next_done();
-        while let Some(token) = next {
-            next = life.queue.done_after(token);
-            let Some(context) = life.queue.context_mut(token) else {
-                break;
-            };
-            match (&mut context.listener, context.owner) {
-                (Listener::Task(waiter), _) => is_complete &= wakes.take_from(waiter),
-                (Listener::Caller, Owner::User) => {}
-                (Listener::Nobody, _) | (Listener::Caller, Owner::Driver) => {
-                    self.blk.own.let_go(&mut life.queue, token);
+        while let Some(first) = next {
+            let nobodys = life.queue.find_done(first, |context| {
+                match (&mut context.listener, context.owner) {
+                    (Listener::Task(None), _) | (Listener::Caller, Owner::User) => false,
+                    (Listener::Task(waiter), _) => {
+                        is_complete &= wakes.take_from(waiter);
+                        false
+                    }
+                    (Listener::Nobody, _) | (Listener::Caller, Owner::Driver) => true,
                 }
-            }
+            });
+            next = nobodys.and_then(|(token, after)| {
+                self.blk.own.let_go(&mut life.queue, token);
+                after
+            });
         }
         if is_broken || self.needs_reset.is_some() {
             is_complete &= self.take_waiters(line, |_| true, wakes);
@@ -190,27 +201,31 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
         let queues = self.blk.life.as_mut().map(|life| &mut life.queue);
         let context = queues.and_then(|queue| queue.context_mut(token));
         match context.and_then(|context| context.listener.waiter_mut()) {
-            Some(place) => core::mem::replace(place, waiter),
+            Some(place) => mem::replace(place, waiter),
             None => waiter,
         }
     }
 
-    /// Takes a request back that is done; an error if it is none any more, because the device was reset.
+    /// Takes a request back that is done, and whoever is told of it; an error if it is none any more, because the device was reset.
+    #[inline(always)]
     pub(super) fn take_answer(
         &mut self,
         token: Token,
-    ) -> Option<Result<Completion<P::Dma>, Error>> {
-        let aborted = Some(Err(RequestError::Aborted.into()));
+        listener: &mut Listener,
+    ) -> Poll<Result<Completion<P::Dma>, Error>> {
         let Some(life) = &mut self.blk.life else {
-            return aborted;
+            return Poll::Ready(Err(RequestError::Aborted.into()));
         };
-        if life.queue.context(token).is_none() {
-            return aborted;
+        match life.queue.take_next(token) {
+            Some(mut completed) => {
+                mem::swap(&mut completed.context.listener, listener);
+                self.told_at = None;
+                self.blk.own.note_answered(token);
+                Poll::Ready(Ok(request::completion(completed)))
+            }
+            None if life.queue.context(token).is_some() => Poll::Pending,
+            None => Poll::Ready(Err(RequestError::Aborted.into())),
         }
-        let completion = requests::take(&mut life.queue, token)?;
-        self.told_at = None;
-        self.blk.own.note_answered(token);
-        Some(Ok(completion))
     }
 
     /// Says why no wait comes to a good end, if none does.

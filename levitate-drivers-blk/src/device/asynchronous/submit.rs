@@ -4,9 +4,7 @@ use levitate_hal::{DmaBuffer, Platform};
 use levitate_virtio::{Data, Transport};
 
 use super::AsyncBlk;
-use super::line::Need;
 use super::request::Request;
-use super::room::SetAside;
 use crate::device::check::Access;
 use crate::device::requests::{self, Unsubmitted};
 use crate::error::{Rejected, SubmitError};
@@ -29,7 +27,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         sector: u64,
         buffer: DmaBuffer<P::Dma>,
     ) -> Result<Request<'_, 's, T, P, MORE>, Rejected<P::Dma>> {
-        self.submit(Access::Read, sector, buffer)
+        self.submit::<false>(sector, buffer)
     }
 
     /// Submits a write of whole blocks, from `sector` on, from the window of `buffer`.
@@ -44,7 +42,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         sector: u64,
         buffer: DmaBuffer<P::Dma>,
     ) -> Result<Request<'_, 's, T, P, MORE>, Rejected<P::Dma>> {
-        self.submit(Access::Write, sector, buffer)
+        self.submit::<true>(sector, buffer)
     }
 
     /// Submits a flush, which makes every write durable that *is done* by now.
@@ -56,7 +54,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         if !self.capabilities().has_flush() {
             return Err(SubmitError::NoFlush);
         }
-        self.submit_flush_into(self.claim_slot()?)
+        self.check_room()?;
+        self.submit_flush_now()
     }
 
     /// Makes the device look at what was submitted, if it was not notified of it and does not look by itself; says whether it was told.
@@ -64,66 +63,81 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         !self.is_recovering() && self.shared.borrow_mut().announce()
     }
 
-    /// Submits a read or a write, if there is room.
-    fn submit(
+    /// Submits a write, or else a read, if there is room that is not set aside for others.
+    #[inline]
+    fn submit<const IS_WRITE: bool>(
         &self,
-        access: Access,
         sector: u64,
         buffer: DmaBuffer<P::Dma>,
     ) -> Result<Request<'_, 's, T, P, MORE>, Rejected<P::Dma>> {
-        match self.claim_slot() {
-            Ok(room) => self.submit_into(room, access, sector, buffer),
+        match self.check_room() {
+            Ok(()) => self.submit_buffer::<IS_WRITE>(sector, buffer),
             Err(error) => Err(Rejected { error, buffer }),
         }
     }
 
-    /// Sets a slot aside, unless all that are idle are set aside for others; where none is idle, the submission says so.
-    fn claim_slot(&self) -> Result<SetAside<'_, 's, T, P, MORE>, SubmitError> {
+    /// Refuses a submission if all idle slots are set aside for others; where none is idle, the submission says so.
+    #[inline]
+    fn check_room(&self) -> Result<(), SubmitError> {
+        match self.line.borrow().is_any_set_aside() {
+            true => self.check_what_is_left(),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`check_room`](Self::check_room), where anything is set aside.
+    #[inline(never)]
+    fn check_what_is_left(&self) -> Result<(), SubmitError> {
         let supply = self.shared.borrow().supply();
         let idle_slots = supply.slots;
-        if idle_slots != 0 && self.line.borrow().left_of(supply).slots == 0 {
-            return Err(SubmitError::SetAside { idle_slots });
+        match self.line.borrow().left_of(supply).slots {
+            0 if idle_slots != 0 => Err(SubmitError::SetAside { idle_slots }),
+            _ => Ok(()),
         }
-        Ok(SetAside::new(self, Need::Slot))
     }
 
     /// Submits a flush, which the device has a command for.
-    pub(super) fn submit_flush_into(
-        &self,
-        room: SetAside<'_, 's, T, P, MORE>,
-    ) -> Result<Request<'_, 's, T, P, MORE>, SubmitError> {
-        self.submit_with(room, RequestKind::Flush, 0, Owner::User, Data::None)
+    pub(super) fn submit_flush_now(&self) -> Result<Request<'_, 's, T, P, MORE>, SubmitError> {
+        self.submit_with(RequestKind::Flush, 0, Owner::User, Data::None)
             .map_err(|unsubmitted| unsubmitted.error)
     }
 
-    /// Submits a read or a write.
-    pub(super) fn submit_into(
+    /// Submits a write, or else a read.
+    #[inline]
+    pub(super) fn submit_buffer<const IS_WRITE: bool>(
         &self,
-        room: SetAside<'_, 's, T, P, MORE>,
-        access: Access,
         sector: u64,
         buffer: DmaBuffer<P::Dma>,
     ) -> Result<Request<'_, 's, T, P, MORE>, Rejected<P::Dma>> {
-        let len_bytes = buffer.len_bytes();
-        if let Err(error) = self.capabilities().check_one(sector, len_bytes, access) {
+        let access = match IS_WRITE {
+            true => Access::Write,
+            false => Access::Read,
+        };
+        let checked = {
+            let shared = self.shared.borrow();
+            shared
+                .blk
+                .capabilities()
+                .check_one(sector, buffer.len_bytes(), access)
+        };
+        if let Err(error) = checked {
             return Err(Rejected { error, buffer });
         }
-        let (kind, data) = match access {
-            Access::Read => (RequestKind::Read, Data::Writable(buffer)),
-            Access::Write => (RequestKind::Write, Data::Readable(buffer)),
+        let (kind, data) = match IS_WRITE {
+            true => (RequestKind::Write, Data::Readable(buffer)),
+            false => (RequestKind::Read, Data::Writable(buffer)),
         };
-        self.submit_with(room, kind, sector, Owner::User, data)
+        self.submit_with(kind, sector, Owner::User, data)
             .map_err(Unsubmitted::into_rejected)
     }
 
     /// Submits a request of the driver's own; a buffer in `data` is the bounce buffer, and stays the driver's.
     pub(super) fn submit_own(
         &self,
-        room: SetAside<'_, 's, T, P, MORE>,
         kind: RequestKind,
         data: Data<DmaBuffer<P::Dma>>,
     ) -> Result<Request<'_, 's, T, P, MORE>, SubmitError> {
-        match self.submit_with(room, kind, 0, Owner::Driver, data) {
+        match self.submit_with(kind, 0, Owner::Driver, data) {
             Ok(request) => {
                 // Until it is taken back: a future that is dropped leaves it with the device.
                 self.shared.borrow_mut().blk.own.abandoned = Some(request.token());
@@ -136,10 +150,10 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         }
     }
 
-    /// Submits a request with what is set aside for it.
+    /// Submits a request.
+    #[inline(always)]
     fn submit_with(
         &self,
-        _room: SetAside<'_, 's, T, P, MORE>,
         kind: RequestKind,
         sector: u64,
         owner: Owner,
@@ -149,7 +163,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
             let error = SubmitError::NotRunning;
             return Err(Unsubmitted { error, data });
         }
-        let mut shared = self.shared.borrow_mut();
+        let shared = &mut *self.shared.borrow_mut();
         let Some(life) = &mut shared.blk.life else {
             let error = SubmitError::NotRunning;
             return Err(Unsubmitted { error, data });

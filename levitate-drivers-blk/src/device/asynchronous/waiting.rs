@@ -6,7 +6,7 @@
 
 use core::task::{Poll, Waker};
 
-use levitate_hal::{Deadline, Instant, Platform};
+use levitate_hal::{Instant, Platform};
 use levitate_virtio::Transport;
 
 use super::AsyncBlk;
@@ -22,14 +22,23 @@ pub(super) trait Wait {
 
     fn place(&self) -> Place;
 
-    /// Returns its deadline, which it has once it has waited.
-    fn deadline(&mut self) -> &mut Option<Deadline>;
+    /// Returns when its wait began, once it has waited.
+    fn began(&self) -> Option<Instant>;
+
+    /// Has its wait begin.
+    fn begin(&mut self, start: Instant);
 
     /// Puts its task down as waiting, or as not waiting; returns what is left over, to be dropped.
     fn replace_waiter(&mut self, waiter: Option<Waiter>) -> Option<Waiter>;
 
     /// Takes what it waits for, if it is there.
-    fn attain(&mut self) -> Option<Result<Self::Output, Error>>;
+    fn attain(&mut self) -> Poll<Result<Self::Output, Error>>;
+}
+
+/// As [`Wait::attain`], where that is not done in line.
+#[inline(never)]
+fn attain_late<W: Wait>(wait: &mut W) -> Poll<Result<W::Output, Error>> {
+    wait.attain()
 }
 
 impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> {
@@ -37,30 +46,47 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
     ///
     /// The clock, which costs an exit to the hypervisor on some machines, is read at most once, and once more for a tick; not for what is
     /// there.
+    #[inline]
     pub(super) fn poll_wait<W: Wait>(
         &self,
         wait: &mut W,
         waker: &Waker,
     ) -> Poll<Result<W::Output, Error>> {
+        // One that has not waited has no waker anywhere, and does not lead.
+        let has_waited = wait.began().is_some();
+        if has_waited {
+            // It looks itself now, so it is not to be woken by what it finds.
+            drop(wait.replace_waiter(None));
+        }
+        // It may be there already. What it comes to is moved nowhere: a target that copies large values by a call does so for each move.
+        let mut polled = wait.attain();
+        match (&polled, has_waited) {
+            (Poll::Ready(_), true) => self.end_wait(wait.place()),
+            (Poll::Ready(_), false) => self.call_waiting(),
+            (Poll::Pending, _) => polled = self.look_and_wait(wait, waker),
+        }
+        polled
+    }
+
+    /// As [`poll_wait`](Self::poll_wait), for what is not there as far as can be told without a look at all there is.
+    #[inline(never)]
+    fn look_and_wait<W: Wait>(
+        &self,
+        wait: &mut W,
+        waker: &Waker,
+    ) -> Poll<Result<W::Output, Error>> {
         let mut now = None;
-        // It looks itself now, so it is not to be woken by what it finds.
-        drop(wait.replace_waiter(None));
-        // Somebody else may have seen that it is there.
-        let mut attained = wait.attain();
-        if attained.is_none() {
-            self.shared.borrow_mut().announce();
-            self.look(&mut now);
-            attained = wait.attain();
+        self.shared.borrow_mut().announce();
+        self.look(&mut now);
+        let mut polled = attain_late(wait);
+        if polled.is_pending() {
+            polled = self.wait_on(wait, waker, &mut now);
         }
-        if attained.is_none() {
-            attained = self.wait_on(wait, waker, &mut now);
+        if polled.is_ready() {
+            drop(wait.replace_waiter(None));
+            self.end_wait(wait.place());
         }
-        let Some(outcome) = attained else {
-            return Poll::Pending;
-        };
-        drop(wait.replace_waiter(None));
-        self.end_wait(wait.place());
-        Poll::Ready(outcome)
+        polled
     }
 
     /// Puts the task down as waiting, and as the one that leads; returns an outcome if it has come meanwhile, or will not come.
@@ -69,11 +95,12 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         wait: &mut W,
         waker: &Waker,
         now: &mut Option<Instant>,
-    ) -> Option<Result<W::Output, Error>> {
+    ) -> Poll<Result<W::Output, Error>> {
         let place = wait.place();
-        let armed = *wait.deadline();
-        let deadline = armed.unwrap_or_else(|| self.shared.borrow_mut().arm(place, now));
-        *wait.deadline() = Some(deadline);
+        let began = wait.began();
+        let start = began.unwrap_or_else(|| self.shared.borrow_mut().start(place, now));
+        wait.begin(start);
+        let deadline = self.shared.borrow().deadline(start);
         let waiter = Waiter {
             waker: waker.clone(),
             deadline,
@@ -82,20 +109,23 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
         self.shared.borrow_mut().leader = Some(place);
         self.signal.register(waker);
         self.look(now);
-        if let Some(outcome) = wait.attain() {
-            return Some(outcome);
+        let polled = attain_late(wait);
+        if polled.is_ready() {
+            return polled;
         }
         let mut shared = self.shared.borrow_mut();
         if let Some(error) = shared.hopelessness() {
-            return Some(Err(error));
+            return Poll::Ready(Err(error));
         }
         // One that was set just now is not missed.
-        armed?;
+        if began.is_none() {
+            return Poll::Pending;
+        }
         if deadline.is_missed_at(shared.present(now)) {
-            return Some(Err(shared.lateness(place, &deadline)));
+            return Poll::Ready(Err(shared.lateness(place, &deadline)));
         }
         shared.idle_polls = shared.idle_polls.wrapping_add(1);
-        None
+        Poll::Pending
     }
 
     /// Ends a wait, whatever its outcome: who waits for room that there is now is called, and somebody else leads.
@@ -111,8 +141,17 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
     }
 
     /// Wakes who is first in line for room, as long as there is some.
+    #[inline]
     pub(super) fn call_waiting(&self) {
-        if !self.is_recovering() && !self.line.borrow().is_empty() {
+        if !self.line.borrow().is_empty() {
+            self.call_first();
+        }
+    }
+
+    /// As [`call_waiting`](Self::call_waiting), where somebody waits.
+    #[inline(never)]
+    fn call_first(&self) {
+        if !self.is_recovering() {
             self.wake_all(|shared, wakes| self.line.borrow_mut().call(shared.supply(), wakes));
         }
     }

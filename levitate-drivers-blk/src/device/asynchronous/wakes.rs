@@ -32,6 +32,7 @@ impl Wakes {
 
     /// Wakes all.
     pub(super) fn wake(self) {
-        self.wakers.into_iter().flatten().for_each(Waker::wake);
+        let wakers = self.wakers.into_iter().take(self.len);
+        wakers.flatten().for_each(Waker::wake);
     }
 }
