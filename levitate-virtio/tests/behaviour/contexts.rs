@@ -41,6 +41,7 @@ fn requests_that_are_done_are_listed_in_the_order_they_were_done_in() {
             false
         });
         assert_eq!((found, &done[..]), (None, &[3, 0, 2][..]));
+        assert_eq!(queue.find_done(tokens[4], |_| true), None, "in flight");
         let found = queue.find_done(tokens[3], |context| *context == 0);
         assert_eq!(found, Some((tokens[0], Some(tokens[2]))));
 
@@ -108,6 +109,7 @@ fn a_request_that_is_waited_for_is_taken_if_it_is_next_and_nothing_else_is_colle
         assert_eq!(take(&mut queue, tokens[3]), Some(3));
         assert_eq!(take(&mut queue, tokens[0]), Some(0));
         rig.device.release_all();
+        assert_eq!(take(&mut queue, tokens[1]), None, "the other is next");
         assert_eq!(take(&mut queue, late), Some(4));
         assert_eq!(queue.idle_slots(), 4);
         rig.stop(device, queue);
