@@ -35,7 +35,8 @@ pub(crate) fn cases() -> Vec<Case> {
     .collect()
 }
 
-/// A read is one request, and a frame two; of either our driver makes one notification and one interrupt, and the CPU sleeps meanwhile.
+/// A read is one request, and a frame two; of either our driver makes one notification, and the CPU sleeps until its interrupt, unless the
+/// answer of a read is there at once.
 fn count(context: &Context, driver: Driver, board: Board, transport: Transport) -> Result<()> {
     let disk = TestDisk::create(&context.dir, "counted", 64)?;
     let mut machine = context.machine_of(board);
@@ -76,7 +77,8 @@ fn count(context: &Context, driver: Driver, board: Board, transport: Transport) 
                 "{FRAMES} frames are {shown:?}"
             );
             ensure!(shown.interrupts == FRAMES, "{FRAMES} frames are {shown:?}");
-            ensure!(read.interrupts == READS, "{READS} reads are {read:?}");
+            // An answer that is there as soon as the device is notified is taken without one.
+            ensure!(read.interrupts <= READS, "{READS} reads are {read:?}");
             ensure!(read.sleeps > 0, "the CPU has not slept");
         }
         Driver::VirtioDrivers => {
