@@ -78,9 +78,27 @@ impl<'a, H, F> Simple<'a, H, F> {
         }
     }
 
+    /// As [`new`](Self::new), with the data in pieces.
+    #[inline]
+    pub(super) const fn of(
+        place: Place<'a>,
+        (addr, len_bytes): (DmaAddr, u32),
+        is_writable: bool,
+    ) -> Self {
+        let data = Part {
+            addr,
+            len_bytes,
+            is_writable,
+        };
+        Self::new(place, data)
+    }
+
     const HEADER_BYTES: u32 = bytes_of::<H>();
     const FOOTER_BYTES: u32 = bytes_of::<F>();
-    const POSITION: u16 = (Self::HEADER_BYTES != 0) as u16;
+    /// Position of the data.
+    pub(super) const POSITION: u16 = (Self::HEADER_BYTES != 0) as u16;
+    /// How many parts there are.
+    pub(super) const LEN: u16 = 1 + Self::POSITION + (Self::FOOTER_BYTES != 0) as u16;
 }
 
 /// Returns the length of a header or a footer as a descriptor has it; what is longer than a chain may be is not admitted.
@@ -100,7 +118,7 @@ impl<H, F> Parts for Simple<'_, H, F> {
 
     #[inline]
     fn len(self) -> u16 {
-        const { 1 + Self::POSITION + (Self::FOOTER_BYTES != 0) as u16 }
+        const { Self::LEN }
     }
 
     #[inline]

@@ -103,6 +103,14 @@ impl Place<'_> {
         DmaAddr::new(self.footer + TABLE)
     }
 
+    pub(super) fn table(&self, footer_bytes: u32, entries: u16) -> Part {
+        Part {
+            addr: self.table_addr(footer_bytes),
+            len_bytes: u32::from(entries) * ENTRY_BYTES as u32,
+            is_writable: false,
+        }
+    }
+
     /// # Safety
     ///
     /// None, as for [`SlotMemory::place`].

@@ -4,6 +4,7 @@ use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 
 use super::DeviceFault;
 use super::chain::Parts;
+use super::layout::DescriptorFlags;
 use super::memory::{RingMemory, RingPart};
 use super::ring::{Progress, Ring, RingConfig, Used};
 use super::size::QueueSize;
@@ -19,7 +20,7 @@ mod position;
 #[cfg(not(loom))]
 mod tests;
 
-use chains::table_entry;
+use chains::{last_word, table_entry};
 use layout::{Events, PackedBlock, PackedFlags};
 use position::Position;
 
@@ -56,7 +57,7 @@ impl<D: Dma> PackedRing<D> {
     /// need not wait for them to be in memory.
     #[inline]
     fn read_flags(&self) -> PackedFlags {
-        let at = self.next_used.offset().wrapping_add(layout::FLAGS);
+        let at = (self.next_used.offset() as usize).wrapping_add(layout::FLAGS);
         PackedFlags::from_bits_retain(u16::from_le(self.ring.load(at)))
     }
 
@@ -84,44 +85,6 @@ impl<D: Dma> PackedRing<D> {
         self.wish = (off_wrap, events);
         let word = u32::from(off_wrap) | u32::from(events.number()) << 16;
         self.ring.store(self.block.driver_event, word.to_le());
-        true
-    }
-
-    /// As [`add`](Ring::add), but does nothing where that takes more than a few steps, and says so.
-    ///
-    /// # Safety
-    ///
-    /// As for `add`; and `IS_DIRECT` is what `record` says (`is_direct`), for a table is written to only in a slot that has one.
-    #[inline]
-    pub(super) unsafe fn add_again<P: Parts, const IS_DIRECT: bool>(
-        &mut self,
-        record: &mut Record,
-        slot: u32,
-        progress: &mut Progress,
-        chain: P,
-    ) -> bool {
-        let head = self.next_available.index();
-        let first = self.next_available.offset();
-        let lap_flags = self.next_available.available_flags();
-        // A chain that goes round the end of the ring is a bit of work, and so is the next lap.
-        if IS_DIRECT {
-            if !self.next_available.advance_in_lap(chain.len()) {
-                return false;
-            }
-            let position_of = |number: u16| {
-                let ahead = PackedBlock::descriptor(number.into());
-                (first.wrapping_add(ahead), lap_flags)
-            };
-            self.write_direct(position_of, slot, chain);
-        } else {
-            if !self.next_available.advance_in_lap(1) {
-                return false;
-            }
-            // SAFETY: the caller vouches for the same, and that the record says the chain is not direct, so that the slot has a table.
-            unsafe { self.write_indirect((first, lap_flags), slot, chain) };
-        }
-        record.head = head;
-        progress.note_submitted();
         true
     }
 
@@ -172,13 +135,15 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         self.memory.into_region()
     }
 
-    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, _slot: u32, chain: P) {
-        if record.is_direct {
+    unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u32, chain: P) {
+        if record.way.is_direct() {
             // What is in the ring is somewhere else each time.
             record.descriptors = chain.len();
+            record.word = slot;
             return;
         }
         record.descriptors = 1;
+        record.word = last_word(slot, DescriptorFlags::INDIRECT);
         let (place, footer_bytes) = (chain.place(), chain.footer_bytes());
         chain.for_each(|part, position, _| {
             // SAFETY: the caller vouches for it.
@@ -186,26 +151,16 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         });
     }
 
-    unsafe fn add<P: Parts>(
-        &mut self,
-        record: &mut Record,
-        slot: u32,
-        progress: &mut Progress,
-        chain: P,
-    ) {
-        let first = self.next_available;
-        record.head = first.index();
-        let position_of = |number| {
-            let position = first.ahead(number);
-            (position.offset(), position.available_flags())
-        };
-        if record.is_direct {
-            self.next_available.advance(chain.len());
-            self.write_direct(position_of, slot, chain);
+    unsafe fn add<P: Parts>(&mut self, record: &mut Record, progress: &mut Progress, chain: P) {
+        if record.way.is_direct() {
+            self.add_direct(record, chain);
         } else {
-            self.next_available.advance(1);
-            // SAFETY: the caller vouches for the same.
-            unsafe { self.write_indirect(position_of(0), slot, chain) };
+            let (place, footer_bytes) = (chain.place(), chain.footer_bytes());
+            if let Some((part, position)) = chain.single() {
+                // SAFETY: the caller vouches for it.
+                unsafe { place.change_table_entry(footer_bytes, position, &part) };
+            }
+            self.add_table(record, &place.table(footer_bytes, chain.len()));
         }
         progress.note_submitted();
     }
@@ -274,7 +229,7 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
             return Ok(None);
         }
         self.barriers.after_used_index_read();
-        let at = self.next_used.offset();
+        let at = self.next_used.offset() as usize;
         let len_bytes = u32::from_le(self.ring.load(at.wrapping_add(layout::LEN)));
         let id = u16::from_le(self.ring.load(at.wrapping_add(layout::ID)));
         Ok(Some(Used {
@@ -295,7 +250,7 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
     fn pass_used(&mut self, descriptors: u16) {
         if self.is_one_each {
             // Where the next one is does not depend on what is known of this one.
-            self.next_used.advance(1);
+            self.next_used.advance_by_one();
         } else {
             self.next_used.advance(descriptors);
         }

@@ -95,13 +95,7 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     /// As for [`lay_out`](Self::lay_out); and this ring has laid a chain out in the slot that has these parts, but for where the data is
     /// and how long, as the record says.
     #[doc(hidden)]
-    unsafe fn add<P: Parts>(
-        &mut self,
-        record: &mut Record,
-        slot: u32,
-        progress: &mut Progress,
-        chain: P,
-    );
+    unsafe fn add<P: Parts>(&mut self, record: &mut Record, progress: &mut Progress, chain: P);
 
     /// Returns where the next chain will be made available: what goes into a notification with data (§2.9).
     #[doc(hidden)]
@@ -111,7 +105,7 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
     #[doc(hidden)]
     fn as_split(&mut self) -> Option<&mut SplitRing<D>>;
 
-    /// Returns the ring, if it is a packed one.
+    /// Returns the ring, if it is a packed one, which it is if it is not a split one.
     #[doc(hidden)]
     fn as_packed(&mut self) -> Option<&mut PackedRing<D>>;
 

@@ -14,7 +14,7 @@ mod record;
 use lists::NONE;
 pub(super) use lists::{List, Stack};
 use record::Kind;
-pub(super) use record::{Form, Record, State, Written, is_kept};
+pub(super) use record::{Form, Record, State, Way, Written, is_kept};
 
 /// Names one request from its submission until it is taken back; in another queue it names nothing.
 // The number of the request, of all that the slot ever had, the queue and the slot; one number, for parts that are put together in memory
@@ -145,6 +145,8 @@ impl<B: Segments> Data<B> {
 /// Its memory is never freed by dropping it: while the device has it, that would pull it away from under the device.
 ///
 /// INVARIANT: unless the `record` says that the slot is idle, `context` is there, and so is `buffer`, if the record's kind says so.
+// The record first, so that a slot and its record have one address, and one register.
+#[repr(C)]
 pub struct Slot<B, C> {
     pub(super) record: Record,
     buffer: MaybeUninit<B>,

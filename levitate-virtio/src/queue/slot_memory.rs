@@ -1,6 +1,5 @@
 //! The shared memory of the request slots: a header, a footer and an indirect table each ([`SlotMemory`]).
 
-use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, size_of};
 use core::ptr::NonNull;
 
@@ -28,6 +27,8 @@ pub(super) struct SlotMemory<D: Dma> {
     stride: u32,
     /// Where in a slot the footer begins.
     footer: u32,
+    /// Where the device finds all of it; it does not wrap round the address space.
+    device: u64,
 }
 
 /// What is copied at a time.
@@ -66,6 +67,7 @@ impl<D: Dma> SlotMemory<D> {
         // Requests that are nothing but data have no memory here, and a region of no bytes there is not.
         let memory = DmaRegion::new(dma, size_bytes.max(align_bytes), align_bytes)?;
         Ok(Self {
+            device: memory.device_addr().get(),
             memory: ManuallyDrop::new(memory),
             last_slot,
             stride,
@@ -96,9 +98,8 @@ impl<D: Dma> SlotMemory<D> {
             // SAFETY: by the invariant, the footers of slots up to the last one are inside the region, or at its end, and the offset
             // is one's, as the caller vouches for.
             cpu: unsafe { self.memory.as_ptr().add(footer as usize) },
-            // The memory does not wrap round the address space.
-            device: self.memory.device_addr().get().wrapping_add(footer.into()),
-            memory: PhantomData,
+            start: &self.device,
+            footer,
         }
     }
 }
@@ -119,16 +120,24 @@ impl SlotOffset {
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     cpu: NonNull<u8>,
-    device: u64,
-    memory: PhantomData<&'a NonNull<u8>>,
+    /// Where the device finds all of the memory: read only where it is asked for, for many have no use for it.
+    start: &'a u64,
+    /// How far from there.
+    footer: u32,
 }
 
 impl Place<'_> {
+    /// Returns where the device finds the footer.
+    #[inline]
+    const fn device(&self) -> u64 {
+        self.start.wrapping_add(self.footer as u64)
+    }
+
     /// Returns the header, so long.
     #[inline]
     pub(super) const fn header(&self, len_bytes: u32) -> Part {
         Part {
-            addr: DmaAddr::new(self.device.wrapping_sub(room_for(len_bytes) as u64)),
+            addr: DmaAddr::new(self.device().wrapping_sub(room_for(len_bytes) as u64)),
             len_bytes,
             is_writable: false,
         }
@@ -138,7 +147,7 @@ impl Place<'_> {
     #[inline]
     pub(super) const fn footer(&self, len_bytes: u32) -> Part {
         Part {
-            addr: DmaAddr::new(self.device),
+            addr: DmaAddr::new(self.device()),
             len_bytes,
             is_writable: true,
         }
@@ -147,7 +156,17 @@ impl Place<'_> {
     /// Returns where the device finds the indirect table, behind a footer so long.
     #[inline]
     pub(super) const fn table_addr(&self, footer_bytes: u32) -> DmaAddr {
-        DmaAddr::new(self.device.wrapping_add(room_for(footer_bytes) as u64))
+        DmaAddr::new(self.device().wrapping_add(room_for(footer_bytes) as u64))
+    }
+
+    /// Returns the indirect table with so many entries, behind a footer so long.
+    #[inline]
+    pub(super) const fn table(&self, footer_bytes: u32, entries: u16) -> Part {
+        Part {
+            addr: self.table_addr(footer_bytes),
+            len_bytes: (entries as u32).wrapping_mul(DESCRIPTOR_BYTES),
+            is_writable: false,
+        }
     }
 
     /// Writes the header of the slot.

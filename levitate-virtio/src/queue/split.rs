@@ -72,9 +72,9 @@ impl<D: Dma> SplitRing<D> {
 
     /// Changes address and length in a descriptor of a chain that is laid out.
     #[inline]
-    fn change_descriptor(&self, head: usize, position: u16, part: &Part) {
+    pub(super) fn change_descriptor(&self, head: u32, position: u16, part: &Part) {
         // A slot's descriptors are inside the table, one behind the other.
-        let index = head.wrapping_add(position.into());
+        let index = (head as usize).wrapping_add(position.into());
         let offset = index.wrapping_mul(size_of::<Descriptor>());
         self.descriptors.store(offset, part.addr.get().to_le());
         let len = offset.wrapping_add(8);
@@ -83,10 +83,14 @@ impl<D: Dma> SplitRing<D> {
 
     /// Makes the chain that begins at descriptor `head` available (§2.7.13).
     #[inline]
-    fn make_available(&self, progress: &mut Progress, head: u16) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is a descriptor's index"
+    )]
+    pub(super) fn make_available(&self, progress: &mut Progress, head: u32) {
         let entry = self.entry(progress.available_index()).wrapping_mul(2);
         let at = layout::AVAILABLE_RING.wrapping_add(entry);
-        self.available.store(at, head.to_le());
+        self.available.store(at, (head as u16).to_le());
         self.barriers.before_publish();
         progress.note_submitted();
         let next = progress.available_index();
@@ -171,7 +175,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
     unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u32, chain: P) {
         let head = self.head_of(slot);
         record.head = head.into();
-        if record.is_direct {
+        if record.way.is_direct() {
             chain.for_each(|part, position, is_last| {
                 let index = head.wrapping_add(position);
                 self.write_descriptor(index, descriptor(part, index, is_last));
@@ -195,18 +199,11 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
     }
 
     #[inline]
-    unsafe fn add<P: Parts>(
-        &mut self,
-        record: &mut Record,
-        _slot: u32,
-        progress: &mut Progress,
-        chain: P,
-    ) {
-        let head = record.head as usize;
+    unsafe fn add<P: Parts>(&mut self, record: &mut Record, progress: &mut Progress, chain: P) {
         match chain.single() {
             None => {}
-            Some((part, position)) if record.is_direct => {
-                self.change_descriptor(head, position, &part);
+            Some((part, position)) if record.way.is_direct() => {
+                self.change_descriptor(record.head, position, &part);
             }
             Some((part, position)) => {
                 let (place, footer_bytes) = (chain.place(), chain.footer_bytes());
@@ -214,11 +211,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
                 unsafe { place.change_table_entry(footer_bytes, position, &part) };
             }
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "it is a descriptor's index"
-        )]
-        self.make_available(progress, head as u16);
+        self.make_available(progress, record.head);
     }
 
     #[inline]

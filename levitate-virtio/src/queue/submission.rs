@@ -3,9 +3,9 @@
 use levitate_hal::{Dma, DmaAddr, OutOfRange, Segments};
 use zerocopy::{Immutable, IntoBytes};
 
-use super::chain::{Chain, MAX_CHAIN_BYTES, Part, Parts, Simple, Survey, bytes_of};
+use super::chain::{Chain, MAX_CHAIN_BYTES, Part, Parts as _, Simple, Survey, bytes_of};
 use super::ring::{Format, Ring as _};
-use super::slot::{Form, is_kept};
+use super::slot::{Form, Way, is_kept};
 use super::slot_memory::Place;
 use super::{Data, Queue, Slot, SubmitError, Token};
 use crate::transport::Notify;
@@ -57,31 +57,53 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             let place = unsafe { self.memory.place(slot.record.offset) };
             // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
             unsafe { write_fixed(&place, header, footer) };
-            let Some(ring) = self.ring.as_split() else {
-                let (addr, len_bytes) = (part.addr, part.len_bytes);
-                let token = match (slot.record.is_direct, part.is_writable) {
-                    // SAFETY: as above, in the topmost slot, and both are written; which way the part goes is in the slot's form, which is
-                    // the same, and that the chain is direct was read from its record.
-                    (true, true) => unsafe {
-                        self.make_available::<H, F, true, true>(addr, len_bytes)
-                    },
-                    // SAFETY: as above.
-                    (true, false) => unsafe {
-                        self.make_available::<H, F, false, true>(addr, len_bytes)
-                    },
-                    // SAFETY: as above, but that the chain is not direct was read there; in a table it is said already which way the part
-                    // goes.
-                    (false, _) => unsafe {
-                        self.make_available::<H, F, false, false>(addr, len_bytes)
-                    },
-                };
-                return Ok(token);
-            };
-            let parts = Simple::<H, F>::new(place, part);
-            // SAFETY: as above, and that chain was just as long and is still laid out.
-            unsafe { ring.add(&mut slot.record, number, &mut self.progress, parts) };
-            self.idle.pop(&slot.record);
-            return Ok(self.token_of_last(number));
+            let record = &mut slot.record;
+            #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
+            let token = Token::new(self.index, number as u16, self.progress.sequence());
+            if record.way == Way::Table {
+                let (footer_bytes, position) = (bytes_of::<F>(), Simple::<H, F>::POSITION);
+                // SAFETY: as above, and that chain was just as long, and is laid out in a table.
+                unsafe { place.change_table_entry(footer_bytes, position, &part) };
+                if let Some(ring) = self.ring.as_split() {
+                    ring.make_available(&mut self.progress, record.head);
+                    self.idle.pop(record);
+                    return Ok(token);
+                }
+                if let Some(ring) = self.ring.as_packed() {
+                    ring.add_table(record, &place.table(footer_bytes, Simple::<H, F>::LEN));
+                    self.progress.note_submitted();
+                    self.idle.pop(record);
+                    return Ok(token);
+                }
+            }
+            if record.way == Way::Direct {
+                if let Some(ring) = self.ring.as_split() {
+                    ring.change_descriptor(record.head, Simple::<H, F>::POSITION, &part);
+                    ring.make_available(&mut self.progress, record.head);
+                    self.idle.pop(record);
+                    return Ok(token);
+                }
+                if let Some(ring) = self.ring.as_packed() {
+                    self.progress.note_submitted();
+                    self.idle.pop(record);
+                    let (memory, data) = (&self.memory, (part.addr, part.len_bytes));
+                    let token = match part.is_writable {
+                        // SAFETY: as above, the chain is direct, and which way the part goes is in the slot's form, which is the same.
+                        true => unsafe {
+                            ring.add_simple::<H, F, true>(record, memory, data, token)
+                        },
+                        // SAFETY: as above.
+                        false => unsafe {
+                            ring.add_simple::<H, F, false>(record, memory, data, token)
+                        },
+                    };
+                    return Ok(token);
+                }
+            }
+            // SAFETY: as above, in the topmost slot, and both are written.
+            let token =
+                unsafe { self.add_in_order::<H, F>(part.addr, part.len_bytes, part.is_writable) };
+            return Ok(token);
         }
         // The pair is made only here, so that neither need be in memory before.
         self.submit_any(header, footer, (data, context))
@@ -130,72 +152,25 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 max_segment_bytes: self.shape.max_piece_bytes(),
             };
             // SAFETY: as above, and that chain was just as long and is still laid out.
-            unsafe {
-                self.ring
-                    .add(&mut slot.record, number, &mut self.progress, chain)
-            };
+            unsafe { self.ring.add(&mut slot.record, &mut self.progress, chain) };
             self.idle.pop(&slot.record);
             return Ok(self.token_of_last(number));
         }
         self.submit_any(header, footer, (Data::None, context))
     }
 
-    /// Makes a request available, for which all else is done.
-    ///
-    /// By itself, for a packed ring takes more of the CPU's registers than all else; with scalars, for those are what it is handed in.
+    /// Makes a request available, for which all else is done, whatever the ring is, and remembers the order if that is to be.
     ///
     /// # Safety
     ///
-    /// - In the topmost idle slot, a chain of an `H`, one part and an `F` is laid out, and both are written.
-    /// - `IS_DIRECT` is what that slot's record says (`is_direct`).
-    /// - Unless the chain is in a table, where that stays as it was laid out, `IS_WRITABLE` says whether the device writes the part.
-    #[inline(never)]
-    unsafe fn make_available<H, F, const IS_WRITABLE: bool, const IS_DIRECT: bool>(
-        &mut self,
-        addr: DmaAddr,
-        len_bytes: u32,
-    ) -> Token {
-        let number = self.idle.top_or_none();
-        if let Some(slot) = self.slots.get_mut(number as usize) {
-            // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
-            let place = unsafe { self.memory.place(slot.record.offset) };
-            let part = Part {
-                addr,
-                len_bytes,
-                is_writable: IS_WRITABLE,
-            };
-            let parts = Simple::<H, F>::new(place, part);
-            if let Some(ring) = self.ring.as_packed()
-                // SAFETY: the caller vouches for it, and that `IS_DIRECT` is what the slot's record says.
-                && unsafe {
-                    ring.add_again::<_, IS_DIRECT>(
-                        &mut slot.record,
-                        number,
-                        &mut self.progress,
-                        parts,
-                    )
-                }
-            {
-                self.idle.pop(&slot.record);
-                return self.token_of_last(number);
-            }
-        }
-        // SAFETY: as above; nothing was made available, and the slot is still the topmost idle one.
-        unsafe { self.make_available_anywhere::<H, F, IS_WRITABLE>(addr, len_bytes) }
-    }
-
-    /// As [`make_available`](Self::make_available), wherever in its ring the chain comes to lie; whether it is direct is read from the
-    /// slot's record.
-    ///
-    /// # Safety
-    ///
-    /// As for that, where `IS_DIRECT` is what is read there.
+    /// In the topmost idle slot, a chain of an `H`, one part that goes this way and an `F` is laid out, and both are written.
     #[cold]
     #[inline(never)]
-    unsafe fn make_available_anywhere<H, F, const IS_WRITABLE: bool>(
+    unsafe fn add_in_order<H, F>(
         &mut self,
         addr: DmaAddr,
         len_bytes: u32,
+        is_writable: bool,
     ) -> Token {
         let number = self.idle.top_or_none();
         if let Some(slot) = self.slots.get_mut(number as usize) {
@@ -204,14 +179,11 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             let part = Part {
                 addr,
                 len_bytes,
-                is_writable: IS_WRITABLE,
+                is_writable,
             };
             let parts = Simple::<H, F>::new(place, part);
             // SAFETY: the caller vouches for it.
-            unsafe {
-                self.ring
-                    .add(&mut slot.record, number, &mut self.progress, parts)
-            };
+            unsafe { self.ring.add(&mut slot.record, &mut self.progress, parts) };
             self.idle.pop(&slot.record);
         }
         self.token_of_last(number)
@@ -273,17 +245,17 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             (Data::None, _) | (_, 1) => Form::of::<H, F, _>(&data, footer),
             _ => Form::NONE,
         };
-        record.is_direct = parts.len() <= self.shape.direct_descriptors;
+        record.way = Way::of(
+            parts.len() <= self.shape.direct_descriptors,
+            self.shape.is_in_order,
+        );
         record.footer_bytes = parts.footer_bytes;
         // SAFETY: `admit` has found room for the parts; what is longer than `direct_descriptors`, of which each slot has as many, and no
         // longer than a chain may be has a table (`Cut`).
         unsafe { self.ring.lay_out(record, number.into(), parts) };
         let sequence = self.progress.sequence();
         // SAFETY: as above, and it is laid out.
-        unsafe {
-            self.ring
-                .add(record, number.into(), &mut self.progress, parts)
-        };
+        unsafe { self.ring.add(record, &mut self.progress, parts) };
         self.idle.pop(record);
         let writable_bytes = writable_bytes(survey.len_bytes, data.is_writable(), bytes_of::<F>());
         slot.fill(sequence, writable_bytes, data, context);

@@ -1,23 +1,26 @@
 //! A place in a packed ring, and which lap it is: [`Position`] (§2.8.1).
 
-use super::layout::{PackedBlock, PackedFlags};
+use super::layout::PackedFlags;
 use crate::queue::QueueSize;
+use crate::queue::layout::DESCRIPTOR_BYTES;
 
-/// An index into the descriptor ring with its wrap counter, which begins at 1.
+/// A place in the descriptor ring with its wrap counter, which begins at 1.
 ///
 /// Where it is looked at for each request it is not copied: one load of several fields has to wait where one of them was written a
 /// moment ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
-    /// INVARIANT: below `len`.
-    index: u32,
+    /// Where in the ring the descriptor is, in bytes, which is what is asked for most.
+    ///
+    /// INVARIANT: a multiple of a descriptor's length, below `end`.
+    offset: u32,
     /// The wrap counter, as the flags that make a descriptor here available, behind 16 bits for its id: AVAIL is the wrap counter and
     /// USED is not.
     available_flags: u32,
     /// The wrap counter, as the flags that make a descriptor here used: both are the wrap counter.
     used_flags: u16,
-    /// How many descriptors the ring has, at most 32768.
-    len: u32,
+    /// How long the ring is, in bytes: at most 32768 descriptors.
+    end: u32,
 }
 
 /// The flags of a lap, where `available_flags` has them.
@@ -26,24 +29,31 @@ const USED: u32 = (PackedFlags::USED.bits() as u32) << 16;
 /// Both of them, where a descriptor has them.
 const BOTH: u16 = PackedFlags::AVAIL.union(PackedFlags::USED).bits();
 
+/// Returns how long so many descriptors are, in bytes.
+#[inline]
+const fn bytes_of(descriptors: u16) -> u32 {
+    (descriptors as u32).wrapping_mul(DESCRIPTOR_BYTES)
+}
+
 impl Position {
     pub(super) const fn start(size: QueueSize) -> Self {
-        Self::new(0, true, size.get() as u32)
+        Self::new(0, true, bytes_of(size.get()))
     }
 
-    const fn new(index: u32, wrap: bool, len: u32) -> Self {
+    const fn new(offset: u32, wrap: bool, end: u32) -> Self {
         let (available_flags, used_flags) = if wrap { (AVAIL, BOTH) } else { (USED, 0) };
         Self {
-            index,
+            offset,
             available_flags,
             used_flags,
-            len,
+            end,
         }
     }
 
+    /// Returns where in the ring the descriptor is, in bytes.
     #[inline]
-    pub(super) const fn index(&self) -> u32 {
-        self.index
+    pub(super) const fn offset(&self) -> u32 {
+        self.offset
     }
 
     /// Returns the flags that make a descriptor here available, as its last word has them.
@@ -59,18 +69,30 @@ impl Position {
     /// Goes on by `descriptors`, at most as many as the ring has.
     #[inline]
     pub(super) const fn advance(&mut self, descriptors: u16) {
-        self.index = self.index.wrapping_add(descriptors as u32);
-        if self.index >= self.len {
-            self.index = self.index.wrapping_sub(self.len);
-            self.available_flags ^= AVAIL | USED;
-            self.used_flags ^= BOTH;
+        let next = self.offset.wrapping_add(bytes_of(descriptors));
+        self.offset = next;
+        if next >= self.end {
+            self.begin_lap(next.wrapping_sub(self.end));
         }
     }
 
-    /// Returns where in the ring the descriptor is.
+    /// Goes on by one descriptor.
     #[inline]
-    pub(super) const fn offset(&self) -> usize {
-        PackedBlock::descriptor(self.index as usize)
+    pub(super) const fn advance_by_one(&mut self) {
+        let next = self.offset.wrapping_add(DESCRIPTOR_BYTES);
+        self.offset = next;
+        if next >= self.end {
+            core::hint::cold_path();
+            self.begin_lap(0);
+        }
+    }
+
+    /// Goes on to there in the next lap.
+    #[inline]
+    const fn begin_lap(&mut self, offset: u32) {
+        self.offset = offset;
+        self.available_flags ^= AVAIL | USED;
+        self.used_flags ^= BOTH;
     }
 
     /// Returns the position so many descriptors further on, at most as many as the ring has.
@@ -83,29 +105,29 @@ impl Position {
     /// Goes on by `descriptors`, at most as many as the ring has, if that is not up to the end of the ring; says whether it did.
     #[inline]
     pub(super) const fn advance_in_lap(&mut self, descriptors: u16) -> bool {
-        let end = self.index.wrapping_add(descriptors as u32);
-        let is_in_lap = end < self.len;
+        let next = self.offset.wrapping_add(bytes_of(descriptors));
+        let is_in_lap = next < self.end;
         if is_in_lap {
-            self.index = end;
+            self.offset = next;
         }
         is_in_lap
     }
 
-    /// Returns the position of a descriptor that is less than a lap before this one.
-    pub(super) const fn back_to(&self, index: u32) -> Self {
-        let wrap = if index < self.index {
+    /// Returns the position of a descriptor that is less than a lap before this one, by its offset.
+    pub(super) const fn back_to(&self, offset: u32) -> Self {
+        let wrap = if offset < self.offset {
             self.wrap()
         } else {
             !self.wrap()
         };
-        Self::new(index, wrap, self.len)
+        Self::new(offset, wrap, self.end)
     }
 
-    /// Returns offset and wrap counter as the event suppression areas have them (§2.8.10).
+    /// Returns index and wrap counter as the event suppression areas have them (§2.8.10).
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "it is below 32768")]
     pub(super) const fn off_wrap(&self) -> u16 {
-        let index = self.index as u16;
+        let index = (self.offset / DESCRIPTOR_BYTES) as u16;
         match self.wrap() {
             true => index | WRAP,
             false => index,
@@ -120,28 +142,30 @@ impl Position {
 
     /// Returns how many descriptors this position is after `off_wrap`, within two laps; `None` if there is no such position.
     pub(super) fn distance_from(&self, off_wrap: u16) -> Option<u32> {
-        let other = Self::new((off_wrap & !WRAP).into(), off_wrap & WRAP != 0, self.len);
-        if other.index >= self.len {
+        let offset = bytes_of(off_wrap & !WRAP);
+        let other = Self::new(offset, off_wrap & WRAP != 0, self.end);
+        if other.offset >= self.end {
             return None;
         }
-        let two_laps = self.len.wrapping_mul(2);
+        let two_laps = self.end.wrapping_mul(2);
         let distance = self
             .linear()
             .wrapping_add(two_laps)
             .wrapping_sub(other.linear());
-        Some(match distance.checked_sub(two_laps) {
+        let distance = match distance.checked_sub(two_laps) {
             Some(rest) => rest,
             None => distance,
-        })
+        };
+        Some(distance / DESCRIPTOR_BYTES)
     }
 
-    /// Returns the position within two laps.
+    /// Returns where the position is within two laps, in bytes.
     fn linear(&self) -> u32 {
         let lap = match self.wrap() {
             true => 0,
-            false => self.len,
+            false => self.end,
         };
-        self.index.wrapping_add(lap)
+        self.offset.wrapping_add(lap)
     }
 }
 

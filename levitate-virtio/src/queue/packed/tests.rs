@@ -8,6 +8,7 @@ use std::vec::Vec;
 use super::*;
 use crate::queue::chain::{Chain, Part, Survey};
 use crate::queue::heap::Heap;
+use crate::queue::slot::Way;
 use crate::queue::slot_memory::SlotMemory;
 use crate::queue::{Data, QueueSize};
 use crate::transport::{Interface, Placement};
@@ -52,12 +53,12 @@ fn add(
         max_segment_bytes: 1,
     };
     let mut record = Record::IDLE;
-    record.is_direct = is_direct;
-    let head = ring.next_available.index();
+    record.way = Way::of(is_direct, false);
+    let head = ring.next_available.offset();
     // SAFETY: the memory has room for such a footer and a table of three entries behind it.
     unsafe { ring.lay_out(&mut record, slot.into(), chain) };
     // SAFETY: as above.
-    unsafe { ring.add(&mut record, slot.into(), &mut PROGRESS.clone(), chain) };
+    unsafe { ring.add(&mut record, &mut PROGRESS.clone(), chain) };
     let expected = if is_direct { descriptors } else { 1 };
     assert_eq!((record.head, record.descriptors), (head, expected));
     let header = place.header(chain.header_bytes).addr;

@@ -51,15 +51,9 @@ impl<D: Dma> Ring<D> for EitherRing<D> {
     }
 
     #[inline]
-    unsafe fn add<P: Parts>(
-        &mut self,
-        record: &mut Record,
-        slot: u32,
-        progress: &mut Progress,
-        chain: P,
-    ) {
+    unsafe fn add<P: Parts>(&mut self, record: &mut Record, progress: &mut Progress, chain: P) {
         // SAFETY: the caller vouches for the same.
-        in_either!(self, ring => unsafe { ring.add(record, slot, progress, chain) });
+        in_either!(self, ring => unsafe { ring.add(record, progress, chain) });
     }
 
     #[inline]

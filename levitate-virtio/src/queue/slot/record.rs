@@ -18,6 +18,36 @@ pub(in super::super) enum State {
     Done,
 }
 
+/// How a chain is made available: one choice in place of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Way {
+    /// By one descriptor, of a table of its own.
+    Table,
+    /// By all of its descriptors, in the ring.
+    Direct,
+    /// As `Table`, in a queue that remembers the order (VIRTIO_F_IN_ORDER).
+    TableInOrder,
+    /// As `Direct`, in such a queue.
+    DirectInOrder,
+}
+
+impl Way {
+    pub(in super::super) const fn of(is_direct: bool, is_in_order: bool) -> Self {
+        match (is_direct, is_in_order) {
+            (false, false) => Self::Table,
+            (true, false) => Self::Direct,
+            (false, true) => Self::TableInOrder,
+            (true, true) => Self::DirectInOrder,
+        }
+    }
+
+    /// Says whether the chain is in the ring, and not in a table of its own.
+    #[inline]
+    pub(in super::super) const fn is_direct(self) -> bool {
+        matches!(self, Self::Direct | Self::DirectInOrder)
+    }
+}
+
 /// Which [`Data`](super::Data) a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -41,17 +71,22 @@ pub struct Record {
     pub(in super::super) offset: SlotOffset,
     /// Device-writable bytes of the footer.
     pub(in super::super) footer_bytes: u32,
-    /// What the device says it wrote; `None` if it is not known to be done.
-    done: Option<Written>,
+    /// What the device says it wrote, if it is known to be done.
+    done_bytes: u32,
+    /// As `limit_bytes`, once the request is known to be done; else 0.
+    done_limit_bytes: u32,
     /// The neighbours in the list that the slot is in.
     pub(super) next: u16,
     pub(super) previous: u16,
-    /// The index of the first descriptor of its chain: in a split ring the slot's own one, in a packed one where it was made available.
+    /// The first descriptor of its chain: in a split ring the index of the slot's own one, in a packed one where in the ring it was made
+    /// available, in bytes.
     pub(in super::super) head: u32,
+    /// What the last word of a table's descriptor says in a packed ring, but for the flags of its lap; of a direct chain, the id alone.
+    pub(in super::super) word: u32,
     /// How many descriptors its chain has in a packed ring.
     pub(in super::super) descriptors: u16,
-    /// Whether the chain is in the ring, and not in a table of its own.
-    pub(in super::super) is_direct: bool,
+    /// How the chain is made available.
+    pub(in super::super) way: Way,
     /// What the request carries, or the last one did.
     pub(super) kind: Kind,
 }
@@ -75,12 +110,14 @@ impl Record {
         limit_bytes: 0,
         offset: SlotOffset::FIRST,
         footer_bytes: 0,
-        done: None,
+        done_bytes: 0,
+        done_limit_bytes: 0,
         next: NONE,
         previous: NONE,
         head: 0,
         descriptors: 0,
-        is_direct: false,
+        way: Way::Table,
+        word: 0,
         kind: Kind::None,
     };
 
@@ -94,9 +131,9 @@ impl Record {
 
     #[inline]
     pub(in super::super) const fn state(&self) -> State {
-        match (self.limit_bytes, self.done) {
-            (0, None) => State::Idle,
-            (0, Some(_)) => State::Done,
+        match (self.limit_bytes, self.done_limit_bytes) {
+            (0, 0) => State::Idle,
+            (0, _) => State::Done,
             _ => State::InFlight,
         }
     }
@@ -113,21 +150,25 @@ impl Record {
     /// Notes that the device is done with the request, which it has.
     pub(in super::super) const fn note_done(&mut self, len_bytes: u32) {
         debug_assert!(self.limit_bytes != 0, "a request that is in flight");
-        self.done = Some(Written {
-            len_bytes,
-            capacity_bytes: self.capacity_bytes(),
-        });
+        self.done_bytes = len_bytes;
+        self.done_limit_bytes = self.limit_bytes;
         self.limit_bytes = 0;
     }
 
     /// Returns what the device wrote, if the request is known to be done.
     pub(super) const fn done(&self) -> Option<Written> {
-        self.done
+        match self.done_limit_bytes {
+            0 => None,
+            limit_bytes => Some(Written {
+                len_bytes: self.done_bytes,
+                capacity_bytes: limit_bytes.wrapping_sub(1),
+            }),
+        }
     }
 
     /// Has the request no more known to be done.
     pub(super) const fn forget_done(&mut self) {
-        self.done = None;
+        self.done_limit_bytes = 0;
     }
 
     /// Notes that the device does not have the request any more.

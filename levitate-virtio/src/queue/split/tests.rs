@@ -51,7 +51,7 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
             [3, 0, 0, 0, 2, 0, 0, 0]
         );
         let mut progress = Progress::of(0, 0);
-        for head in [1_u16, 3, 0, 2, 1] {
+        for head in [1, 3, 0, 2, 1] {
             ring.make_available(&mut progress, head);
         }
         let entries = [64, 66, 68, 70, 72, 74].map(|at| u16::from_le(ring.memory.part(0).load(at)));
