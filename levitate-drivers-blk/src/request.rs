@@ -261,7 +261,6 @@ pub(crate) fn complete<D: Dma, R>(
         listener,
         ..
     } = completed.context;
-    listener.end();
     let make = |buffer| Completion {
         token: completed.token,
         kind,
@@ -269,10 +268,16 @@ pub(crate) fn complete<D: Dma, R>(
         result,
         buffer,
     };
-    // Two calls: for one, the buffer would be moved to where it is either there or not.
+    // Two calls of each: for one, the buffer would be moved to where it is either there or not, and what there is looked at twice.
     match completed.data {
-        Data::Readable(buffer) | Data::Writable(buffer) => done(make(Some(buffer))),
-        Data::None => done(make(None)),
+        Data::Readable(buffer) | Data::Writable(buffer) => {
+            listener.end();
+            done(make(Some(buffer)))
+        }
+        Data::None => {
+            listener.end();
+            done(make(None))
+        }
     }
 }
 

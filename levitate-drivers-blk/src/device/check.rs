@@ -55,7 +55,7 @@ impl Capabilities {
 
     /// Says what [`examine_one`](Self::examine_one) does, but for the reason.
     #[inline]
-    fn allows_one(&self, sector: u64, len_bytes: u64, access: Access) -> bool {
+    pub(super) fn allows_one(&self, sector: u64, len_bytes: u64, access: Access) -> bool {
         // A block is a power of two of sectors (`Capabilities::new`), so that this is about them, too.
         let in_block = u64::from(self.block_size_bytes()).wrapping_sub(1);
         let is_whole = (sector.wrapping_shl(SECTOR_BITS) | len_bytes) & in_block == 0;
@@ -67,7 +67,7 @@ impl Capabilities {
 
     /// As [`check_one`](Self::check_one), with the reason.
     #[cold]
-    fn examine_one(
+    pub(super) fn examine_one(
         &self,
         sector: u64,
         len_bytes: usize,

@@ -216,17 +216,43 @@ impl<T: Transport, D: Dma> BlkQueue<'_, '_, T, D> {
         sector: u64,
         buffer: DmaBuffer<D>,
     ) -> Result<Token, Rejected<D>> {
-        let access = match IS_WRITE {
-            true => Access::Write,
-            false => Access::Read,
-        };
+        let len_bytes = buffer.len_bytes() as u64;
         match self
             .capabilities
-            .check_one(sector, buffer.len_bytes(), access)
+            .allows_one(sector, len_bytes, access::<IS_WRITE>())
         {
-            Ok(()) => requests::submit_buffer::<_, _, IS_WRITE>(self.queue, sector, buffer),
-            Err(error) => Err(Rejected { error, buffer }),
+            true => requests::submit_buffer::<_, _, IS_WRITE>(self.queue, sector, buffer),
+            false => submit_examined::<_, _, IS_WRITE>(
+                self.queue,
+                self.capabilities,
+                // Made only here, so that the buffer need not be in memory before.
+                (sector, buffer),
+            ),
         }
+    }
+}
+
+/// Submits what has to be looked at more closely, which is then refused with the reason.
+///
+/// By itself, with the buffer handed over: what is needed after a call has to be in registers that are saved on the way to every request.
+#[cold]
+#[inline(never)]
+fn submit_examined<D: Dma, N: Notify, const IS_WRITE: bool>(
+    queue: &mut Queue<'_, DmaBuffer<D>, Context, D, N>,
+    capabilities: &Capabilities,
+    (sector, buffer): (u64, DmaBuffer<D>),
+) -> Result<Token, Rejected<D>> {
+    match capabilities.examine_one(sector, buffer.len_bytes(), access::<IS_WRITE>()) {
+        Ok(()) => requests::submit_buffer::<_, _, IS_WRITE>(queue, sector, buffer),
+        Err(error) => Err(Rejected { error, buffer }),
+    }
+}
+
+/// Returns which way the data of a write goes, or else of a read.
+const fn access<const IS_WRITE: bool>() -> Access {
+    match IS_WRITE {
+        true => Access::Write,
+        false => Access::Read,
     }
 }
 

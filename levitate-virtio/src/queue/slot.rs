@@ -41,6 +41,12 @@ impl Token {
         QueueIndex::new((self.0 >> 16) as u16)
     }
 
+    /// Returns the number of the request, as its record has it.
+    #[inline]
+    pub(super) const fn sequence(&self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "it is cut out")]
     pub(super) const fn slot(&self) -> u16 {

@@ -6,7 +6,7 @@ use zerocopy::{Immutable, IntoBytes};
 use super::chain::{Chain, MAX_CHAIN_BYTES, Part, Parts as _, Simple, Survey, bytes_of};
 use super::ring::{Format, Ring as _};
 use super::slot::{Form, Way, is_kept};
-use super::slot_memory::Place;
+use super::slot_memory::{Place, SlotMemory};
 use super::{Data, Queue, Slot, SubmitError, Token};
 use crate::transport::Notify;
 
@@ -33,7 +33,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     pub fn submit<H, F>(
         &mut self,
         header: &H,
-        mut data: Data<B>,
+        data: Data<B>,
         footer: &F,
         context: C,
     ) -> Result<Token, Rejected<B, C>>
@@ -47,46 +47,62 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         // With a fault, or where there is no idle slot, that is none's.
         let number = self.idle.top_or_none();
         if let Some(slot) = self.slots.get_mut(number as usize)
-            && slot.record.form.is(Form::of::<H, F, _>(&data, footer))
             && let Some(part) = data.only_part(self.shape.max_segment_bytes)
         {
-            data.sync_for_device();
-            let writable_bytes = writable_bytes(part.len_bytes, part.is_writable, bytes_of::<F>());
-            slot.fill(self.progress.sequence(), writable_bytes, data, context);
-            // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
-            let place = unsafe { self.memory.place(slot.record.offset) };
-            // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
-            unsafe { write_fixed(&place, header, footer) };
-            let record = &mut slot.record;
+            let (found, wanted) = (slot.record.form, Form::of::<H, F, _>(&data, footer));
             #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
             let token = Token::new(self.index, number as u16, self.progress.sequence());
-            if record.way == Way::Table {
+            // One comparison each, for form and way in one; by either way all is in line up to the end.
+            if found.is(wanted.by(Way::Table)) {
+                // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`), and a chain of an `H` and an `F` was
+                // laid out before in this slot, as its form says, so that `admit` has found room for them.
+                let place = unsafe {
+                    fill(
+                        slot,
+                        &self.memory,
+                        token,
+                        part,
+                        (header, footer),
+                        (data, context),
+                    )
+                };
                 let (footer_bytes, position) = (bytes_of::<F>(), Simple::<H, F>::POSITION);
                 // SAFETY: as above, and that chain was just as long, and is laid out in a table.
                 unsafe { place.change_table_entry(footer_bytes, position, &part) };
                 if let Some(ring) = self.ring.as_split() {
-                    ring.make_available(&mut self.progress, record.head);
-                    self.idle.pop(record);
-                    return Ok(token);
-                }
-                if let Some(ring) = self.ring.as_packed() {
-                    ring.add_table(record, &place.table(footer_bytes, Simple::<H, F>::LEN));
+                    ring.make_available(&mut self.progress, slot.record.head);
+                    self.idle.pop(&slot.record);
+                } else if let Some(ring) = self.ring.as_packed() {
+                    let table = place.table(footer_bytes, Simple::<H, F>::LEN);
+                    ring.add_table(&mut slot.record, &table);
                     self.progress.note_submitted();
-                    self.idle.pop(record);
-                    return Ok(token);
+                    self.idle.pop(&slot.record);
                 }
+                return Ok(token);
             }
-            if record.way == Way::Direct {
+            if found.is(wanted.by(Way::Direct)) {
+                // SAFETY: as above.
+                unsafe {
+                    fill(
+                        slot,
+                        &self.memory,
+                        token,
+                        part,
+                        (header, footer),
+                        (data, context),
+                    )
+                };
                 if let Some(ring) = self.ring.as_split() {
-                    ring.change_descriptor(record.head, Simple::<H, F>::POSITION, &part);
-                    ring.make_available(&mut self.progress, record.head);
-                    self.idle.pop(record);
+                    ring.change_descriptor(slot.record.head, Simple::<H, F>::POSITION, &part);
+                    ring.make_available(&mut self.progress, slot.record.head);
+                    self.idle.pop(&slot.record);
                     return Ok(token);
                 }
                 if let Some(ring) = self.ring.as_packed() {
                     self.progress.note_submitted();
-                    self.idle.pop(record);
-                    let (memory, data) = (&self.memory, (part.addr, part.len_bytes));
+                    self.idle.pop(&slot.record);
+                    let (record, memory) = (&mut slot.record, &self.memory);
+                    let data = (part.addr, part.len_bytes);
                     let token = match part.is_writable {
                         // SAFETY: as above, the chain is direct, and which way the part goes is in the slot's form, which is the same.
                         true => unsafe {
@@ -99,11 +115,25 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                     };
                     return Ok(token);
                 }
+                return Ok(token);
             }
-            // SAFETY: as above, in the topmost slot, and both are written.
-            let token =
+            // In order, by whichever way that is left.
+            if found.is_by_any_way(wanted) {
+                // SAFETY: as above.
+                unsafe {
+                    fill(
+                        slot,
+                        &self.memory,
+                        token,
+                        part,
+                        (header, footer),
+                        (data, context),
+                    )
+                };
+                // SAFETY: as above, in the topmost slot, and both are written.
                 unsafe { self.add_in_order::<H, F>(part.addr, part.len_bytes, part.is_writable) };
-            return Ok(token);
+                return Ok(token);
+            }
         }
         // The pair is made only here, so that neither need be in memory before.
         self.submit_any(header, footer, (data, context))
@@ -122,7 +152,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         F: IntoBytes + Immutable,
     {
         let form = Form::of::<H, F, B>(&Data::None, footer);
-        let is_of_form = |slot: &Slot<B, C>| slot.record.form.is(form);
+        let is_of_form = |slot: &Slot<B, C>| slot.record.form.is_by_any_way(form);
         let top = self.slots.get(self.idle.top_or_none() as usize);
         if top.is_some_and(|slot| !is_of_form(slot)) {
             // Commands that take turns find their slots the other way round.
@@ -176,12 +206,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if let Some(slot) = self.slots.get_mut(number as usize) {
             // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
             let place = unsafe { self.memory.place(slot.record.offset) };
-            let part = Part {
-                addr,
-                len_bytes,
-                is_writable,
-            };
-            let parts = Simple::<H, F>::new(place, part);
+            let parts = Simple::<H, F>::of(place, (addr, len_bytes), is_writable);
             // SAFETY: the caller vouches for it.
             unsafe { self.ring.add(&mut slot.record, &mut self.progress, parts) };
             self.idle.pop(&slot.record);
@@ -241,14 +266,14 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             return Err(self.full(data, context));
         };
         let record = &mut slot.record;
-        record.form = match (&data, survey.pieces) {
-            (Data::None, _) | (_, 1) => Form::of::<H, F, _>(&data, footer),
-            _ => Form::NONE,
-        };
         record.way = Way::of(
             parts.len() <= self.shape.direct_descriptors,
             self.shape.is_in_order,
         );
+        record.form = match (&data, survey.pieces) {
+            (Data::None, _) | (_, 1) => Form::of::<H, F, _>(&data, footer).by(record.way),
+            _ => Form::NONE,
+        };
         record.footer_bytes = parts.footer_bytes;
         // SAFETY: `admit` has found room for the parts; what is longer than `direct_descriptors`, of which each slot has as many, and no
         // longer than a chain may be has a table (`Cut`).
@@ -301,6 +326,35 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     fn note_order(&mut self, slot: u16) {
         self.flight.push(self.slots, slot);
     }
+}
+
+/// Fills an idle slot, which is laid out for such a request, with all of it but for what the device finds in a descriptor; returns where
+/// its parts are.
+///
+/// # Safety
+///
+/// The slot's offset is of this `memory`, and a chain of an `H` and an `F` was laid out in the slot.
+#[inline(always)]
+unsafe fn fill<'a, B: Segments, C, D: Dma, H, F>(
+    slot: &mut Slot<B, C>,
+    memory: &'a SlotMemory<D>,
+    token: Token,
+    part: Part,
+    (header, footer): (&H, &F),
+    (mut data, context): (Data<B>, C),
+) -> Place<'a>
+where
+    H: IntoBytes + Immutable,
+    F: IntoBytes + Immutable,
+{
+    data.sync_for_device();
+    let writable_bytes = writable_bytes(part.len_bytes, part.is_writable, bytes_of::<F>());
+    slot.fill(token.sequence(), writable_bytes, data, context);
+    // SAFETY: the caller vouches for it.
+    let place = unsafe { memory.place(slot.record.offset) };
+    // SAFETY: as above.
+    unsafe { write_fixed(&place, header, footer) };
+    place
 }
 
 /// Writes the header of a request that is laid out as the one before it was, and the footer, unless that is [kept](is_kept).

@@ -31,6 +31,9 @@ pub(in super::super) enum Way {
     DirectInOrder,
 }
 
+/// What is left of a number in which there is a [`Way`].
+const WAYS: u32 = 0b11;
+
 impl Way {
     pub(in super::super) const fn of(is_direct: bool, is_in_order: bool) -> Self {
         match (is_direct, is_in_order) {
@@ -200,8 +203,8 @@ impl Record {
 /// What the requests of a slot with one piece of data, or none, have in common from one to the next, so that it need not be laid out
 /// anew.
 ///
-/// A number, for it is compared for each request: lengths of header and footer, whether there is data and the device writes it, and what
-/// a [footer of one byte](is_kept) is at first.
+/// A number, for it is compared for each request: lengths of header and footer, whether there is data and the device writes it, what a
+/// [footer of one byte](is_kept) is at first, and how the chain is made available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Form(u32);
 
@@ -232,18 +235,36 @@ impl Form {
         self.0 as u8
     }
 
-    const KEPT_BITS: u32 = u8::BITS;
-    const LEN_BITS: u32 = 11;
-    const DATA: u32 = Self::KEPT_BITS + 2 * Self::LEN_BITS;
+    /// Says whether it is this one but for the way, and one at all.
+    #[inline]
+    pub(in super::super) const fn is_by_any_way(self, other: Self) -> bool {
+        other.0 != 0 && (self.0 ^ other.0) & !(WAYS << Self::WAY) == 0
+    }
 
-    /// Returns the form of a chain; [`NONE`](Self::NONE) if it is too long to be told from others.
+    /// Returns the form of such a chain that is made available this way, in place of a table; `NONE` stays what it is.
+    #[inline]
+    pub(in super::super) const fn by(self, way: Way) -> Self {
+        match self.0 {
+            0 => Self::NONE,
+            form => Self(form | (way as u32) << Self::WAY),
+        }
+    }
+
+    const KEPT_BITS: u32 = u8::BITS;
+    const HEADER_LEN_BITS: u32 = 9;
+    const FOOTER_LEN_BITS: u32 = 11;
+    const WAY: u32 = Self::KEPT_BITS + Self::HEADER_LEN_BITS + Self::FOOTER_LEN_BITS;
+    const DATA: u32 = Self::WAY + WAYS.count_ones();
+
+    /// Returns the form of a chain that is made available by a table; [`NONE`](Self::NONE) if it is too long to be told from others.
     #[inline]
     pub(in super::super) fn of<H, F: IntoBytes + Immutable, B>(data: &Data<B>, footer: &F) -> Self {
         let [bare, readable, writable] = const {
             // Compared as they are: cut down to fewer bits, a length could be taken for another.
-            let longest = 1 << Self::LEN_BITS;
-            if size_of::<H>() < longest && size_of::<F>() < longest {
-                let lengths = bytes_of::<H>() | bytes_of::<F>() << Self::LEN_BITS;
+            if size_of::<H>() < 1 << Self::HEADER_LEN_BITS
+                && size_of::<F>() < 1 << Self::FOOTER_LEN_BITS
+            {
+                let lengths = bytes_of::<H>() | bytes_of::<F>() << Self::HEADER_LEN_BITS;
                 let lengths = lengths << Self::KEPT_BITS;
                 // None of these is 0, which is no form.
                 [
@@ -301,15 +322,41 @@ mod tests {
         assert_eq!(kept.kept_footer(), 0xfe);
     }
 
+    fn by_all_ways(form: Form) -> [Form; 4] {
+        let ways = [
+            Way::Table,
+            Way::Direct,
+            Way::TableInOrder,
+            Way::DirectInOrder,
+        ];
+        ways.map(|way| form.by(way))
+    }
+
+    #[test]
+    fn a_form_is_one_way_and_no_other_requests_by_any_way() {
+        let forms = by_all_ways(form::<[u8; 511], [u8; 2047]>(WRITABLE));
+        let others = by_all_ways(form::<[u8; 511], [u8; 2047]>(READABLE));
+        for (number, form) in forms.iter().enumerate() {
+            for (other_number, other) in forms.iter().enumerate() {
+                assert_eq!(form.is(*other), number == other_number);
+                assert!(form.is_by_any_way(*other));
+            }
+            for other in &others {
+                assert!(!form.is(*other) && !form.is_by_any_way(*other));
+            }
+            assert!(!form.is_by_any_way(Form::NONE) && !Form::NONE.is_by_any_way(*form));
+        }
+    }
+
     #[test]
     fn what_is_too_long_has_no_form_and_so_none_of_another() {
         let short = form::<[u8; 16], [u8; 1]>(WRITABLE);
         let long = [
             form::<[u8; (1 << 32) + 16], [u8; 1]>(WRITABLE),
             form::<[u8; 16], [u8; 2048]>(WRITABLE),
-            form::<[u8; 2048], [u8; 1]>(Data::None),
+            form::<[u8; 512], [u8; 1]>(Data::None),
         ];
-        for form in long {
+        for form in long.into_iter().flat_map(by_all_ways) {
             assert_eq!(form, Form::NONE);
             assert!(!form.is(form));
             assert!(!form.is(short));
