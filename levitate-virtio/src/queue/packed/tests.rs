@@ -174,6 +174,19 @@ fn a_table_takes_one_descriptor_and_its_entries_have_no_links() {
 }
 
 #[test]
+fn a_table_at_the_end_of_the_ring_has_the_flags_of_its_own_lap() {
+    let (avail, used) = (1 << 7, 1 << 15);
+    let mut ring = ring(2, Features::INDIRECT_DESC, 1);
+    let memory = memory();
+    for (index, lap) in [(0, avail), (1, avail), (0, used), (1, used), (0, avail)] {
+        let [_, _, table] = add(&mut ring, &memory, 3, 2, false);
+        assert_eq!(descriptor(&ring, index), (table, 32, 3, 4 | lap));
+    }
+    drop(ring.into_memory());
+    drop(memory.into_memory());
+}
+
+#[test]
 fn events_are_asked_for_by_position_only_with_the_event_index() {
     for has_event_index in [false, true] {
         let features = match has_event_index {
