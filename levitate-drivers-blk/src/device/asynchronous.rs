@@ -72,6 +72,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
                 leader: None,
                 needs_reset: None,
                 told_at: None,
+                has_abandoned: false,
                 past: QueueCounts::default(),
                 idle_polls: 0,
             }),

@@ -1,9 +1,9 @@
 //! Answers that are taken as soon as somebody asks for them, ahead of a look at all there is: nobody else is the worse for it.
 
 use levitate_drivers_blk::Signal;
-use levitate_host::{BlockModel, Completion};
+use levitate_host::{BlockModel, Completion, Plug, Version};
 
-use crate::bench::{Storage, every_variant, patterned};
+use crate::bench::{Storage, every_variant, patterned, variants_out_of_order_of};
 use crate::tasks::{Tasks, deliver, drive, hold};
 
 #[test]
@@ -81,6 +81,29 @@ fn the_first_poll_tells_the_device_of_the_others_although_its_answer_is_there() 
 }
 
 #[test]
+fn who_takes_an_answer_ahead_leaves_the_rest_to_the_one_that_looks_for_all() {
+    // Of a legacy device all is collected, for its lengths mean nothing.
+    let plugs = [Plug::Mmio(Version::Two), Plug::PciMsix];
+    for bench in variants_out_of_order_of(&plugs, || BlockModel::patterned(8)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        bench.disk.set_completion(Completion::Held);
+        let read = |sector| blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
+        let mut tasks = Tasks::new();
+        for sector in 0..2 {
+            tasks.spawn(read(sector).unwrap());
+        }
+        assert!(tasks.poll(1).is_pending());
+        assert_eq!(bench.disk.release_all(), 2);
+        assert!(tasks.poll(0).is_ready(), "it is there at the first look");
+        assert_eq!(tasks.wakes(1), 0, "nobody has looked for the other");
+        assert!(deliver(&bench.disk, &blk, &signal) >= 1);
+        assert_eq!((tasks.wakes(1), tasks.run().len()), (1, 1));
+    }
+}
+
+#[test]
 fn what_nobody_waits_for_any_more_is_let_go_whoever_comes_behind_it() {
     for bench in every_variant(|| BlockModel::patterned(8)) {
         let signal = Signal::new();
@@ -120,5 +143,36 @@ fn who_never_waited_tells_of_the_room_that_its_answer_leaves() {
         bench.disk.release_all();
         deliver(&bench.disk, &blk, &signal);
         assert_eq!((others.run().len(), tasks.run().len()), (1, 1));
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_leaves_no_slot_taken_behind_the_last_answer() {
+    for bench in every_variant(|| BlockModel::patterned(8)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        bench.disk.set_completion(Completion::Held);
+        let nothing = bench.pool.live();
+        let read = |sector| blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
+        let mut tasks = Tasks::new();
+        for sector in 0..3 {
+            tasks.spawn(read(sector).unwrap());
+        }
+        drop(read(3).unwrap());
+        assert!(blk.notify());
+        assert_eq!(bench.disk.release_all(), 4);
+        assert_eq!(tasks.run().len(), 3);
+        assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 4));
+        assert_eq!(bench.pool.live(), nothing);
+        let again: Vec<_> = (0..4).map(|sector| read(sector)).collect();
+        assert!(
+            again.iter().all(Result::is_ok),
+            "{:?}",
+            again.iter().position(Result::is_err)
+        );
+        drop(again);
+        blk.notify();
+        bench.disk.release_all();
     }
 }

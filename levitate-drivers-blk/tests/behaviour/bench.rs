@@ -111,8 +111,16 @@ pub(crate) fn every_variant(model: impl Fn() -> BlockModel) -> impl Iterator<Ite
 
 /// Benches for every transport, with the rings whose requests the device may use in any order.
 pub(crate) fn variants_out_of_order(model: impl Fn() -> BlockModel) -> impl Iterator<Item = Bench> {
+    variants_out_of_order_of(&Plug::ALL, model)
+}
+
+/// Benches for these transports, with the same.
+pub(crate) fn variants_out_of_order_of(
+    plugs: &[Plug],
+    model: impl Fn() -> BlockModel,
+) -> impl Iterator<Item = Bench> {
     let is_wanted = |offered: Features| !offered.contains(Features::IN_ORDER);
-    with_rings(&Plug::ALL, is_wanted, model)
+    with_rings(plugs, is_wanted, model)
 }
 
 /// Benches for these transports, with and without each of the features of the rings.

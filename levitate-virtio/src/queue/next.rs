@@ -12,6 +12,8 @@ use crate::transport::Notify;
 impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Takes this request back if it is done, or is next of what the device is done with; collects nothing else.
     ///
+    /// With VIRTIO_F_IN_ORDER, and with legacy devices, whose lengths mean nothing, only what is collected already is taken.
+    ///
     /// `None` does not say that the device has the request: that takes [`process`](Self::process), which also finds what is wrong, and asks
     /// for a notification where they are wanted.
     #[inline(always)]

@@ -117,6 +117,42 @@ fn a_request_that_is_waited_for_is_taken_if_it_is_next_and_nothing_else_is_colle
 }
 
 #[test]
+fn every_slot_is_looked_at_wherever_in_the_list_it_is() {
+    for features in out_of_order(Version::Two) {
+        // The first one is done first, last, and in between.
+        for positions in [[0, 0, 0, 0], [3, 2, 1, 0], [1, 2, 0, 0]] {
+            let rig = Rig::new(Version::Two);
+            rig.device.set_completion(Completion::Held);
+            let mut slots = slots::<4>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            for context in 0..4 {
+                let footer = [0_u8; 2];
+                queue.submit(b"ab", Data::None, &footer, context).unwrap();
+            }
+            assert_eq!(queue.idle_slots(), 0, "all slots have a request");
+            queue.notify();
+            for position in positions {
+                assert!(rig.device.release_at(position));
+            }
+            assert_eq!(queue.process(), Ok(4));
+            let first = queue.next_done().unwrap();
+            let listed: Vec<_> =
+                std::iter::successors(Some(first), |token| queue.done_after(*token))
+                    .map(|token| *queue.context(token).unwrap())
+                    .collect();
+            let mut looked_at = Vec::new();
+            let found = queue.find_done(first, |context| {
+                looked_at.push(*context);
+                false
+            });
+            assert_eq!((found, looked_at.len()), (None, 4));
+            assert_eq!(looked_at, listed);
+            rig.stop(device, queue);
+        }
+    }
+}
+
+#[test]
 fn a_token_names_nothing_in_any_later_queue_with_the_same_slots() {
     let rig = Rig::new(Version::Two);
     rig.device.set_completion(Completion::Held);

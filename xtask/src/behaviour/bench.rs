@@ -111,7 +111,7 @@ fn check(measured: &Measurement) -> Result<()> {
     );
     ensure!(measured.allocations == 0, "a request allocates nothing");
     if measured.driver == "levitate-async" {
-        // It has done all of a batch when its notification returns, or soon after.
+        // That device has done all of a batch when its notification returns, or soon after.
         if measured.device == "null-co" {
             ensure!(
                 measured.interrupts * measured.depth <= requests,

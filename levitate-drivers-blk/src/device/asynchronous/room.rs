@@ -133,7 +133,7 @@ impl<'b, 's, T: Transport, P: Platform, const MORE: usize> SetAside<'b, 's, T, P
         Self { blk, need }
     }
 
-    /// Returns `submitted`, which what is set aside was for.
+    /// Returns `submitted`, for which it was set aside: it is so until that was submitted, and no longer.
     pub(super) fn used_for<R>(self, submitted: R) -> R {
         submitted
     }

@@ -38,6 +38,8 @@ pub(super) struct Shared<'s, T: Transport, P: Platform, const MORE: usize> {
     /// When the device was told of the requests that it has, if anybody has asked for the time since, and neither was another one
     /// submitted then nor an answer taken.
     pub(super) told_at: Option<Instant>,
+    /// Whether the device may have a request that nobody waits for any more, and that is to be collected when it is done.
+    pub(super) has_abandoned: bool,
     /// What was counted of the queue before the last reset.
     pub(super) past: QueueCounts,
     pub(super) idle_polls: u64,
@@ -144,6 +146,11 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
                 after
             });
         }
+        self.has_abandoned = self.has_abandoned
+            && life
+                .queue
+                .contexts_mut()
+                .any(|(_, context)| matches!(context.listener, Listener::Nobody));
         if is_broken || self.needs_reset.is_some() {
             is_complete &= self.take_waiters(line, |_| true, wakes);
         } else if let Some(now) = late_at {
@@ -291,6 +298,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
             self.blk.own.let_go(&mut life.queue, token);
         } else if let Some(context) = life.queue.context_mut(token) {
             context.listener = Listener::Nobody;
+            self.has_abandoned = true;
         }
     }
 }
