@@ -77,8 +77,9 @@ fn count(context: &Context, driver: Driver, board: Board, transport: Transport) 
                 "{FRAMES} frames are {shown:?}"
             );
             ensure!(shown.interrupts == FRAMES, "{FRAMES} frames are {shown:?}");
-            // An answer that is there as soon as the device is notified is taken without one.
-            let is_woken = (1..=READS).contains(&read.interrupts);
+            // An answer that is there as soon as the device is notified is taken without one; over PCI QEMU answers in another thread.
+            let least = u64::from(transport == Transport::Pci);
+            let is_woken = (least..=READS).contains(&read.interrupts);
             ensure!(is_woken, "{READS} reads are {read:?}");
             ensure!(read.sleeps > 0, "the CPU has not slept");
         }
