@@ -77,10 +77,8 @@ fn count(context: &Context, driver: Driver, board: Board, transport: Transport) 
                 "{FRAMES} frames are {shown:?}"
             );
             ensure!(shown.interrupts == FRAMES, "{FRAMES} frames are {shown:?}");
-            // An answer that is there as soon as the device is notified is taken without one; over PCI QEMU answers in another thread.
-            let least = u64::from(transport == Transport::Pci);
-            let is_woken = (least..=READS).contains(&read.interrupts);
-            ensure!(is_woken, "{READS} reads are {read:?}");
+            // An answer that is there as soon as the device is notified is taken without one, and on a busy host all five may be.
+            ensure!(read.interrupts <= READS, "{READS} reads are {read:?}");
             ensure!(read.sleeps > 0, "the CPU has not slept");
         }
         Driver::VirtioDrivers => {
