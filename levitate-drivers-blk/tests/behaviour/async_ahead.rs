@@ -4,7 +4,7 @@ use levitate_drivers_blk::Signal;
 use levitate_host::{BlockModel, Completion, Plug, Version};
 
 use crate::bench::{Storage, every_variant, patterned, variants_out_of_order_of};
-use crate::tasks::{Tasks, deliver, drive, hold};
+use crate::tasks::{Tasks, deliver, drive, hold, submit};
 
 #[test]
 fn who_is_not_the_one_that_looks_for_all_may_take_an_answer_before_that_one_looks() {
@@ -40,12 +40,7 @@ fn behind_the_answer_of_the_one_that_looks_for_all_the_others_are_seen_by_the_sa
         let signal = Signal::new();
         let mut storage = Storage::<4>::new();
         let blk = drive(&bench, &mut storage, &signal);
-        bench.disk.set_completion(Completion::Held);
-        let read = |sector| blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
-        let mut tasks = Tasks::new();
-        for sector in 0..4 {
-            tasks.spawn(read(sector).unwrap());
-        }
+        let mut tasks = submit(&bench, &blk, 4);
         // The first one looks for all.
         for task in (0..4).rev() {
             assert!(tasks.poll(task).is_pending());
@@ -88,12 +83,7 @@ fn who_takes_an_answer_ahead_leaves_the_rest_to_the_one_that_looks_for_all() {
         let signal = Signal::new();
         let mut storage = Storage::<4>::new();
         let blk = drive(&bench, &mut storage, &signal);
-        bench.disk.set_completion(Completion::Held);
-        let read = |sector| blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
-        let mut tasks = Tasks::new();
-        for sector in 0..2 {
-            tasks.spawn(read(sector).unwrap());
-        }
+        let mut tasks = submit(&bench, &blk, 2);
         assert!(tasks.poll(1).is_pending());
         assert_eq!(bench.disk.release_all(), 2);
         assert!(tasks.poll(0).is_ready(), "it is there at the first look");
@@ -152,13 +142,9 @@ fn what_nobody_waits_for_any_more_leaves_no_slot_taken_behind_the_last_answer() 
         let signal = Signal::new();
         let mut storage = Storage::<4>::new();
         let blk = drive(&bench, &mut storage, &signal);
-        bench.disk.set_completion(Completion::Held);
         let nothing = bench.pool.live();
+        let mut tasks = submit(&bench, &blk, 3);
         let read = |sector| blk.submit_read(sector, blk.allocate_buffer(512).unwrap());
-        let mut tasks = Tasks::new();
-        for sector in 0..3 {
-            tasks.spawn(read(sector).unwrap());
-        }
         drop(read(3).unwrap());
         assert!(blk.notify());
         assert_eq!(bench.disk.release_all(), 4);

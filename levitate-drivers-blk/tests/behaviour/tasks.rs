@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::task::Poll;
 
-use levitate_drivers_blk::{AsyncBlk, BufferError, Signal};
+use levitate_drivers_blk::{AsyncBlk, BufferError, Completion, Error, Signal};
 use levitate_hal::DmaBuffer;
+use levitate_host::Completion::Held;
 use levitate_host::any::ModelledTransport;
-use levitate_host::{BlockModel, Completion, Pool, Task, VirtualClock};
+use levitate_host::{BlockModel, Pool, Task, VirtualClock};
 
 use crate::bench::{Bench, Disk, Driver, Storage};
 
@@ -128,11 +129,26 @@ pub(crate) fn read(blk: &AsyncDriver<'_>, sector: u64) -> impl Future<Output = O
 
 /// Starts a read of each of the first sectors, which the device keeps.
 pub(crate) fn hold<'f>(bench: &Bench, blk: &'f AsyncDriver<'_>, count: u64) -> Tasks<'f, Outcome> {
-    bench.disk.set_completion(Completion::Held);
+    bench.disk.set_completion(Held);
     let mut tasks = Tasks::new();
     for sector in 0..count {
         tasks.spawn(read(blk, sector));
     }
     assert!(tasks.run().is_empty());
+    tasks
+}
+
+/// Submits a read of each of the first sectors, which the device keeps; nobody has waited for one yet.
+pub(crate) fn submit<'f>(
+    bench: &Bench,
+    blk: &'f AsyncDriver<'_>,
+    count: u64,
+) -> Tasks<'f, Result<Completion<Pool>, Error>> {
+    bench.disk.set_completion(Held);
+    let mut tasks = Tasks::new();
+    for sector in 0..count {
+        let buffer = blk.allocate_buffer(512).unwrap();
+        tasks.spawn(blk.submit_read(sector, buffer).unwrap());
+    }
     tasks
 }

@@ -100,6 +100,15 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         number: u16,
     ) -> Option<Completed<F, B, C>> {
         self.unlist(number);
+        self.give_back(number)
+    }
+
+    /// Gives a request back that is done and in no list.
+    #[inline(always)]
+    pub(super) fn give_back<F: FromBytes + IntoBytes>(
+        &mut self,
+        number: u16,
+    ) -> Option<Completed<F, B, C>> {
         let slot = self.slots.get_mut(usize::from(number))?;
         let token = Token::of(self.index, number, &slot.record);
         let (written, data, context) = slot.empty_done()?;

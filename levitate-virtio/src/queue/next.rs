@@ -3,7 +3,7 @@
 use levitate_hal::{Dma, Segments};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::completion::{Completed, take_footer};
+use super::completion::Completed;
 use super::ring::{Format, Ring as _};
 use super::slot::State;
 use super::{Queue, Token};
@@ -39,16 +39,6 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.ring.pass_used(slot.record.descriptors);
         self.progress.done = self.progress.done.wrapping_add(1);
         slot.record.note_done(written.len_bytes);
-        let (written, data, context) = slot.empty_done()?;
-        self.idle.put(&mut slot.record, used.slot);
-        let footer = take_footer(&self.memory, &slot.record);
-        Some(Completed::new(
-            token,
-            footer,
-            &slot.record,
-            written,
-            data,
-            context,
-        ))
+        self.give_back(token.slot())
     }
 }

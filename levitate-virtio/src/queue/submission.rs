@@ -1,9 +1,11 @@
 //! Making a request available to the device (§2.7.13, §2.8.21).
 
-use levitate_hal::{Dma, DmaAddr, OutOfRange, Segments};
+mod any;
+
+use levitate_hal::{Dma, DmaAddr, Segments};
 use zerocopy::{Immutable, IntoBytes};
 
-use super::chain::{Chain, MAX_CHAIN_BYTES, Part, Parts as _, Simple, Survey, bytes_of};
+use super::chain::{Chain, Part, Simple, Survey, bytes_of};
 use super::ring::{Format, Ring as _};
 use super::slot::{Form, Way, is_kept};
 use super::slot_memory::{Place, SlotMemory};
@@ -196,12 +198,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// In the topmost idle slot, a chain of an `H`, one part that goes this way and an `F` is laid out, and both are written.
     #[cold]
     #[inline(never)]
-    unsafe fn add_in_order<H, F>(
-        &mut self,
-        addr: DmaAddr,
-        len_bytes: u32,
-        is_writable: bool,
-    ) -> Token {
+    unsafe fn add_in_order<H, F>(&mut self, addr: DmaAddr, len_bytes: u32, is_writable: bool) {
         let number = self.idle.top_or_none();
         if let Some(slot) = self.slots.get_mut(number as usize) {
             // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
@@ -211,102 +208,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             unsafe { self.ring.add(&mut slot.record, &mut self.progress, parts) };
             self.idle.pop(&slot.record);
         }
-        self.token_of_last(number)
-    }
-
-    /// Gives back what there is no slot for.
-    #[cold]
-    fn full(&self, data: Data<B>, context: C) -> Rejected<B, C> {
-        Rejected {
-            error: self.lacks(1),
-            data,
-            context,
-        }
-    }
-
-    /// Submits a request of any form.
-    #[cold]
-    fn submit_any<H, F>(
-        &mut self,
-        header: &H,
-        footer: &F,
-        (mut data, context): (Data<B>, C),
-    ) -> Result<Token, Rejected<B, C>>
-    where
-        H: IntoBytes + Immutable,
-        F: IntoBytes + Immutable,
-    {
-        let (number, survey) = match self.admit::<H, F>(&data) {
-            Ok(admitted) => admitted,
-            Err(error) => {
-                return Err(Rejected {
-                    error,
-                    data,
-                    context,
-                });
-            }
-        };
-        data.sync_for_device();
-        // SAFETY: the offset was made by this memory.
-        let place = unsafe { self.memory.place(self.memory.offset(number)) };
-        // SAFETY: `admit` has found room for it.
-        unsafe { place.write_header(header) };
-        // SAFETY: as above.
-        unsafe { place.write_footer(footer) };
-        let parts = Chain {
-            place,
-            header_bytes: bytes_of::<H>(),
-            data: &data,
-            survey,
-            footer_bytes: bytes_of::<F>(),
-            max_segment_bytes: self.shape.max_piece_bytes(),
-        };
-        // The idle slots are some of those there are, so that `admit` has found one.
-        let Some(slot) = self.slots.get_mut(usize::from(number)) else {
-            return Err(self.full(data, context));
-        };
-        let record = &mut slot.record;
-        record.way = Way::of(
-            parts.len() <= self.shape.direct_descriptors,
-            self.shape.is_in_order,
-        );
-        record.form = match (&data, survey.pieces) {
-            (Data::None, _) | (_, 1) => Form::of::<H, F, _>(&data, footer).by(record.way),
-            _ => Form::NONE,
-        };
-        record.footer_bytes = parts.footer_bytes;
-        // SAFETY: `admit` has found room for the parts; what is longer than `direct_descriptors`, of which each slot has as many, and no
-        // longer than a chain may be has a table (`Cut`).
-        unsafe { self.ring.lay_out(record, number.into(), parts) };
-        let sequence = self.progress.sequence();
-        // SAFETY: as above, and it is laid out.
-        unsafe { self.ring.add(record, &mut self.progress, parts) };
-        self.idle.pop(record);
-        let writable_bytes = writable_bytes(survey.len_bytes, data.is_writable(), bytes_of::<F>());
-        slot.fill(sequence, writable_bytes, data, context);
-        Ok(self.token_of_last(number.into()))
-    }
-
-    /// Finds a slot for a request with such parts, if there is nothing against it; nothing is changed.
-    fn admit<H, F>(&self, data: &Data<B>) -> Result<(u16, Survey), SubmitError> {
-        let shape = &self.shape;
-        if let Some(fault) = self.fault {
-            return Err(fault.into());
-        }
-        let slot = self.idle.top().ok_or_else(|| self.lacks(1))?;
-        let survey = Survey::of(data, shape.max_segments, shape.max_piece_bytes())?;
-        check_part(size_of::<H>(), shape.header_bytes)?;
-        check_part(size_of::<F>(), shape.footer_bytes)?;
-        let fixed_bytes = size_of::<H>().saturating_add(size_of::<F>());
-        if survey.pieces == 0 && fixed_bytes == 0 {
-            return Err(SubmitError::Empty);
-        }
-        u32::try_from(fixed_bytes)
-            .ok()
-            .and_then(|fixed_bytes| survey.len_bytes.checked_add(fixed_bytes))
-            .filter(|len_bytes| *len_bytes <= MAX_CHAIN_BYTES)
-            .ok_or(SubmitError::TooLong)?;
-        Ok((slot, survey))
+        #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
+        self.note_order(number as u16);
     }
 
     /// Names the request that was submitted last, and got this slot.
@@ -383,16 +286,4 @@ const fn writable_bytes(data_bytes: u32, is_writable: bool, footer_bytes: u32) -
         true => data_bytes.wrapping_add(footer_bytes),
         false => footer_bytes,
     }
-}
-
-/// Refuses a header or a footer that there is no room for.
-fn check_part(len_bytes: usize, region_bytes: usize) -> Result<(), SubmitError> {
-    if len_bytes > region_bytes {
-        return Err(SubmitError::Oversized(OutOfRange {
-            offset: 0,
-            len_bytes,
-            region_bytes,
-        }));
-    }
-    Ok(())
 }
