@@ -127,7 +127,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     }
 
     /// Takes a slot out of the list of what is done.
-    fn unlist(&mut self, number: u16) {
+    pub(super) fn unlist(&mut self, number: u16) {
         self.done.remove(self.slots, number);
         self.done_len = self.done_len.wrapping_sub(1);
         self.is_plain = self.is_plain();

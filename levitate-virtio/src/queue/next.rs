@@ -23,9 +23,15 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     ) -> Option<Completed<F, B, C>> {
         match self.slot(token)?.record.state() {
             State::Idle => return None,
-            State::Done => return self.take_done(token.slot()),
-            State::InFlight => {}
+            State::Done => self.unlist(token.slot()),
+            State::InFlight => self.pass(token)?,
         }
+        self.give_back(token.slot())
+    }
+
+    /// Has a request done, in no list, that is next of what the device is done with; `None` if it is not.
+    #[inline(always)]
+    fn pass(&mut self, token: Token) -> Option<()> {
         // With VIRTIO_F_IN_ORDER one word of the device is about many requests.
         if self.fault.is_some() || self.shape.is_in_order {
             return None;
@@ -39,6 +45,6 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.ring.pass_used(slot.record.descriptors);
         self.progress.done = self.progress.done.wrapping_add(1);
         slot.record.note_done(written.len_bytes);
-        self.give_back(token.slot())
+        Some(())
     }
 }

@@ -59,14 +59,14 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
             drop(wait.replace_waiter(None));
         }
         // It may be there already. What it comes to is moved nowhere: a target that copies large values by a call does so for each move.
-        let polled = wait.attain();
+        let mut polled = wait.attain();
         match (&polled, has_waited) {
             (Poll::Ready(_), true) => self.end_wait(wait.place()),
             (Poll::Ready(_), false) => self.call_waiting(),
-            (Poll::Pending, _) => return self.look_and_wait(wait, waker),
+            (Poll::Pending, _) => polled = self.look_and_wait(wait, waker),
         }
         // What is behind it may be nobody's, so that nobody else looks.
-        if self.shared.borrow().has_abandoned {
+        if polled.is_ready() && self.shared.borrow().has_abandoned {
             self.look(&mut None);
         }
         polled
