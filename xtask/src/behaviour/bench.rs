@@ -110,16 +110,13 @@ fn check(measured: &Measurement) -> Result<()> {
         "a request interrupts once at most"
     );
     ensure!(measured.allocations == 0, "a request allocates nothing");
-    if measured.driver == "levitate-async" {
-        // That device has done all of a batch when its notification returns, or soon after.
-        if measured.device == "null-co" {
-            ensure!(
-                measured.interrupts * measured.depth <= requests,
-                "a wait is one interrupt at most"
-            );
-        } else {
-            ensure!(measured.interrupts != 0, "nothing woke who waited");
-        }
+    // That device has done all of a batch when its notification returns, or soon after. What a slower one had done in time
+    // is answered without an interrupt: that who sleeps is woken for each answer, `stats` proves.
+    if measured.driver == "levitate-async" && measured.device == "null-co" {
+        ensure!(
+            measured.interrupts * measured.depth <= requests,
+            "a wait is one interrupt at most"
+        );
     }
     Ok(())
 }
@@ -170,7 +167,8 @@ mod tests {
     fn who_sleeps_is_woken_once_a_batch() {
         measured("levitate-async", |it| it.interrupts = 2).unwrap();
         measured("levitate-async", |_| {}).unwrap();
-        measured("levitate-async", |it| it.device = "memory".to_owned()).unwrap_err();
         measured("levitate-async", |it| it.interrupts = 3).unwrap_err();
+        let slower = |it: &mut Measurement| (it.device, it.interrupts) = ("memory".to_owned(), 64);
+        measured("levitate-async", slower).unwrap();
     }
 }
