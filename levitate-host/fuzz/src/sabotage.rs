@@ -36,6 +36,8 @@ pub enum Sabotage {
     StaleWrap,
     /// Of what is done in order, only the last of a batch is taken.
     LastAlone,
+    /// A request is taken ahead of the others although it is another that is used next, or all are used in order.
+    OutOfTurn,
     /// What is done is found in the order in which it was submitted last.
     WrongOrder,
     /// One request more was used, by the device's word, than there is to be found.

@@ -122,6 +122,11 @@ fn completions_in_another_order_are_found_with_each() {
 }
 
 #[test]
+fn a_request_that_is_taken_out_of_its_turn_is_found_with_each() {
+    each_finds(0, Sabotage::OutOfTurn, "out of its turn");
+}
+
+#[test]
 fn a_batch_of_which_only_the_last_is_taken_is_found() {
     each_finds(IN_ORDER, Sabotage::LastAlone, "the used ring has");
 }

@@ -147,14 +147,74 @@ impl Model {
         }
         let outcome = match &device.ring {
             None => Ok(0),
-            Some(ring) if ring.packed.is_some() => self.collect_packed(device, ring),
-            Some(ring) => self.collect_split(device, ring),
+            Some(ring) => self.collect_from(device, ring),
         };
         self.fault = outcome.err();
         outcome
     }
 
-    fn collect_split(&mut self, device: &Device, ring: &Ring) -> Result<u16, Expected> {
+    fn collect_from(&mut self, device: &Device, ring: &Ring) -> Result<u16, Expected> {
+        let Some(element) = self.next(device, ring)? else {
+            return Ok(0);
+        };
+        let (last, written) = self.find(element)?;
+        let count = self.batch(last);
+        if ring.packed.is_none() && count > self.known {
+            return Err(Expected::OutOfOrder { id: element.id });
+        }
+        self.pass(ring, last, written);
+        Ok(count)
+    }
+
+    /// Looks whether this request is done by the next used element, and takes it out if it is.
+    ///
+    /// Of anything else there, also if it is wrong, nothing is known until the ring is looked at for all.
+    pub(super) fn take_ahead(&mut self, device: &Device, number: u32) {
+        let is_sabotaged = self.sabotage == Sabotage::OutOfTurn;
+        let Some(ring) = &device.ring else {
+            return;
+        };
+        if self.fault.is_some() || self.is_in_order && !is_sabotaged {
+            return;
+        }
+        let Ok(Some(element)) = self.next(device, ring) else {
+            return;
+        };
+        let mut in_flight = self.in_flight.iter();
+        let position = in_flight.position(|one| {
+            let is_fitting = self.interface == Interface::Modern && element.len <= one.capacity();
+            let is_next = u32::from(one.head) == element.id;
+            one.number == number && (is_next && is_fitting || is_sabotaged)
+        });
+        if let Some(position) = position {
+            self.pass(ring, position, element.len);
+        }
+    }
+
+    /// Returns the next used element, if there is one.
+    fn next(&mut self, device: &Device, ring: &Ring) -> Result<Option<Element>, Expected> {
+        let (id, len, is_len_meant) = if ring.packed.is_some() {
+            match ring.used_descriptor(&device.memory, self.next_used) {
+                Some(descriptor) => descriptor,
+                None => return Ok(None),
+            }
+        } else {
+            self.look_at_index(device, ring)?;
+            if self.known == 0 {
+                return Ok(None);
+            }
+            let (id, len) = ring.used_element(&device.memory, self.used_index);
+            (id, len, true)
+        };
+        Ok(Some(Element {
+            id,
+            len,
+            is_len_meant,
+        }))
+    }
+
+    /// Looks how many elements of a split ring are used, unless there are some that it knows of.
+    fn look_at_index(&mut self, device: &Device, ring: &Ring) -> Result<(), Expected> {
         if self.known == 0 {
             let index = ring.used_index(&device.memory);
             let claimed = index.wrapping_sub(self.used_index);
@@ -164,45 +224,23 @@ impl Model {
             }
             self.known = claimed;
         }
-        if self.known == 0 {
-            return Ok(0);
-        }
-        let (id, len) = ring.used_element(&device.memory, self.used_index);
-        let element = Element {
-            id,
-            len,
-            is_len_meant: true,
-        };
-        let (last, written) = self.find(element)?;
-        let count = self.batch(last);
-        if count > self.known {
-            return Err(Expected::OutOfOrder { id });
-        }
-        self.take(last, written);
-        self.used_index = self.used_index.wrapping_add(count);
-        self.known -= count;
-        Ok(count)
+        Ok(())
     }
 
-    fn collect_packed(&mut self, device: &Device, ring: &Ring) -> Result<u16, Expected> {
-        let Some((id, len, is_len_meant)) = ring.used_descriptor(&device.memory, self.next_used)
-        else {
-            return Ok(0);
-        };
-        let element = Element {
-            id,
-            len,
-            is_len_meant,
-        };
-        let (last, written) = self.find(element)?;
+    /// Goes on in the ring behind the request at `last`, and takes out what is done with it.
+    fn pass(&mut self, ring: &Ring, last: usize, written: u32) {
         let count = self.batch(last);
         let descriptors = self.take(last, written);
+        if ring.packed.is_none() {
+            self.used_index = self.used_index.wrapping_add(count);
+            self.known = self.known.saturating_sub(count);
+            return;
+        }
         let wrap = self.next_used.wrap;
         self.next_used.advance(descriptors, ring.size);
         if self.sabotage == Sabotage::StaleWrap {
             self.next_used.wrap = wrap;
         }
-        Ok(count)
     }
 
     /// Finds the request that is done; returns its position, and how many bytes were written to it.

@@ -1,7 +1,7 @@
 //! What a program does with a virtqueue: any calls, as the bytes say, and then the reset ([`Program`]).
 
 use levitate_hal::{Direction, DmaSlice, Mapped, Segments as _};
-use levitate_virtio::{Completed, Data, Token, Transport as _};
+use levitate_virtio::{Completed, Data, SubmitError, Token, Transport as _};
 
 use super::model::{InFlight, Model};
 use super::{Buffer, Live, LiveQueue};
@@ -33,6 +33,8 @@ pub(super) struct Program<'b, 's, const H: usize, const F: usize> {
     bench: &'b Bench,
     device: Live,
     queue: LiveQueue<'s>,
+    /// Requests it has room for.
+    slots: usize,
     model: Model,
     requests: Vec<Request>,
     submitted: u32,
@@ -46,6 +48,7 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
         Self {
             bench,
             device,
+            slots: queue.idle_slots().into(),
             queue,
             model,
             requests: Vec::new(),
@@ -61,9 +64,10 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
             5 | 6 => {
                 let _ = self.queue.notify();
             }
+            9 if choice & 16 != 0 => self.take_in_turn(),
             7..=9 => self.process(),
-            10 => self.take_any(),
-            11 => self.take_next(),
+            10 => self.pick_any(choice / 16),
+            11 => self.take_first_done(),
             12 => {
                 let wanted = self.bench.byte().is_multiple_of(2);
                 self.queue.set_used_notifications(wanted);
@@ -108,19 +112,52 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
                     rejected.context == number && addr_of(&rejected.data) == addr,
                     "a refused request does not come back as it was",
                 );
+                let is_full = matches!(rejected.error, SubmitError::Full { .. });
+                self.bench
+                    .demand(!is_full || idle == 0, "an idle slot is not to be had");
             }
         }
     }
 
-    /// Tries to take back any request, done or not.
-    fn take_any(&mut self) {
-        let choice = usize::from(self.bench.byte());
-        if let Some(position) = choice.checked_rem(self.requests.len()) {
-            self.take(position);
+    /// Tries to take back any request, done or not, or looks from there on for another one; each takes one byte.
+    fn pick_any(&mut self, way: u8) {
+        let choice = self.bench.byte();
+        if let Some(position) = usize::from(choice).checked_rem(self.requests.len()) {
+            match way % 4 {
+                0 | 1 => self.take(position),
+                2 => self.take_ahead(position),
+                _ => self.find(position, (choice / 16).into()),
+            }
         }
     }
 
-    fn take_next(&mut self) {
+    /// Looks for a request among those that are done, from the one at `first` on; `meant` also stands for one that there is not.
+    fn find(&mut self, first: usize, meant: usize) {
+        let Request { token, number, .. } = self.requests[first];
+        let meant = self.requests.get(meant % (self.requests.len() + 1));
+        let meant = meant.map(|one| one.number);
+        let mut met = Vec::new();
+        let found = self.queue.find_done(token, |context| {
+            met.push(*context);
+            Some(*context) == meant
+        });
+        let done = self.done.iter().position(|done| *done == number);
+        let done = done.map_or(&[][..], |from| &self.done[from..]);
+        let place = done.iter().position(|done| Some(*done) == meant);
+        let token_at = |place: usize| {
+            let number = done.get(place)?;
+            let request = self.requests.iter().find(|one| one.number == *number);
+            request.map(|one| one.token)
+        };
+        let expected = place.and_then(|place| Some((token_at(place)?, token_at(place + 1))));
+        let to_meet = place.map_or(done, |place| &done[..=place]);
+        self.bench.demand(
+            found == expected && met == to_meet,
+            "another request is found among those that are done",
+        );
+    }
+
+    fn take_first_done(&mut self) {
         if let Some(token) = self.queue.next_done() {
             let position = self.requests.iter().position(|one| one.token == token);
             match position {

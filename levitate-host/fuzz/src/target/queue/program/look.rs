@@ -2,7 +2,7 @@
 
 use levitate_virtio::Interface;
 
-use super::{INITIAL, Program};
+use super::{INITIAL, Program, Request};
 use crate::device::ring::Use;
 use crate::sabotage::Sabotage;
 
@@ -76,6 +76,46 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
         self.check_done();
     }
 
+    /// Takes each request back that is next when its turn comes, as tasks do that wait for one each.
+    pub(super) fn take_in_turn(&mut self) {
+        let submitted: Vec<u32> = self.requests.iter().map(|one| one.number).collect();
+        for number in submitted {
+            let mut requests = self.requests.iter();
+            if let Some(position) = requests.position(|one| one.number == number) {
+                self.take_ahead(position);
+            }
+        }
+    }
+
+    /// Takes a request back that is done, or next of what the device is done with; whatever else there is must stay as it is.
+    pub(super) fn take_ahead(&mut self, position: usize) {
+        let Request {
+            token,
+            number,
+            is_done,
+            ..
+        } = self.requests[position];
+        if !is_done {
+            self.bench
+                .with(|device| self.model.take_ahead(device, number));
+            self.note_done(false);
+        }
+        let is_next = self.requests[position].is_done;
+        let taken = self
+            .bench
+            .call("take ahead", 0, || self.queue.take_next::<[u8; F]>(token));
+        self.bench.demand(
+            taken.is_some() == is_next,
+            "a request is taken ahead out of its turn, or kept in it",
+        );
+        if let Some(completed) = taken {
+            self.check(position, &completed);
+            let again = self.queue.take_next::<[u8; F]>(token).is_some();
+            self.bench.demand(!again, "a request is taken ahead twice");
+        }
+        self.check_done();
+    }
+
     /// Asks why the oldest request is not done; the diagnosis looks at the ring, so the model does too.
     pub(super) fn diagnose(&mut self) {
         if let Some(token) = self.queue.oldest_in_flight() {
@@ -141,6 +181,11 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
             && in_flight + self.done.len() == self.requests.len();
         self.bench
             .demand(is_right, "requests in flight are miscounted");
+        let idle = usize::from(self.queue.idle_slots());
+        self.bench.demand(
+            idle + self.requests.len() == self.slots,
+            "idle slots are miscounted",
+        );
         let first = self.queue.next_done();
         let tokens = std::iter::successors(first, |token| self.queue.done_after(*token));
         // A list that goes in a circle is too long.
