@@ -1,6 +1,8 @@
 //! The block driver, with a program that uses all of it.
 
-use levitate_drivers_blk::{Blk, BlkStorage, CacheMode, Error, Options, RecoverError, Unmap};
+use levitate_drivers_blk::{
+    Blk, BlkStorage, CacheMode, Error, Options, RecoverError, Signal, Unmap,
+};
 use levitate_virtio::{Interrupt as _, MmioTransport};
 
 use super::{Settings, behave, probe_transport, set_up};
@@ -10,6 +12,7 @@ use crate::memory::Memory;
 use crate::sabotage::Sabotage;
 
 mod program;
+mod tasks;
 
 use program::Program;
 
@@ -75,10 +78,11 @@ pub(crate) fn run(bytes: &[u8], sabotage: Sabotage) {
         device.config[34] = 1;
         device.config[56] = (choice >> 15) as u8;
     });
+    let signal = Signal::new();
     let mut storage = Storage::new();
     bench.let_an_allocation_fail();
     if let Some(driver) = start(&bench, &mut storage) {
-        live(&bench, driver, &settings);
+        live(&bench, driver, &settings, &signal);
     }
     bench.settle(SLOTS);
     sane(&bench, &settings);
@@ -92,13 +96,19 @@ pub(crate) fn run(bytes: &[u8], sabotage: Sabotage) {
 }
 
 /// Uses the driver, then has the device behave, and the driver recover.
-fn live(bench: &Bench, mut driver: Driver<'_>, settings: &Settings) {
+fn live<'s>(bench: &Bench, mut driver: Driver<'s>, settings: &Settings, signal: &'s Signal) {
     let mut program = Program::new(bench);
     for _ in 0..MAX_CALLS {
         if !bench.goes_on() {
             break;
         }
-        call(bench, &mut program, &mut driver);
+        let [sector, choice] = [bench.byte() % 72, bench.byte()];
+        // Some of those that would only let time pass.
+        if choice % 48 == 47 {
+            driver = tasks::wait(bench, &mut program, driver, signal);
+        } else {
+            call(bench, &mut program, &mut driver, (sector.into(), choice));
+        }
     }
     sane(bench, settings);
     let recovered = bench.call("recover", 4, || {
@@ -149,9 +159,13 @@ fn works(bench: &Bench, driver: &mut Driver<'_>) {
 }
 
 /// Makes one call; how it ends is the device's choice, that it ends in time is not.
-fn call(bench: &Bench, program: &mut Program<'_>, driver: &mut Driver<'_>) {
-    let sector = u64::from(bench.byte() % 72);
-    match bench.byte() % 24 {
+fn call(
+    bench: &Bench,
+    program: &mut Program<'_>,
+    driver: &mut Driver<'_>,
+    (sector, choice): (u64, u8),
+) {
+    match choice % 24 {
         0 | 1 => read(bench, program, driver, sector),
         2 => {
             let data = vec![7; program.length()];

@@ -1,9 +1,10 @@
 //! What a program lends to the driver, and what it gets back: [`Program`].
 
 use levitate_drivers_blk::{BufferError, Completion, Token};
-use levitate_hal::{Direction, DmaBuffer, Mapped, Segments as _};
+use levitate_hal::{Direction, DmaBuffer, DmaError, Mapped, Segments as _};
 
 use super::Driver;
+use super::tasks::{AsyncDriver, AsyncRequest};
 use crate::bench::Bench;
 use crate::memory::Memory;
 use crate::sabotage::Sabotage;
@@ -17,6 +18,8 @@ const MAX_BYTES: usize = 2048;
 pub(super) struct Program<'b> {
     bench: &'b Bench,
     lent: Vec<(Option<Token>, Place)>,
+    /// What nobody waits for any more: it may come back once, or is freed.
+    abandoned: Vec<(Token, Place)>,
     tokens: Vec<Token>,
 }
 
@@ -44,13 +47,14 @@ impl<'b> Program<'b> {
         Self {
             bench,
             lent: Vec::new(),
+            abandoned: Vec::new(),
             tokens: Vec::new(),
         }
     }
 
     /// Reads or writes by way of a buffer of the program's own, and waits.
     pub(super) fn transfer(&mut self, driver: &mut Driver<'_>, sector: u64) {
-        let Some(buffer) = self.buffer(driver) else {
+        let Some(buffer) = self.buffer(|length| driver.allocate_buffer(length)) else {
             return;
         };
         let place = Place::of(&buffer);
@@ -69,7 +73,7 @@ impl<'b> Program<'b> {
     }
 
     pub(super) fn submit(&mut self, driver: &mut Driver<'_>, sector: u64) {
-        let Some(buffer) = self.buffer(driver) else {
+        let Some(buffer) = self.buffer(|length| driver.allocate_buffer(length)) else {
             return;
         };
         let place = Place::of(&buffer);
@@ -78,15 +82,50 @@ impl<'b> Program<'b> {
             _ => driver.submit_write(sector, buffer),
         };
         match outcome {
-            Ok(token) => {
-                self.lent.push((Some(token), place));
-                self.tokens.push(token);
-                self.bench.with(crate::device::Device::fetch);
-                if self.bench.is_sabotaged(Sabotage::TakenEarly) {
-                    self.account(Some(token), place);
-                }
-            }
+            Ok(token) => self.submitted(token, place),
             Err(rejected) => self.check_returned(rejected.buffer, place),
+        }
+    }
+
+    /// Submits a request, for a task to wait for its answer.
+    pub(super) fn submit_for_task<'f, 's>(
+        &mut self,
+        blk: &'f AsyncDriver<'s>,
+        sector: u64,
+    ) -> Option<AsyncRequest<'f, 's>> {
+        let buffer = self.buffer(|length| blk.allocate_buffer(length))?;
+        let place = Place::of(&buffer);
+        let outcome = match sector % 2 {
+            0 => blk.submit_read(sector, buffer),
+            _ => blk.submit_write(sector, buffer),
+        };
+        match outcome {
+            Ok(request) => {
+                self.submitted(request.token(), place);
+                Some(request)
+            }
+            Err(rejected) => {
+                self.check_returned(rejected.buffer, place);
+                None
+            }
+        }
+    }
+
+    fn submitted(&mut self, token: Token, place: Place) {
+        self.lent.push((Some(token), place));
+        self.tokens.push(token);
+        self.bench.with(crate::device::Device::fetch);
+        if self.bench.is_sabotaged(Sabotage::TakenEarly) {
+            self.account(Some(token), place);
+        }
+    }
+
+    /// Notes that nobody waits for a request any more: its buffer is freed when the device has answered, unless somebody else takes it.
+    pub(super) fn abandoned(&mut self, token: Token) {
+        let mut lent = self.lent.iter();
+        if let Some(position) = lent.position(|(lent_for, _)| *lent_for == Some(token)) {
+            let (_, place) = self.lent.swap_remove(position);
+            self.abandoned.push((token, place));
         }
     }
 
@@ -128,6 +167,7 @@ impl<'b> Program<'b> {
             "a buffer did not come back in a reset",
         );
         self.tokens.clear();
+        self.abandoned.clear();
     }
 
     /// Checks that a buffer that comes back was lent, for this request, and that the device has done with it.
@@ -135,9 +175,14 @@ impl<'b> Program<'b> {
         let found = self.lent.iter().position(|(lent_for, lent)| {
             *lent == place && (token.is_none() || lent_for.is_none() || *lent_for == token)
         });
-        match found {
-            Some(position) => drop(self.lent.swap_remove(position)),
-            None => self.bench.fail("a buffer came back twice".to_owned()),
+        let mut abandoned = self.abandoned.iter();
+        let found_abandoned = abandoned.position(|(lent_for, lent)| {
+            *lent == place && token.is_none_or(|token| token == *lent_for)
+        });
+        match (found, found_abandoned) {
+            (Some(position), _) => drop(self.lent.swap_remove(position)),
+            (None, Some(position)) => drop(self.abandoned.swap_remove(position)),
+            (None, None) => self.bench.fail("a buffer came back twice".to_owned()),
         }
         self.check_done(place);
     }
@@ -173,10 +218,10 @@ impl<'b> Program<'b> {
     }
 
     /// Makes a buffer: coherent, or a box of the program's that is mapped.
-    fn buffer(&self, driver: &Driver<'_>) -> Option<Buffer> {
+    fn buffer(&self, allocate: impl FnOnce(usize) -> Result<Buffer, DmaError>) -> Option<Buffer> {
         let length = self.length();
         let direction = match self.bench.byte() % 4 {
-            0 | 1 => return driver.allocate_buffer(length).ok(),
+            0 | 1 => return allocate(length).ok(),
             2 => Direction::Both,
             _ => Direction::FromDevice,
         };
