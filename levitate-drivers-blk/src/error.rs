@@ -2,8 +2,8 @@
 
 use levitate_hal::{Dma, DmaBuffer, DmaError};
 use levitate_virtio::{
-    ConfigError, DeviceFault, DeviceType, QueueError, QueueIndex, QueueResetError, RestartError,
-    Status, Timeout,
+    ConfigError, DeviceFault, DeviceType, GivenUp, QueueError, QueueIndex, QueueResetError,
+    RestartError, Status, Timeout,
 };
 use thiserror::Error;
 
@@ -168,9 +168,21 @@ pub enum Error {
         /// The device status.
         status: Status,
     },
+    /// The device was taken off its bus; what it had stays with it.
+    #[error("device is gone from its bus")]
+    Gone,
     /// The device broke the rules of the virtqueue; only [`recover`](crate::Blk::recover) helps.
     #[error(transparent)]
     Fault(#[from] DeviceFault),
+}
+
+impl From<GivenUp> for Error {
+    fn from(given_up: GivenUp) -> Self {
+        match given_up {
+            GivenUp::NeedsReset { status } => Self::NeedsReset { status },
+            GivenUp::Gone => Self::Gone,
+        }
+    }
 }
 
 /// Why a blocking call over a buffer failed.

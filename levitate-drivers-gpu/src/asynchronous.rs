@@ -182,9 +182,9 @@ impl<'s, T: Transport, P: Platform> AsyncGpu<'s, T, P> {
                 return Poll::Ready(outcome);
             }
             if registration.0.take_attention()
-                && let Some(status) = gpu.control()?.read_needs_reset()
+                && let Some(given_up) = gpu.control()?.device.read_given_up()
             {
-                return Poll::Ready(Err(Error::NeedsReset { status }));
+                return Poll::Ready(Err(given_up.into()));
             }
             if !core::mem::take(&mut is_first) {
                 *idle_polls = idle_polls.wrapping_add(1);

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use levitate_hal::DmaError;
 use levitate_virtio::{
-    ConfigError, DeviceFault, DeviceType, QueueError, Status, SubmitError, Timeout,
+    ConfigError, DeviceFault, DeviceType, GivenUp, QueueError, Status, SubmitError, Timeout,
 };
 use thiserror::Error;
 
@@ -187,6 +187,9 @@ pub enum Error {
         /// The device status.
         status: Status,
     },
+    /// The device was taken off its bus; said to tasks, for blocking calls it is the cause of a timeout.
+    #[error("device is gone from its bus")]
+    Unplugged,
     /// The device answered with something that is no answer to the command.
     #[error("{command}: {fault}")]
     Response {
@@ -267,8 +270,17 @@ impl Error {
     pub const fn needs_reset(&self) -> bool {
         matches!(
             self,
-            Self::Timeout(_) | Self::Device(_) | Self::NeedsReset { .. }
+            Self::Timeout(_) | Self::Device(_) | Self::NeedsReset { .. } | Self::Unplugged
         )
+    }
+}
+
+impl From<GivenUp> for Error {
+    fn from(given_up: GivenUp) -> Self {
+        match given_up {
+            GivenUp::NeedsReset { status } => Self::NeedsReset { status },
+            GivenUp::Gone => Self::Unplugged,
+        }
     }
 }
 

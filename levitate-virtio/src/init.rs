@@ -16,10 +16,12 @@ use crate::queue::{
 use crate::status::Status;
 use crate::transport::{CutOff, Interface, Transport, VectorRefused};
 
+mod given_up;
 pub mod queue_reset;
 mod reset;
 pub mod stage;
 
+pub use given_up::GivenUp;
 pub use reset::{Quiesced, ResetError};
 use reset::{is_gone, quiesce, reset};
 

@@ -28,7 +28,7 @@ pub use device_type::DeviceType;
 pub use diagnosis::{Timeout, TimeoutCause};
 pub use features::{DeviceFeatures, Features, Negotiated, Wanted};
 pub use init::queue_reset::{QueueQuiesced, QueueResetError};
-pub use init::{Device, InitError, Quiesced, ResetError, stage};
+pub use init::{Device, GivenUp, InitError, Quiesced, ResetError, stage};
 pub use queue::{
     Completed, Data, DeviceFault, PreparedQueue, Queue, QueueConfig, QueueCounts, QueueError,
     QueueIndex, QueueSize, Rejected, RestartError, Slot, SubmitError, Token,

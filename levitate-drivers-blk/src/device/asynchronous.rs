@@ -66,13 +66,15 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
     #[must_use]
     pub fn new(mut blk: Blk<'s, T, P, MORE>, signal: &'s Signal) -> Self {
         blk.set_used_notifications(true);
+        // What the device has may be another one's, of whose futures some were dropped.
+        let has_abandoned = blk.in_flight() != 0;
         Self {
             shared: RefCell::new(Shared {
                 blk,
                 leader: None,
-                needs_reset: None,
+                given_up: None,
                 told_at: None,
-                has_abandoned: false,
+                has_abandoned,
                 past: QueueCounts::default(),
                 idle_polls: 0,
             }),

@@ -198,7 +198,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Blk<'s, T, P, MORE> {
     ///
     /// # Errors
     ///
-    /// [`Error::Timeout`] with the reason, [`Error::NeedsReset`] or [`Error::Fault`]; the request stays in flight.
+    /// [`Error::Timeout`] with the reason, [`Error::NeedsReset`], [`Error::Gone`] or [`Error::Fault`]; the request stays in flight.
     pub fn wait(&mut self, token: Token) -> Result<Option<Completion<P::Dma>>, Error> {
         let life = self.life.as_mut().ok_or(SubmitError::NotRunning)?;
         let Some((device, queue)) = life.owner_of(token) else {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use levitate_hal::{Clock, Deadline, Dma, DmaBuffer};
-use levitate_virtio::{Data, Device, Notify, Queue, Status, Timeout, Token, Transport, stage};
+use levitate_virtio::{Data, Device, Notify, Queue, Timeout, Token, Transport, stage};
 
 use crate::error::{Error, Rejected, SubmitError};
 use crate::listener::Listener;
@@ -103,10 +103,7 @@ pub(super) fn wait<T: Transport, D: Dma>(
         }
         if next_look.is_missed_at(now) {
             next_look = Deadline::after(clock, STATUS_INTERVAL);
-            let status = device.transport().read_status();
-            // All ones is what a device that is gone reads; the diagnosis says so.
-            let has_given_up = status.contains(Status::DEVICE_NEEDS_RESET) && !status.is_all();
-            return has_given_up.then_some(Err(Error::NeedsReset { status }));
+            return device.read_given_up().map(|given_up| Err(given_up.into()));
         }
         None
     });

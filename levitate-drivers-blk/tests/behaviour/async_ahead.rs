@@ -1,6 +1,6 @@
 //! Answers that are taken as soon as somebody asks for them, ahead of a look at all there is: nobody else is the worse for it.
 
-use levitate_drivers_blk::Signal;
+use levitate_drivers_blk::{AsyncBlk, Signal};
 use levitate_host::{BlockModel, Completion, Plug, Version};
 
 use crate::bench::{Storage, every_variant, patterned, variants_out_of_order_of};
@@ -156,5 +156,29 @@ fn what_nobody_waits_for_any_more_leaves_no_slot_taken_behind_the_last_answer() 
         drop(again);
         blk.notify();
         bench.disk.release_all();
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_let_go_also_by_a_second_driver_for_tasks() {
+    let plugs = [Plug::Mmio(Version::Two), Plug::PciMsix];
+    for bench in variants_out_of_order_of(&plugs, || BlockModel::patterned(8)) {
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        bench.disk.set_completion(Completion::Held);
+        drop(
+            blk.submit_read(3, blk.allocate_buffer(512).unwrap())
+                .unwrap(),
+        );
+        assert!(blk.notify());
+        let blk = AsyncBlk::new(blk.into_inner(), &signal);
+        let mut tasks = submit(&bench, &blk, 1);
+        assert!(blk.notify());
+        // The first one's answer comes behind the other's.
+        assert!(bench.disk.release_at(1));
+        assert!(bench.disk.release_one());
+        assert_eq!(tasks.run().len(), 1);
+        assert_eq!((blk.in_flight(), blk.idle_slots()), (0, 4));
     }
 }

@@ -1,8 +1,8 @@
 //! Devices that lie, give up, or are reset: every task that waits gets an error of its own, and none waits for ever.
 
-use levitate_drivers_blk::{BufferError, Error, RequestError, Signal, SubmitError};
-use levitate_host::{BlockModel, Completion, Fault};
-use levitate_virtio::Status;
+use levitate_drivers_blk::{BufferError, Error, RecoverError, RequestError, Signal, SubmitError};
+use levitate_host::{AnyDevice, BlockModel, Completion, Fault, Plug};
+use levitate_virtio::{Status, Transport as _};
 
 use crate::bench::{Bench, Storage, every_variant, patterned};
 use crate::tasks::{Tasks, deliver, drive, hold, read};
@@ -248,4 +248,35 @@ fn a_fault_is_named_to_those_that_wait_for_the_drivers_own_buffer() {
         assert!(matches!(error, Error::Fault(_)), "{task}: {error}");
     }
     let _ = bench.disk.take_complaints();
+}
+
+#[test]
+fn a_device_that_is_gone_ends_every_wait_at_the_next_tick() {
+    for reads in [0xff, 0] {
+        let bench = Bench::with(Plug::PciMsix, BlockModel::patterned(16), |_| {});
+        let AnyDevice::Pci(function, _) = &bench.disk else {
+            panic!("the disk is on PCI");
+        };
+        if reads == 0xff {
+            // It is not reset, as far as one can see, and keeps its memory.
+            bench.pool.allow_leaks();
+        }
+        let signal = Signal::new();
+        let mut storage = Storage::<4>::new();
+        let blk = drive(&bench, &mut storage, &signal);
+        let mut tasks = hold(&bench, &blk, 4);
+        tasks.spawn(read(&blk, 4));
+        assert!(tasks.run().is_empty());
+        // One that is taken out reaches no memory any more.
+        bench.disk.transport().write_status(Status::empty());
+        function.unplug(reads);
+        assert!(tasks.run().is_empty(), "nobody is woken by that");
+        signal.on_tick();
+        let ended = tasks.run();
+        assert_eq!(ended.len(), 5);
+        for (_, outcome) in ended {
+            assert_eq!(outcome.unwrap_err().error, Error::Gone, "{reads:#x}");
+        }
+        assert_eq!(blk.recover(drop), Err(RecoverError::Gone));
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::bench::{Bench, Storage, assert_reads, filled, patterned, submit_read};
 use levitate_drivers_blk::{Error, RequestKind};
-use levitate_host::{BlockModel, Completion, Fault, Plug, Version};
+use levitate_host::{AnyDevice, BlockModel, Completion, Fault, Plug, Version};
 use levitate_virtio::{Features, Status, Timeout, TimeoutCause, Transport};
 
 fn bench(plug: impl Into<Plug>, withheld: Features) -> Bench {
@@ -112,6 +112,34 @@ fn a_device_that_needs_a_reset_ends_the_wait_early() {
     completion(Completion::Inline)(&bench);
     blk.recover(|_| ()).unwrap();
     blk.read(0, &mut [0; 512]).unwrap();
+}
+
+#[test]
+fn a_device_that_is_gone_ends_the_wait_early() {
+    for reads in [0xff, 0] {
+        let mut bench = bench(Plug::PciMsix, Features::empty());
+        bench.options.timeout = Duration::from_secs(5);
+        if reads == 0xff {
+            // It is not reset, as far as one can see, and keeps its memory.
+            bench.pool.allow_leaks();
+        }
+        let mut storage = Storage::<4>::new();
+        let mut blk = bench.drive(&mut storage);
+        completion(Completion::Never)(&bench);
+        let disk = bench.disk.clone();
+        bench.clock.after(Duration::from_millis(30), move || {
+            // One that is taken out reaches no memory any more.
+            disk.transport().write_status(Status::empty());
+            let AnyDevice::Pci(function, _) = &disk else {
+                panic!("the disk is on PCI");
+            };
+            function.unplug(reads);
+        });
+        let start = bench.clock.present();
+        assert_eq!(blk.read(0, &mut [0; 512]), Err(Error::Gone), "{reads:#x}");
+        let waited = bench.clock.present().since(start);
+        assert!(waited < Duration::from_millis(100), "{waited:?}");
+    }
 }
 
 #[test]

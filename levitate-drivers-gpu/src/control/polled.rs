@@ -1,7 +1,7 @@
 //! Looks at the control queue that do not wait.
 
 use levitate_hal::{Deadline, Platform};
-use levitate_virtio::{Status, Token, Transport};
+use levitate_virtio::{Token, Transport};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{Control, checked};
@@ -59,13 +59,5 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
         self.queue.await_together(1);
         self.sweep()?;
         Ok(self.queue.idle_slots() >= needed)
-    }
-
-    /// Reads whether the device has given up; returns its status then.
-    pub(crate) fn read_needs_reset(&self) -> Option<Status> {
-        let status = self.device.transport().read_status();
-        // All ones is what a device that is gone reads; the diagnosis says so.
-        let has_given_up = status.contains(Status::DEVICE_NEEDS_RESET) && !status.is_all();
-        has_given_up.then_some(status)
     }
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
-use levitate_drivers_gpu::{AsyncGpu, Error, Framebuffer, GpuStorage, Presented, Signal};
-use levitate_host::{Completion, Fault, GpuModel, Pool, Task, Version};
-use levitate_virtio::{Status, Timeout, TimeoutCause};
+use levitate_drivers_gpu::{
+    AsyncGpu, Error, Framebuffer, GpuStorage, Presented, ResetError, Signal,
+};
+use levitate_host::{AnyDevice, Completion, Fault, GpuModel, Plug, Pool, Task, Version};
+use levitate_virtio::{Status, Timeout, TimeoutCause, Transport as _};
 
 use crate::picture::{Picture, card};
 use crate::rig::{Platform, Rig, Transport, Variant, chunks, display, every_variant};
@@ -236,6 +238,31 @@ fn a_device_that_gives_up_says_so_at_once() {
         gpu.gpu_mut().attach(&mut picture).unwrap();
         Task::new(gpu.present(&mut picture)).end().unwrap();
         gpu.into_inner().destroy_framebuffer(picture).unwrap();
+    }
+}
+
+#[test]
+fn a_device_that_is_gone_ends_the_wait_at_the_next_tick() {
+    for reads in [0xff, 0] {
+        let rig = Rig::new(Plug::PciMsix, 64, 48);
+        let AnyDevice::Pci(function, _) = rig.device.clone() else {
+            panic!("the display is on PCI");
+        };
+        // A picture that no device can be told to forget is not freed.
+        rig.pool.allow_leaks();
+        let signal = Signal::new();
+        let (mut storage, mut chunks) = (GpuStorage::<_>::new(), chunks(2));
+        let (mut gpu, mut picture) = drive(&rig, &mut storage, &signal, &mut chunks);
+        draw(&mut picture, 1);
+        let task = Task::waiting(gpu.present(&mut picture));
+        // One that is taken out reaches no memory any more.
+        rig.device.transport().write_status(Status::empty());
+        function.unplug(reads);
+        signal.on_tick();
+        let error = task.end().unwrap_err();
+        assert_eq!(error, Error::Unplugged, "{reads:#x}");
+        assert!(error.needs_reset());
+        assert_eq!(gpu.gpu_mut().reset(), Err(ResetError::Unplugged));
     }
 }
 

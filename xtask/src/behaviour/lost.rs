@@ -165,7 +165,7 @@ fn unplug_disk(context: &Context, board: Board) -> Result<()> {
         Ok(())
     })?;
     ensure!(
-        error.contains("it is gone from its bus"),
+        error.contains("is gone from its bus"),
         "that the disk is gone is not named: {error}"
     );
     let given_up = "the disk stays off: device is gone from its bus";

@@ -27,7 +27,7 @@ use crate::request::{Completion, RequestError};
 ///
 /// # Errors
 ///
-/// [`Error::Timeout`] with the reason, [`Error::NeedsReset`] or [`Error::Fault`];
+/// [`Error::Timeout`] with the reason, [`Error::NeedsReset`], [`Error::Gone`] or [`Error::Fault`];
 /// [`RequestError::Aborted`] after [`AsyncBlk::recover`] or [`AsyncBlk::reset_queue`], which was handed the buffer.
 #[must_use = "a request whose answer nobody waits for may fail unnoticed"]
 pub struct Request<'b, 's, T: Transport, P: Platform, const MORE: usize = 0> {

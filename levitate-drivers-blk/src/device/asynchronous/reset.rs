@@ -22,7 +22,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> AsyncBlk<'s, T, P, MORE> 
     pub fn recover(&self, reclaim: impl FnMut(Reclaimed<P::Dma>)) -> Result<(), RecoverError> {
         self.while_aborting(|shared| {
             let recovered = shared.blk.recover(reclaim);
-            shared.needs_reset = None;
+            shared.given_up = None;
             recovered
         })
     }

@@ -4,7 +4,7 @@ use core::mem;
 use core::task::Poll;
 
 use levitate_hal::{Clock as _, Deadline, Instant, Platform};
-use levitate_virtio::{QueueCounts, Status, Timeout, Token, Transport};
+use levitate_virtio::{GivenUp, QueueCounts, Timeout, Token, Transport};
 
 use super::Counts;
 use super::line::{Line, Need, Supply};
@@ -33,8 +33,8 @@ pub(super) struct Shared<'s, T: Transport, P: Platform, const MORE: usize> {
     pub(super) blk: Blk<'s, T, P, MORE>,
     /// Whose waker the signal has, if it has not woken it.
     pub(super) leader: Option<Place>,
-    /// What the device status read when the device had given up.
-    pub(super) needs_reset: Option<Status>,
+    /// Whether the device has given up, and why.
+    pub(super) given_up: Option<GivenUp>,
     /// When the device was told of the requests that it has, if anybody has asked for the time since, and neither was another one
     /// submitted then nor an answer taken.
     pub(super) told_at: Option<Instant>,
@@ -50,11 +50,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
     #[inline]
     pub(super) fn announce(&mut self) -> bool {
         // One that has given up is not notified any more.
-        let life = self
-            .blk
-            .life
-            .as_mut()
-            .filter(|_| self.needs_reset.is_none());
+        let life = self.blk.life.as_mut().filter(|_| self.given_up.is_none());
         life.is_some_and(|life| life.queue.notify())
     }
 
@@ -107,11 +103,8 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
 
     /// Reads whether the device has given up.
     pub(super) fn read_status(&mut self) {
-        let Some(life) = &self.blk.life else { return };
-        let status = life.device.transport().read_status();
-        // All ones is what a device that is gone reads; the diagnosis says so.
-        if status.contains(Status::DEVICE_NEEDS_RESET) && !status.is_all() {
-            self.needs_reset = Some(status);
+        if let Some(life) = &mut self.blk.life {
+            self.given_up = life.device.read_given_up().or(self.given_up);
         }
     }
 
@@ -151,7 +144,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
                 .queue
                 .contexts_mut()
                 .any(|(_, context)| matches!(context.listener, Listener::Nobody));
-        if is_broken || self.needs_reset.is_some() {
+        if is_broken || self.given_up.is_some() {
             is_complete &= self.take_waiters(line, |_| true, wakes);
         } else if let Some(now) = late_at {
             let is_late = |waiter: &Waiter| waiter.deadline.is_missed_at(now);
@@ -243,7 +236,7 @@ impl<'s, T: Transport, P: Platform, const MORE: usize> Shared<'s, T, P, MORE> {
         if let Some(fault) = life.queue.fault() {
             return Some(fault.into());
         }
-        self.needs_reset.map(|status| Error::NeedsReset { status })
+        self.given_up.map(Error::from)
     }
 
     /// Says why a wait is not over although its deadline is.
