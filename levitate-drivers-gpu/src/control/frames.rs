@@ -87,7 +87,7 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
     /// Asks for the outcome of a frame, which is told once; `None` while it is in flight.
     pub(crate) fn poll_frame(&mut self, serial: u64) -> Result<Option<()>, Error> {
         let (index, deadline) = self.find_frame(serial)?;
-        self.await_frame(index);
+        self.await_frames();
         let mut swept = self.sweep();
         if swept.is_ok() && self.lacks_answers(index) {
             if !deadline.is_missed(self.platform.clock()) {
@@ -102,7 +102,10 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
     /// Waits for the outcome of a frame, which is told once.
     pub(crate) fn wait_frame(&mut self, serial: u64) -> Result<(), Error> {
         let (index, deadline) = self.find_frame(serial)?;
-        self.await_frame(index);
+        account::<T, P>(&mut self.queue, self.frames);
+        // Nobody else waits meanwhile: the other places are not looked at, for the device has just copied a picture.
+        let lacking = self.frames.get(index).map_or(0, |frame| frame.unanswered);
+        self.queue.await_together(lacking);
         let clock = self.platform.clone();
         let outcome = deadline.poll(clock.clock(), || match self.sweep() {
             Ok(()) if self.lacks_answers(index) => None,
@@ -120,11 +123,12 @@ impl<T: Transport, P: Platform> Control<'_, T, P> {
             .ok_or(Error::FrameForgotten)
     }
 
-    /// Asks for one interrupt for all that the frame lacks.
-    fn await_frame(&mut self, index: usize) {
+    /// Asks for one interrupt for all that a frame lacks: of several that are in flight, the one that may be done first.
+    fn await_frames(&mut self) {
         account::<T, P>(&mut self.queue, self.frames);
-        let lacking = self.frames.get(index).map_or(0, |frame| frame.unanswered);
-        self.queue.await_together(lacking);
+        let lacking = self.frames.iter().map(|frame| frame.unanswered);
+        let fewest = lacking.filter(|lacking| *lacking != 0).min();
+        self.queue.await_together(fewest.unwrap_or(0));
     }
 
     fn lacks_answers(&self, index: usize) -> bool {

@@ -1,5 +1,7 @@
 //! Configuration changes and interrupts.
 
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
 use levitate_drivers_gpu::{Events, GpuStorage, ModeSource};
 use levitate_host::{Completion, Plug};
 use levitate_virtio::{Interrupt, InterruptStatus};
@@ -65,6 +67,42 @@ fn frames_interrupt_only_if_that_is_wanted() {
         }
         assert_eq!(rig.device.interrupts_raised(), raised);
         gpu.destroy_framebuffer(picture).unwrap();
+    }
+}
+
+#[test]
+fn of_two_frames_the_one_that_is_done_first_interrupts() {
+    for plug in Plug::LINES {
+        let rig = Rig::new(plug, 64, 48);
+        let (mut storage, mut own, mut others) = (GpuStorage::<_>::new(), chunks(2), chunks(2));
+        let (mut gpu, mut short) = rig.shown(&mut storage, &mut own);
+        let mut long = gpu.create_framebuffer(0, 64, 48, &mut others).unwrap();
+        gpu.present(&mut long).unwrap();
+        gpu.enable_interrupts().unwrap();
+        rig.device.set_completion(Completion::Held);
+        let spot = |x| Rectangle::new(Point::new(x, x / 2), Size::new(4, 9));
+        short.mark_damage(&spot(8));
+        [0, 20, 40, 60].map(|x| long.mark_damage(&spot(x)));
+        let first = gpu.submit_present(&mut short).unwrap();
+        let commands = rig.device.waiting().len();
+        let second = gpu.submit_present(&mut long).unwrap();
+        assert!(rig.device.waiting().len() > 2 * commands);
+        // Whoever is asked for last, and lacks more.
+        assert_eq!(gpu.poll_present(&mut short, first), Ok(None));
+        assert_eq!(gpu.poll_present(&mut long, second), Ok(None));
+        (0..commands).for_each(|_| assert!(rig.device.release_one()));
+        assert!(rig.device.is_interrupting());
+        let interrupt = gpu.interrupt().unwrap();
+        assert_eq!(interrupt.acknowledge(), InterruptStatus::USED_BUFFER);
+        assert!(gpu.poll_present(&mut short, first).unwrap().is_some());
+        assert_eq!(gpu.poll_present(&mut long, second), Ok(None));
+        rig.device.release_all();
+        assert!(rig.device.is_interrupting());
+        assert_eq!(interrupt.acknowledge(), InterruptStatus::USED_BUFFER);
+        assert!(gpu.poll_present(&mut long, second).unwrap().is_some());
+        rig.device.set_completion(Completion::Inline);
+        gpu.destroy_framebuffer(short).unwrap();
+        gpu.destroy_framebuffer(long).unwrap();
     }
 }
 
