@@ -80,8 +80,8 @@ pub(crate) fn execute(
     match command {
         Command::Help => writeln!(out, "{Help}")?,
         Command::Devices => {
-            for entry in &devices.entries {
-                writeln!(out, "{entry}")?;
+            for line in devices.list() {
+                writeln!(out, "{line}")?;
             }
         }
         Command::Stats => stats::list(devices, out)?,

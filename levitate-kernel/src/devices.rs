@@ -21,6 +21,7 @@ use crate::drivers::QueueCounts;
 use crate::drivers::block::BlockDevice;
 use crate::screen::Screen;
 
+use self::interrupts::Pulls;
 pub(crate) use self::interrupts::tick;
 pub(crate) use self::way::{KernelTransport, Location, Way, WayError};
 
@@ -49,7 +50,7 @@ pub(crate) enum State {
     },
 }
 
-/// A device; its `Display` is its line in the list of devices.
+/// A device.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// Where it is.
@@ -60,6 +61,8 @@ pub(crate) struct Entry {
     kind: Option<(Kind, usize)>,
     /// What its interrupts tell its driver; it stays for as long as the kernel runs.
     pub(crate) signal: &'static Signal,
+    /// How often it has pulled its line; it stays as long.
+    pulls: &'static Pulls,
     /// Whether its interrupts are heard.
     is_heard: bool,
     /// Whether it has to be looked at because of that.
@@ -101,6 +104,22 @@ impl Devices {
         disk.map_or_else(Vec::new, |disk| disk.device.counts())
     }
 
+    /// Returns the list of devices, a line each.
+    pub(crate) fn list(&self) -> impl Iterator<Item = impl fmt::Display> {
+        self.entries.iter().map(|entry| Listed {
+            entry,
+            given_up: self.given_up(entry.location),
+        })
+    }
+
+    /// Returns why the driver of the device at `location` has given up on it, if it has.
+    fn given_up(&self, location: Location) -> Option<String> {
+        let screen = self.screen.as_ref().filter(|it| it.location() == location);
+        let disk = self.disks.iter().find(|disk| disk.location == location);
+        let by_screen = screen.and_then(Screen::given_up);
+        by_screen.or_else(|| disk?.device.given_up())
+    }
+
     /// Brings the log on the display up to date.
     pub(crate) fn update_screen(&mut self) {
         if let Some(screen) = &mut self.screen
@@ -111,23 +130,34 @@ impl Devices {
     }
 }
 
-impl fmt::Display for Entry {
+/// A device's line in the list of devices.
+struct Listed<'a> {
+    entry: &'a Entry,
+    /// Why its driver has given up on it since it was started, if it has.
+    given_up: Option<String>,
+}
+
+impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let device_type = self.way.device_type();
-        let name = self.kind.map_or_else(String::new, |(kind, number)| {
+        let entry = self.entry;
+        let device_type = entry.way.device_type();
+        let name = entry.kind.map_or_else(String::new, |(kind, number)| {
             format!("{}.{number}", kind.name())
         });
         write!(
             f,
-            "{}  {}  {device_type:<8}  {name:<6}  {}",
-            self.location, self.way, self.state
+            "{}  {}  {device_type:<8}  {name:<6}  ",
+            entry.location, entry.way
         )?;
-        match self.state {
-            State::Driven { .. } => {
-                let count = crate::interrupts::count(&self.way.lines());
-                write!(f, "; interrupts: {count}")
+        match (&entry.state, &self.given_up) {
+            (State::Driven { driver, .. }, Some(reason)) => {
+                write!(f, "{}", State::failed(driver, reason))
             }
-            _ => Ok(()),
+            (State::Driven { .. }, None) => {
+                let count = entry.interrupt_count();
+                write!(f, "{}; interrupts: {count}", entry.state)
+            }
+            _ => write!(f, "{}", entry.state),
         }
     }
 }

@@ -51,6 +51,11 @@ pub(crate) fn is_about_messages(error: &DriverError) -> bool {
         || levitate_gpu::is_about_a_vector(error)
 }
 
+/// Says whether a device has not answered, as far as its driver does not wait for that for ever.
+pub(crate) fn is_unanswered(error: &DriverError) -> bool {
+    levitate_blk::is_unanswered(error)
+}
+
 /// Why a driver does not come up that was not built.
 #[cfg(not(feature = "virtio-drivers"))]
 const NOT_BUILT: &str = "this kernel is built without its feature `virtio-drivers`";

@@ -1,6 +1,7 @@
 //! The boot log on the display: [`Screen`].
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +65,11 @@ impl Screen {
     /// Returns where the display's registers are.
     pub(crate) const fn location(&self) -> Location {
         self.location
+    }
+
+    /// Returns why the driver has given up on the display, if it has.
+    pub(crate) fn given_up(&self) -> Option<String> {
+        self.display.given_up()
     }
 
     /// Returns what the driver counts of each queue.

@@ -82,7 +82,9 @@ fn of_two_frames_the_one_that_is_done_first_interrupts() {
         rig.device.set_completion(Completion::Held);
         let spot = |x| Rectangle::new(Point::new(x, x / 2), Size::new(4, 9));
         short.mark_damage(&spot(8));
-        [0, 20, 40, 60].map(|x| long.mark_damage(&spot(x)));
+        for x in [0, 20, 40, 60] {
+            long.mark_damage(&spot(x));
+        }
         let first = gpu.submit_present(&mut short).unwrap();
         let commands = rig.device.waiting().len();
         let second = gpu.submit_present(&mut long).unwrap();

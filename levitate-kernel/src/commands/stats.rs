@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::devices::Devices;
-use crate::{executor, interrupts};
+use crate::executor;
 
 /// Writes a line for each queue of each device that is driven, and what the CPU did.
 pub(super) fn list(devices: &mut Devices, out: &mut impl Write) -> fmt::Result {
@@ -11,7 +11,7 @@ pub(super) fn list(devices: &mut Devices, out: &mut impl Write) -> fmt::Result {
         let location = entry.location;
         let counts = devices.counts(location);
         if counts.is_empty() {
-            let interrupts = interrupts::count(&entry.way.lines());
+            let interrupts = entry.interrupt_count();
             writeln!(
                 out,
                 "{location}  {interrupts} interrupts, nothing else is counted"
@@ -24,12 +24,14 @@ pub(super) fn list(devices: &mut Devices, out: &mut impl Write) -> fmt::Result {
                 counts.queue,
                 counts.requests,
                 counts.notifications,
-                interrupts::count(&entry.way.lines_of_queue(counts.queue)),
+                entry.queue_interrupt_count(counts.queue),
             )?;
             if let Some(idle_polls) = counts.idle_polls {
                 write!(out, ", {idle_polls} spurious wake-ups")?;
             }
-            write!(out, ", features")?;
+            if !counts.features.is_empty() {
+                write!(out, ", features")?;
+            }
             for (name, _) in counts.features.iter_names() {
                 write!(out, " {name}")?;
             }

@@ -49,8 +49,11 @@ impl Entry {
     fn follow_length(&mut self, disk: &mut Disk, number: usize) {
         let now = disk.device.info().capacity_sectors;
         if let Some(before) = disk.told_sectors.update(now) {
-            self.state.set_role(disk.role(number));
             let location = self.location;
+            match disk.role(number) {
+                Ok(role) => self.state.set_role(role),
+                Err(error) => warn!("{location}: what it is now is not known: {error}"),
+            }
             info!("{location}: disk {number} has {now} sectors now, it had {before}");
         }
     }

@@ -73,6 +73,7 @@ impl Devices {
             location: way.location(),
             kind: kind.map(|kind| (kind, self.count(kind))),
             signal: Box::leak(Box::default()),
+            pulls: Box::leak(Box::default()),
             is_heard: false,
             follow_up: FollowUp::default(),
             state: State::Stopped,

@@ -1,6 +1,7 @@
-//! What happens when a device interrupts: its [`Signal`] is told.
+//! What happens when a device interrupts: its [`Signal`] is told, and it is counted.
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use levitate_virtio::{Interrupt, InterruptStatus, Signal, Transport};
 use log::warn;
@@ -21,6 +22,25 @@ static SIGNALS: Mutex<Vec<&'static Signal>> = Mutex::new(Vec::new());
 pub(crate) fn tick() {
     for signal in &*SIGNALS.lock() {
         signal.on_tick();
+    }
+}
+
+/// How often a device has pulled its line, which it may share with others.
+#[derive(Debug, Default)]
+pub(super) struct Pulls {
+    /// For whatever reason.
+    all: AtomicU64,
+    /// Because something was done in a queue.
+    for_queues: AtomicU64,
+}
+
+impl Pulls {
+    fn count(&self, causes: InterruptStatus) {
+        // Relaxed: they are counted, and nothing is made of it.
+        self.all.fetch_add(1, Ordering::Relaxed);
+        if causes.contains(InterruptStatus::USED_BUFFER) {
+            self.for_queues.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -63,6 +83,22 @@ impl Entry {
         sent_messages
     }
 
+    /// Returns how often the device has interrupted.
+    pub(crate) fn interrupt_count(&self) -> u64 {
+        match self.way.sends_messages() {
+            true => interrupts::count(&self.way.lines()),
+            false => self.pulls.all.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Returns how often the device has interrupted for what it has done in this queue; by a line it does not say in which.
+    pub(crate) fn queue_interrupt_count(&self, queue: u16) -> u64 {
+        match self.way.sends_messages() {
+            true => interrupts::count(&self.way.lines_of_queue(queue)),
+            false => self.pulls.for_queues.load(Ordering::Relaxed),
+        }
+    }
+
     /// Has its interrupts heard by messages, else by its line.
     fn listen_if_possible(&mut self) {
         let location = self.location;
@@ -81,12 +117,17 @@ impl Entry {
     /// Has the device's interrupts acknowledged and counted, and its signal told.
     fn listen(&self) -> Result<(), ListenError> {
         let transport = self.way.connect()?;
-        let signal = self.signal;
+        let (signal, pulls) = (self.signal, self.pulls);
         if !self.way.sends_messages() {
             return self.way.lines().into_iter().try_for_each(|line| {
                 let interrupt = transport.interrupt();
                 Ok(interrupts::handle(line, move || {
-                    acknowledge_line(&interrupt, signal)
+                    let causes = acknowledge_line(&interrupt, signal);
+                    let is_its = !causes.is_empty();
+                    if is_its {
+                        pulls.count(causes);
+                    }
+                    is_its
                 })?)
             });
         }
@@ -102,18 +143,18 @@ impl Entry {
     }
 }
 
-/// Acknowledges until nothing is left, so that the device lets go of its line; says whether it held it.
-fn acknowledge_line(interrupt: &impl Interrupt, signal: &Signal) -> bool {
-    let mut is_its = false;
+/// Acknowledges until nothing is left, so that the device lets go of its line; returns what it held the line for.
+fn acknowledge_line(interrupt: &impl Interrupt, signal: &Signal) -> InterruptStatus {
+    let mut all = InterruptStatus::empty();
     for _ in 0..MAX_ACKNOWLEDGEMENTS {
         let causes = signal.on_interrupt(interrupt);
         pass_on(causes);
         if causes.is_empty() {
             break;
         }
-        is_its = true;
+        all |= causes;
     }
-    is_its
+    all
 }
 
 /// Tells who follows what devices change about themselves.

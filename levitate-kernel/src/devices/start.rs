@@ -102,7 +102,7 @@ impl Devices {
             told_sectors: Told::new(device.info().capacity_sectors),
             device,
         };
-        let role = disk.role(number);
+        let role = disk.role(number)?;
         self.disks.insert(number, disk);
         Ok(role)
     }
@@ -110,17 +110,25 @@ impl Devices {
 
 impl Disk {
     /// Returns what the disk of this number is to the kernel.
-    pub(super) fn role(&mut self, number: usize) -> String {
+    ///
+    /// # Errors
+    ///
+    /// The disk does not answer; one that answers need not have a serial number.
+    pub(super) fn role(&mut self, number: usize) -> Result<String, DriverError> {
         let info = self.device.info();
-        let id = self.device.id().unwrap_or_else(|error| {
-            warn!("{}: no serial number: {error}", self.location);
-            String::new()
-        });
-        format!(
+        let id = match self.device.id() {
+            Err(error) if drivers::is_unanswered(&error) => return Err(error),
+            Err(error) => {
+                warn!("{}: no serial number: {error}", self.location);
+                String::new()
+            }
+            Ok(id) => id,
+        };
+        Ok(format!(
             "disk {number} \"{id}\", {} sectors{}",
             info.capacity_sectors,
             if info.is_read_only { ", read-only" } else { "" }
-        )
+        ))
     }
 }
 

@@ -84,6 +84,11 @@ pub(crate) trait BlockDevice {
         Err("the driver asks a disk for its length once, when it comes up".into())
     }
 
+    /// Returns why the driver has given up on the disk, if it has and it knows.
+    fn given_up(&self) -> Option<String> {
+        None
+    }
+
     /// Returns what the driver counts of each queue, if it does.
     fn counts(&self) -> Vec<QueueCounts> {
         Vec::new()

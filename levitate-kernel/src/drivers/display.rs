@@ -1,5 +1,6 @@
 //! A display, whoever drives it: [`Display`], and [`Canvas`] to draw on it.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
@@ -66,6 +67,11 @@ pub(crate) trait Display {
 
     /// Says whether the display was reset since this was last asked: what it changed about itself meanwhile, it says to nobody.
     fn take_reset(&mut self) -> bool;
+
+    /// Returns why the driver has given up on the display, if it has and it knows.
+    fn given_up(&self) -> Option<String> {
+        None
+    }
 
     /// Returns what the driver counts of each queue, if it does.
     fn counts(&self) -> Vec<QueueCounts> {

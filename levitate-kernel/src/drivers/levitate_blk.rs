@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::future::Future;
 
 use levitate_drivers_blk::{
@@ -34,6 +35,8 @@ pub(crate) struct LevitateBlk {
     blk: AsyncBlk<'static, KernelTransport, Platform>,
     /// Between the caller's memory and the device; `None` after an error that has left it with the device.
     bounce: Option<DmaBuffer<KernelDma>>,
+    /// Why it was not brought up again, if it was not.
+    given_up: RefCell<Option<String>>,
 }
 
 /// Says whether the driver did not come up because its device refuses a vector.
@@ -45,6 +48,11 @@ pub(super) fn is_about_a_vector(error: &DriverError) -> bool {
                 | InitError::Queue(QueueError::Enable(EnableQueueError::VectorRefused { .. }))
         )
     )
+}
+
+/// Says whether a disk has not answered a request, whatever that came from.
+pub(super) fn is_unanswered(error: &DriverError) -> bool {
+    matches!(error.downcast_ref(), Some(Error::Timeout(_) | Error::Gone))
 }
 
 impl LevitateBlk {
@@ -62,6 +70,7 @@ impl LevitateBlk {
         Ok(Self {
             blk: AsyncBlk::new(blk, signal),
             bounce: None,
+            given_up: RefCell::default(),
         })
     }
 
@@ -79,9 +88,12 @@ impl LevitateBlk {
         };
         if is_lasting {
             warn!("{error}; the disk is reset");
-            if let Err(error) = self.blk.recover(|_| {}) {
+            let given_up = self.blk.recover(|_| {}).err();
+            if let Some(error) = &given_up {
                 error!("the disk stays off: {error}");
             }
+            self.given_up
+                .replace(given_up.map(|error| error.to_string()));
         }
         error.into()
     }
@@ -208,6 +220,10 @@ impl BlockDevice for LevitateBlk {
     fn process_config_change(&mut self) -> Result<(), DriverError> {
         self.blk.process_config_change()?;
         Ok(())
+    }
+
+    fn given_up(&self) -> Option<String> {
+        self.given_up.borrow().clone()
     }
 
     fn counts(&self) -> Vec<QueueCounts> {

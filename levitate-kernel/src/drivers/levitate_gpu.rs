@@ -1,6 +1,7 @@
 //! `levitate-drivers-gpu` as a [`Display`], whose callers sleep while a frame is in flight.
 
 use alloc::boxed::Box;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use embedded_graphics::Pixel;
@@ -40,6 +41,8 @@ pub(crate) struct LevitateGpu {
     framebuffer: Option<Framebuffer<'static, KernelDma>>,
     /// Whether it was reset, and nobody has been told.
     was_reset: bool,
+    /// Why it was not brought up again, if it was not.
+    given_up: Option<String>,
 }
 
 /// Says whether the driver did not come up because its device refuses a vector.
@@ -72,6 +75,7 @@ impl LevitateGpu {
             gpu: Some(AsyncGpu::new(gpu, signal)),
             framebuffer: Some(framebuffer),
             was_reset: false,
+            given_up: None,
         })
     }
 
@@ -98,10 +102,12 @@ impl LevitateGpu {
             warn!("{error}; the display is reset");
             self.was_reset = true;
         }
-        if (needs_reset || error == Error::FramebufferLost)
-            && let Err(error) = self.restart(needs_reset)
-        {
-            error!("the display stays off: {error}");
+        if needs_reset || error == Error::FramebufferLost {
+            let given_up = self.restart(needs_reset).err();
+            if let Some(error) = &given_up {
+                error!("the display stays off: {error}");
+            }
+            self.given_up = given_up.map(|error| error.to_string());
         }
         error.into()
     }
@@ -216,6 +222,10 @@ impl Display for LevitateGpu {
 
     fn take_reset(&mut self) -> bool {
         core::mem::take(&mut self.was_reset)
+    }
+
+    fn given_up(&self) -> Option<String> {
+        self.given_up.clone()
     }
 
     fn counts(&self) -> Vec<QueueCounts> {

@@ -15,15 +15,20 @@ const READS: u64 = 5;
 /// Frames, one after the other.
 const FRAMES: u64 = 3;
 
+/// Disks that do nothing, where lines are shared.
+const SHARERS: usize = 4;
+
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {
     use Board::{Q35, Virt};
     use Driver::{Levitate, VirtioDrivers};
-    use Transport::{Mmio, Pci};
+    use Transport::{Mmio, Pci, PciIntx};
     [
         ("stats", Levitate, Virt, Mmio),
         ("stats-pci", Levitate, Virt, Pci),
+        ("stats-pci-intx", Levitate, Virt, PciIntx),
         ("stats-x86-q35", Levitate, Q35, Pci),
+        ("stats-x86-q35-intx", Levitate, Q35, PciIntx),
         ("stats-virtio-drivers", VirtioDrivers, Virt, Mmio),
         ("stats-virtio-drivers-x86-q35", VirtioDrivers, Q35, Pci),
     ]
@@ -45,6 +50,13 @@ fn count(context: &Context, driver: Driver, board: Board, transport: Transport) 
     // An answer that is there as soon as the device is notified needs no interrupt. Behind another one, it is not there for 0.4 s.
     device.requests_per_second = Some(2);
     machine.disks = vec![device];
+    if transport == Transport::PciIntx {
+        // A bus has four lines: whoever is on them shares one.
+        for number in 1..=SHARERS {
+            let idle = TestDisk::create(&context.dir, &format!("idle{number}"), 64)?;
+            machine.disks.push(idle.device());
+        }
+    }
     machine.gpu = Some((640, 480));
     if driver == Driver::VirtioDrivers {
         "gpu=virtio-drivers blk=virtio-drivers".clone_into(&mut machine.append);
@@ -82,6 +94,15 @@ fn count(context: &Context, driver: Driver, board: Board, transport: Transport) 
             ensure!(shown.interrupts == FRAMES, "{FRAMES} frames are {shown:?}");
             ensure!(read.interrupts == READS, "{READS} reads are {read:?}");
             ensure!(read.sleeps > 0, "the CPU has not slept");
+            let each = command(&mut vm, "stats")?;
+            for queue in each.iter().filter(|line| line.contains("  queue ")) {
+                let (requests, interrupts) =
+                    (number(queue, "requests"), number(queue, "interrupts"));
+                ensure!(
+                    interrupts <= requests,
+                    "another device's are counted: {queue}"
+                );
+            }
         }
         Driver::VirtioDrivers => {
             ensure!(
@@ -130,9 +151,7 @@ impl Counts {
         let shown = command(vm, "stats")?;
         let number = |start: &str, unit: &str| {
             let line = shown.iter().find(|line| line.starts_with(start));
-            let words: Vec<&str> = line.map_or("", |line| line).split([' ', ',']).collect();
-            let at = words.iter().position(|word| *word == unit);
-            let number = at.and_then(|at| words.get(at.checked_sub(1)?)?.parse().ok());
+            let number = line.and_then(|line| number(line, unit));
             number.with_context(|| format!("`stats` has no {unit}: {}", excerpt(&shown)))
         };
         let queue = format!("{location}  queue 0:");
@@ -144,6 +163,13 @@ impl Counts {
             sleeps: number("CPU ", "sleeps")?,
         })
     }
+}
+
+/// Returns how many of these there are, as a line of `stats` says.
+fn number(line: &str, unit: &str) -> Option<u64> {
+    let words: Vec<&str> = line.split([' ', ',']).collect();
+    let at = words.iter().position(|word| *word == unit)?;
+    words.get(at.checked_sub(1)?)?.parse().ok()
 }
 
 /// Returns where the first device of this kind is, as `stats` names it.

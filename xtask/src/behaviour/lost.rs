@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::blk::{self, number_of};
-use super::case::{Case, Context, command, ensure_exit, refused_command, shut_down};
+use super::case::{Case, Context, command, ensure_exit, excerpt, refused_command, shut_down};
 use super::disk_image::TestDisk;
 use super::pixels;
 use super::registers::DeviceStatus;
@@ -176,12 +176,20 @@ fn unplug_disk(context: &Context, board: Board) -> Result<()> {
     );
     // It is a task that says so, once the shell waits again; a handler would have while the command was obeyed.
     vm.wait_for("the device in its slot is taken out", DEADLINE)?;
-    vm.qmp()?.execute("query-status", json!({}), DEADLINE)?;
     let is_gone =
         |event: &Value| event["event"] == "DEVICE_DELETED" && event["data"]["device"] == "disk0";
+    let begin = Instant::now();
+    while !vm.qmp()?.events().iter().any(is_gone) {
+        ensure!(begin.elapsed() < DEADLINE, "QEMU still has the disk");
+        // Events come with an answer.
+        vm.qmp()?.execute("query-status", json!({}), DEADLINE)?;
+    }
+    let listed = command(&mut vm, "devices")?;
+    let has_failed = "levitate-drivers-blk: failed: device is gone from its bus";
     ensure!(
-        vm.qmp()?.events().iter().any(is_gone),
-        "QEMU still has the disk"
+        listed.iter().any(|line| line.ends_with(has_failed)),
+        "a disk that is gone is listed as if it were there: {}",
+        excerpt(&listed)
     );
     refused_command(&mut vm, &format!("blk read 0 -d {number}"))?;
     blk::check_checksum(&mut vm, left, &other).context("the disk that is left")?;
