@@ -1,6 +1,7 @@
 //! `cargo xtask run`: builds the kernel, boots it in QEMU, and gives its shell this terminal.
 //!
-//! Where there is a display, QEMU opens a window; elsewhere a screenshot is saved once the kernel is at its prompt.
+//! Where there is a screen, QEMU opens a window; elsewhere a screenshot is saved once the kernel is at its prompt, with its log on it.
+//! Which of the two it is is said before the kernel says anything, so that its prompt stays the last thing on the terminal.
 //! The exit status is the kernel's.
 
 mod arguments;
@@ -11,6 +12,7 @@ mod session;
 pub(crate) mod terminal;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -23,7 +25,7 @@ use crate::platform::Gic;
 use crate::run::resolution::Resolution;
 use crate::setup::qemu::{self, Qemu};
 use crate::setup::{Prerequisite, Setup};
-use crate::vm::{Disk, Machine, PATIENCE, Vm};
+use crate::vm::{Disk, Machine, PATIENCE, PROMPT, Vm};
 use crate::{build, disk, interrupt, screenshot, workspace};
 pub(crate) use arguments::ensure_kvm;
 
@@ -44,15 +46,16 @@ pub(crate) fn run(options: &MachineOptions, setup: &Setup) -> Result<u8> {
     };
     machine.display = window.as_deref().unwrap_or("none").to_owned();
     let picture = screenshot::default_output(&machine);
+    if !options.no_gpu && !ends_by_itself(options) {
+        println!("{}", what_is_seen(&window, &picture));
+    }
     let mut vm = machine.start(&workspace::target_dir().join("run"))?;
     let _asked = interrupt::ask_first(vm.pid());
     let status = match boot(&mut vm, options)? {
         Boot::Ended(status) => status,
         Boot::Prompt => {
-            if let Err(why) = &window
-                && !options.no_gpu
-            {
-                save_screenshot(&mut vm, &picture, options.resolution, why);
+            if window.is_err() && !options.no_gpu {
+                save_screenshot(&mut vm, &picture, options.resolution);
             }
             let silence = Duration::from_secs(options.boot_timeout);
             session::run(&mut vm, window.is_ok(), silence)?
@@ -229,20 +232,46 @@ fn self_test(vm: &mut Vm, deadline: Duration) -> Result<ExitStatus> {
     }
 }
 
-/// Saves what the display shows, and says where; a display that shows nothing is no reason to end the run.
-fn save_screenshot(vm: &mut Vm, path: &Path, resolution: Resolution, why: &str) {
-    match screenshot::save(vm, path, resolution) {
-        Ok(()) => println!(
-            "\nxtask: no window can be opened here ({why}); what the display shows is in {}",
-            path.display()
+/// Says where the display is to be seen, and what is on it.
+fn what_is_seen(window: &Result<String, String>, picture: &Path) -> String {
+    match window {
+        Ok(_) => "xtask: the window shows the kernel's log, and its test card after `gpu card`"
+            .to_owned(),
+        Err(why) => format!(
+            "xtask: no window can be opened here ({why})\n\
+             xtask: the display shows the kernel's log; a picture of it is saved at the prompt, in {}\n\
+             xtask: the test card, which `gpu card` shows, is saved by `cargo xtask screenshot`",
+            picture.display()
         ),
-        Err(error) => eprintln!("\nxtask: warning: no screenshot: {error:#}"),
+    }
+}
+
+/// Saves what the display shows at the prompt; a display that shows nothing is no reason to end the run.
+fn save_screenshot(vm: &mut Vm, path: &Path, resolution: Resolution) {
+    if let Err(error) = screenshot::save(vm, path, resolution) {
+        eprintln!("\nxtask: warning: no screenshot: {error:#}");
+        // The kernel's own is above that. If nobody reads it, there is nobody to tell.
+        print!("{PROMPT}");
+        let _ = std::io::stdout().flush();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_seen_is_said_with_a_window_and_without() {
+        let picture = Path::new("/target/screenshot.png");
+        let said = what_is_seen(&Ok("gtk".to_owned()), picture);
+        assert!(said.contains("`gpu card`"), "{said}");
+        assert!(!said.contains("screenshot.png"), "{said}");
+        let said = what_is_seen(&Err("no screen".to_owned()), picture);
+        for part in ["(no screen)", "/target/screenshot.png", "`gpu card`"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(said.lines().all(|line| line.starts_with("xtask: ")));
+    }
 
     #[test]
     fn a_self_test_is_known_by_its_word() {

@@ -45,8 +45,6 @@ pub(super) fn run(vm: &mut Vm, has_window: bool, silence: Duration) -> Result<Ex
 fn by_key(vm: &mut Vm) -> Result<ExitStatus> {
     let _terminal = KeyByKey::enter();
     let input = vm.serial_input();
-    // A prompt of its own, below what was said about the screenshot.
-    input.send(b"\n")?;
     std::thread::spawn(move || {
         let mut keys = [0; 256];
         while let Ok(count @ 1..) = std::io::stdin().read(&mut keys) {

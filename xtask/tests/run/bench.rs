@@ -59,8 +59,13 @@ impl Bench {
 
     /// Starts a run without a display.
     pub(crate) fn start(&self, arguments: &[&str]) -> Run {
+        self.start_with_display(&[&["--no-gpu"], arguments].concat())
+    }
+
+    /// Starts a run of a machine with a display, where there is no screen for a window.
+    pub(crate) fn start_with_display(&self, arguments: &[&str]) -> Run {
         let child = Command::new(env!("CARGO_BIN_EXE_xtask"))
-            .args(["run", "--no-install", "--no-gpu", "--qemu"])
+            .args(["run", "--no-install", "--qemu"])
             .arg(self.path("qemu"))
             .arg("--kernel")
             .arg(self.path("kernel"))

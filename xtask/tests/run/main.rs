@@ -79,6 +79,30 @@ fn a_kernel_that_ends_before_its_prompt_keeps_its_status() {
 }
 
 #[test]
+fn where_the_display_is_to_be_seen_is_said_before_the_kernel_says_anything() {
+    let bench = Bench::new("echo 'panic: no memory'\nexit 101\n");
+    let ended = bench.start_with_display(&[]).wait();
+    assert_eq!(ended.status, Some(101));
+    let (ours, kernels) = ended.stdout.split_once("panic: ").unwrap();
+    assert!(
+        ours.starts_with("xtask: no window can be opened here (neither DISPLAY nor"),
+        "{ours}"
+    );
+    assert!(ours.contains("screenshot-aarch64-virt-mmio.png"), "{ours}");
+    assert!(ours.lines().all(|line| line.starts_with("xtask: ")));
+    assert_eq!(kernels, "no memory\n");
+}
+
+#[test]
+fn nothing_is_said_of_a_display_that_nobody_is_to_look_at() {
+    let ends = "echo '1 passed, 0 failed'\n";
+    for arguments in [&["--append", "selftest"][..], &["--no-gpu"]] {
+        let ended = Bench::new(ends).start_with_display(arguments).wait();
+        assert_eq!(ended.stdout, "1 passed, 0 failed\n", "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn what_qemu_complains_about_is_shown() {
     let bench = Bench::new("echo 'qemu: -foo: invalid option' >&2\nexit 1\n");
     let ended = bench.start(&["--qemu-args", "-foo"]).wait();
