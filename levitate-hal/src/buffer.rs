@@ -66,8 +66,8 @@ unsafe impl<T, D: Dma> Segments for DmaSlice<T, D> {
 
 /// Bytes for a device to read or write: coherent memory or a mapped buffer, and the part of it that a request is about.
 ///
-/// Four words beside its `Dma`, on a machine of 64 bits, whatever kind of memory it is: a request hands it on several times, and so few are moved without a call of `memcpy`
-/// on each target, also on one that may not access memory unaligned.
+/// Four words beside its `Dma`, on a machine of 64 bits, whatever kind of memory it is: a request hands it on several times, and so few
+/// are moved without a call of `memcpy` on each target, also on one that may not access memory unaligned.
 ///
 /// INVARIANT: the window lies inside `memory`.
 #[repr(C)]

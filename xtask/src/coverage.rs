@@ -16,7 +16,13 @@ use crate::{exec, interrupt};
 const LEAST_PERCENT: usize = 90;
 
 /// Parts of the names of tests that repeat for seconds, or with threads, what others reach too: no line is theirs alone.
-const REPETITIVE: [&str; 4] = ["soak", "threads::", "ring_indices", "rings_go_round"];
+const REPETITIVE: [&str; 5] = [
+    "soak",
+    "threads::",
+    "ring_indices",
+    "rings_go_round",
+    "indices_go_round",
+];
 
 /// What a module of tests beside the code begins with; all that follows in the file is tests.
 const TESTS: &str = "#[cfg(test)]\nmod tests {";

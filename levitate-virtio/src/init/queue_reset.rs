@@ -71,6 +71,7 @@ impl<T: Transport, R: Format> Device<T, stage::Live<R>> {
     /// Resets one virtqueue and waits for it; the others, and the device, go on.
     ///
     /// No request of the queue should be in flight: not every device stops those, see [`QueueQuiesced`].
+    /// None should be submitted until the queue is [restarted](crate::Queue::restart) either: it would be given back then, and never seen.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The ring of a packed virtqueue, and when to notify: [`PackedRing`] (§2.8).
+//! The ring of a packed virtqueue as the driver keeps it: [`PackedRing`] (§2.8).
 
 use levitate_hal::{Barriers, Dma, DmaError, DmaRegion};
 

@@ -1,4 +1,4 @@
-//! The rings of a split virtqueue, and when to notify: [`SplitRing`] (§2.7).
+//! The rings of a split virtqueue as the driver keeps them: [`SplitRing`] (§2.7).
 
 use core::mem::size_of;
 

@@ -62,8 +62,7 @@ fn no_notification_is_lost_with_any_ring() {
 #[test]
 #[cfg_attr(miri, ignore = "hundreds of thousands of requests")]
 fn no_notification_is_lost_when_indices_go_round() {
-    for rings in [Features::empty(), Features::RING_PACKED] {
-        let features = rings | Features::INDIRECT_DESC | Features::EVENT_IDX;
+    for features in ring_features(Version::Two) {
         run(features, 65_536 + 1000);
     }
 }

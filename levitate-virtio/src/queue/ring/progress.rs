@@ -16,8 +16,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Goes on behind the request of this number, of which there may be tokens: none of the 2^32 next requests has the same, as their
-    /// records have it.
+    /// Goes on behind the request of this number, of which there may be tokens: none of the next requests has the same, as their records
+    /// have it, until there were 2^32 of them; a queue that is enabled anew counts for up to 2^16.
     pub(in super::super) const fn behind(last: u64) -> Self {
         let first = (last | u16::MAX as u64).wrapping_add(1);
         Self {
