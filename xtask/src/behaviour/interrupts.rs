@@ -22,22 +22,8 @@ pub(crate) fn check(
     listed: &[String],
     qemu_log: &str,
 ) -> Result<()> {
+    ensure_said(transport, boot_log, listed)?;
     for line in listed {
-        let location = line.split_whitespace().next().unwrap_or_default();
-        let marker = format!(": {location}: ");
-        let found = boot_log.lines().find_map(|line| line.split_once(&marker));
-        let (_, said) = found.unwrap_or_default();
-        let (_, interrupts) = said.split_once(", interrupt").unwrap_or_default();
-        ensure!(
-            !interrupts.is_empty()
-                && interrupts.ends_with(" (MSI-X)") == (transport == Transport::Pci),
-            "{location} was to interrupt by {}, and the kernel says {said:?}",
-            if transport == Transport::Pci {
-                "messages"
-            } else {
-                "a line"
-            }
-        );
         let count = line.rsplit_once("; interrupts: ");
         let count = count.and_then(|(_, count)| count.parse::<u64>().ok());
         ensure!(count > Some(0), "the device has not interrupted: {line}");
@@ -59,6 +45,28 @@ pub(crate) fn check(
         switched_on.len() == expected,
         "QEMU saw messages switched on for {switched_on:?}, and not for {expected} types of devices"
     );
+    Ok(())
+}
+
+/// Checks that the boot log says of each device that `devices` lists that it interrupts as its transport has it.
+pub(crate) fn ensure_said(transport: Transport, boot_log: &str, listed: &[String]) -> Result<()> {
+    for line in listed {
+        let location = line.split_whitespace().next().unwrap_or_default();
+        let marker = format!(": {location}: ");
+        let found = boot_log.lines().find_map(|line| line.split_once(&marker));
+        let (_, said) = found.unwrap_or_default();
+        let (_, interrupts) = said.split_once(", interrupt").unwrap_or_default();
+        ensure!(
+            !interrupts.is_empty()
+                && interrupts.ends_with(" (MSI-X)") == (transport == Transport::Pci),
+            "{location} was to interrupt by {}, and the kernel says {said:?}",
+            if transport == Transport::Pci {
+                "messages"
+            } else {
+                "a line"
+            }
+        );
+    }
     Ok(())
 }
 

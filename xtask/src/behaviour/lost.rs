@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::blk::{self, number_of};
 use super::case::{Case, Context, command, ensure_exit, excerpt, refused_command, shut_down};
 use super::disk_image::TestDisk;
+use super::interrupts;
 use super::pixels;
 use super::registers::DeviceStatus;
 use crate::platform::{Board, Transport};
-use crate::vm::Vm;
+use crate::vm::{Machine, Vm};
 
 /// Sectors of each disk; it is read in some thirty requests.
 const SECTORS: usize = 4_099;
@@ -50,20 +51,30 @@ pub(crate) fn cases() -> Vec<Case> {
             run: Box::new(move |context| reset_display(context, board, transport)),
         });
     }
-    for (name, board) in [
-        ("disk-unplugged-pci", Board::Virt),
-        ("disk-unplugged-x86-q35", Board::Q35),
+    for (name, board, transport) in [
+        ("disk-unplugged-pci", Board::Virt, Transport::Pci),
+        ("disk-unplugged-pci-intx", Board::Virt, Transport::PciIntx),
+        ("disk-unplugged-x86-q35", Board::Q35, Transport::Pci),
+        (
+            "disk-unplugged-x86-q35-intx",
+            Board::Q35,
+            Transport::PciIntx,
+        ),
     ] {
         cases.push(Case {
             name,
-            run: Box::new(move |context| unplug_disk(context, board)),
+            run: Box::new(move |context| unplug_disk(context, board, transport)),
         });
     }
     cases
 }
 
-/// Reads from a disk that somebody else resets end in an error that says so, and then it is driven again.
-fn reset_disk(context: &Context, board: Board, transport: Transport) -> Result<()> {
+/// Returns a machine with a disk that is busy for long when it is read, for [`reset_while_busy`].
+pub(super) fn machine_to_reset(
+    context: &Context,
+    board: Board,
+    transport: Transport,
+) -> Result<(Machine, TestDisk)> {
     let disk = TestDisk::create(&context.dir, "busy", SECTORS)?;
     let mut machine = context.machine_of(board);
     machine.transport = transport;
@@ -72,14 +83,30 @@ fn reset_disk(context: &Context, board: Board, transport: Transport) -> Result<(
     let mut device = disk.device();
     device.requests_per_second = Some(SLOW);
     machine.disks = vec![device];
-    let (mut vm, _) = context.boot(&machine)?;
-    let number = number_of(&mut vm, disk.serial())?;
-    let status = DeviceStatus::find(&mut vm, transport, "disk0", "block")?;
-    let error = while_busy(&mut vm, number, |vm| {
+    Ok((machine, disk))
+}
+
+/// Resets the disk whose status this is while the kernel reads all of it; returns the error in which the reading ends.
+pub(super) fn reset_while_busy(
+    vm: &mut Vm,
+    status: DeviceStatus,
+    number: u32,
+    deadline: Duration,
+) -> Result<String> {
+    while_busy(vm, number, deadline, |vm| {
         let before = status.read(vm)?;
         ensure!(before == LIVE, "the status of a live disk is {before:#x}");
         status.reset(vm)
-    })?;
+    })
+}
+
+/// Reads from a disk that somebody else resets end in an error that says so, and then it is driven again.
+fn reset_disk(context: &Context, board: Board, transport: Transport) -> Result<()> {
+    let (machine, disk) = machine_to_reset(context, board, transport)?;
+    let (mut vm, _) = context.boot(&machine)?;
+    let number = number_of(&mut vm, disk.serial())?;
+    let status = DeviceStatus::find(&mut vm, transport, "disk0", "block")?;
+    let error = reset_while_busy(&mut vm, status, number, DEADLINE)?;
     ensure!(
         error.contains("device is not live any more"),
         "the reset is not named: {error}"
@@ -93,10 +120,11 @@ fn reset_disk(context: &Context, board: Board, transport: Transport) -> Result<(
     shut_down(vm)
 }
 
-/// Does something while the kernel reads all of a disk; returns the error in which the reading ends.
+/// Does something while the kernel reads all of a disk; returns the error in which the reading ends, by `deadline`.
 fn while_busy(
     vm: &mut Vm,
     number: u32,
+    deadline: Duration,
     what: impl FnOnce(&mut Vm) -> Result<()>,
 ) -> Result<String> {
     let before = blk::requests(&vm.qemu_log()?);
@@ -109,7 +137,9 @@ fn while_busy(
         std::thread::yield_now();
     }
     what(vm)?;
-    let said = vm.wait_for("\nlevitate> ", DEADLINE)?;
+    let said = vm
+        .wait_for("\nlevitate> ", deadline)
+        .context("the reading has no end")?;
     let mut errors = said.lines().filter(|line| line.starts_with("error: "));
     match (errors.next(), errors.next()) {
         (Some(error), None) => Ok(error.to_owned()),
@@ -139,12 +169,16 @@ fn reset_display(context: &Context, board: Board, transport: Transport) -> Resul
     shut_down(vm)
 }
 
-/// Reads from a disk that is unplugged end in an error, and so does what is tried later; the kernel goes on.
-fn unplug_disk(context: &Context, board: Board) -> Result<()> {
+/// Returns a machine with a disk that is busy for long when it is read, for [`unplug_while_busy`], and another disk.
+pub(super) fn machine_to_unplug(
+    context: &Context,
+    board: Board,
+    transport: Transport,
+) -> Result<(Machine, [TestDisk; 2])> {
     let disk = TestDisk::create(&context.dir, "unplugged", SECTORS)?;
     let other = TestDisk::create(&context.dir, "other", SECTORS)?;
     let mut machine = context.machine_of(board);
-    machine.transport = Transport::Pci;
+    machine.transport = transport;
     machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
     let mut device = disk.device();
     device.requests_per_second = Some(SLOW);
@@ -156,14 +190,26 @@ fn unplug_disk(context: &Context, board: Board) -> Result<()> {
         let native = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off";
         machine.extra = vec!["-global".into(), native.into()];
     }
-    let (mut vm, _) = context.boot(&machine)?;
-    let number = number_of(&mut vm, disk.serial())?;
-    let left = number_of(&mut vm, other.serial())?;
-    let error = while_busy(&mut vm, number, |vm| {
+    Ok((machine, [disk, other]))
+}
+
+/// Unplugs the first disk while the kernel reads all of it; returns the error in which the reading ends.
+pub(super) fn unplug_while_busy(vm: &mut Vm, number: u32, deadline: Duration) -> Result<String> {
+    while_busy(vm, number, deadline, |vm| {
         let arguments = json!({ "id": "disk0" });
         vm.qmp()?.execute("device_del", arguments, DEADLINE)?;
         Ok(())
-    })?;
+    })
+}
+
+/// Reads from a disk that is unplugged end in an error, and so does what is tried later; the kernel goes on.
+fn unplug_disk(context: &Context, board: Board, transport: Transport) -> Result<()> {
+    let (machine, [disk, other]) = machine_to_unplug(context, board, transport)?;
+    let (mut vm, log) = context.boot(&machine)?;
+    interrupts::ensure_said(transport, &log, &command(&mut vm, "devices")?)?;
+    let number = number_of(&mut vm, disk.serial())?;
+    let left = number_of(&mut vm, other.serial())?;
+    let error = unplug_while_busy(&mut vm, number, DEADLINE)?;
     ensure!(
         error.contains("is gone from its bus"),
         "that the disk is gone is not named: {error}"
