@@ -6,6 +6,7 @@ use serde_json::json;
 use super::case::{self, BOOT_DEADLINE, Case, Context};
 use super::disk_image::TestDisk;
 use crate::platform::Board;
+use crate::vm::Machine;
 
 /// The cases of this file.
 pub(crate) fn cases() -> Vec<Case> {
@@ -16,11 +17,24 @@ pub(crate) fn cases() -> Vec<Case> {
         },
         Case {
             name: "exit-no-memory",
-            run: Box::new(|context| no_memory(context, Board::Virt)),
+            run: Box::new(|context| refused(context, &no_memory(context, Board::Virt), HEAP)),
         },
         Case {
             name: "exit-x86-microvm-no-memory",
-            run: Box::new(|context| no_memory(context, Board::Microvm)),
+            run: Box::new(|context| refused(context, &no_memory(context, Board::Microvm), HEAP)),
+        },
+        Case {
+            name: "exit-x86-microvm-no-clock",
+            run: Box::new(|context| {
+                refused(context, &without(context, Board::Microvm, "pit=off"), CLOCK)
+            }),
+        },
+        Case {
+            name: "exit-x86-q35-no-clock",
+            run: Box::new(|context| {
+                let machine = without(context, Board::Q35, "pit=off,hpet=off");
+                refused(context, &machine, CLOCK)
+            }),
         },
         Case {
             name: "exit-x86-microvm-panic",
@@ -86,16 +100,32 @@ fn failed_self_test(context: &Context) -> Result<()> {
     disk.ensure_as_expected()
 }
 
-/// A machine that is too small for the kernel is told so.
-fn no_memory(context: &Context, board: Board) -> Result<()> {
+/// What the kernel says of a machine that is too small.
+const HEAP: &str = "no memory for a heap";
+/// What it says of one that has nothing to measure the clock by.
+const CLOCK: &str = "has no usable timer (8254 or HPET) to measure the clock by";
+
+fn no_memory(context: &Context, board: Board) -> Machine {
     let mut machine = context.machine_of(board);
     machine.memory = "34M".to_owned();
+    machine
+}
+
+/// A machine with these options of QEMU's `-M`.
+fn without(context: &Context, board: Board, options: &str) -> Machine {
+    let mut machine = context.machine_of(board);
+    machine.extra = ["-M", options].map(Into::into).to_vec();
+    machine
+}
+
+/// A machine that lacks what the kernel cannot do without is told so, and the status is 2.
+fn refused(context: &Context, machine: &Machine, what: &str) -> Result<()> {
     let mut vm = machine.start(&context.dir)?;
     case::ensure_exit(&mut vm, BOOT_DEADLINE, 2)?;
     let log = vm.serial_log();
     ensure!(
         log.lines()
-            .any(|line| line.contains("] error ") && line.contains("no memory for a heap")),
+            .any(|line| line.contains("] error ") && line.contains(what)),
         "no error says what is missing:\n{}",
         vm.last_lines()
     );

@@ -24,10 +24,21 @@ struct Row {
     board: Board,
     transport: Transport,
     gic: Gic,
+    /// What is else about the machine, if something is.
+    special: Option<Special>,
     memory: &'static str,
     smp: u32,
     gpu: Option<(u32, u32)>,
     disks: &'static [DiskRow],
+}
+
+/// Something that a machine lacks, which the kernel makes up for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    /// The 8254: the HPET is to be the measure of the clock.
+    NoPit,
+    /// The ITS: no message is an interrupt, and devices have their lines.
+    NoIts,
 }
 
 /// One disk of a machine. No size is a power of two, or a multiple of 4 KiB.
@@ -63,6 +74,7 @@ const USUAL: Row = Row {
     board: Board::Virt,
     transport: Transport::Mmio,
     gic: Gic::V3,
+    special: None,
     memory: "512M",
     smp: 1,
     gpu: Some((1280, 800)),
@@ -187,6 +199,20 @@ const ROWS: &[Row] = &[
         ..USUAL
     },
     Row {
+        name: "boot-pci-gicv3-without-its",
+        transport: Transport::Pci,
+        special: Some(Special::NoIts),
+        disks: TWO_DISKS,
+        ..USUAL
+    },
+    Row {
+        name: "boot-x86-q35-without-pit",
+        board: Board::Q35,
+        transport: Transport::Pci,
+        special: Some(Special::NoPit),
+        ..USUAL
+    },
+    Row {
         name: "boot-x86-q35-pci",
         board: Board::Q35,
         transport: Transport::Pci,
@@ -253,6 +279,10 @@ impl Row {
         let mut machine = context.machine_of(self.board);
         machine.transport = self.transport;
         machine.gic = self.gic;
+        if let Some(special) = self.special {
+            machine.extra = ["-M", special.option()].map(Into::into).to_vec();
+            machine.qtest = special == Special::NoPit;
+        }
         machine.memory = self.memory.to_owned();
         machine.smp = self.smp;
         machine.gpu = self.gpu;
@@ -269,6 +299,38 @@ impl Row {
     }
 }
 
+impl Special {
+    /// Returns the option of QEMU's `-M` for it.
+    const fn option(self) -> &'static str {
+        match self {
+            Self::NoPit => "pit=off",
+            Self::NoIts => "its=off",
+        }
+    }
+
+    /// Checks that the kernel does without.
+    fn check(self, vm: &mut Vm, boot_log: &str) -> Result<()> {
+        /// The configuration of the HPET of a PC (IA-PC HPET Specification 1.0a, 2.3.5), and its bit that has it count.
+        const HPET_CONFIGURATION: u64 = 0xfed0_0010;
+        const ENABLED: u32 = 1;
+        match self {
+            // The kernel does not say by which timer it has measured. Nobody else has had this one count.
+            Self::NoPit => {
+                let configuration = vm.qtest()?.read_u32(HPET_CONFIGURATION)?;
+                ensure!(
+                    configuration & ENABLED != 0,
+                    "the HPET does not count, its configuration is {configuration:#x}"
+                );
+            }
+            Self::NoIts => ensure!(
+                !boot_log.contains("are for messages") && !boot_log.contains("(MSI-X)"),
+                "there are messages without an ITS:\n{boot_log}"
+            ),
+        }
+        Ok(())
+    }
+}
+
 fn run(row: &Row, context: &Context) -> Result<()> {
     let mut disks = Vec::new();
     for disk in row.disks {
@@ -277,6 +339,9 @@ fn run(row: &Row, context: &Context) -> Result<()> {
     let (mut vm, log) = context.boot(&row.machine(context, &disks))?;
     boot_log::check(context.name, &log, context.bless)?;
     check_devices(&mut vm, row, &log)?;
+    if let Some(special) = row.special {
+        special.check(&mut vm, &log)?;
+    }
     if let Some(size) = row.gpu {
         pixels::check(&mut vm, size, &log, DAMAGE, &context.dir)?;
     } else {
@@ -313,5 +378,9 @@ fn check_devices(vm: &mut Vm, row: &Row, boot_log: &str) -> Result<()> {
         "`devices` was to list {expected} driven devices, {transport}, not:\n{}",
         listed.join("\n")
     );
-    interrupts::check(row.transport, boot_log, &listed, &vm.qemu_log()?)
+    let interrupting = match row.special {
+        Some(Special::NoIts) => Transport::PciIntx,
+        _ => row.transport,
+    };
+    interrupts::check(interrupting, boot_log, &listed, &vm.qemu_log()?)
 }
