@@ -25,6 +25,7 @@ mod interrupts;
 mod iommu;
 mod lost;
 mod matrix;
+mod messages;
 mod minimal_kernel;
 mod pci;
 mod pixels;
@@ -107,6 +108,7 @@ fn all() -> Vec<Case> {
     cases.extend(drivers::cases());
     cases.extend(lost::cases());
     cases.extend(pci::cases());
+    cases.extend(messages::cases());
     cases.extend(iommu::cases());
     cases.extend(rings::cases());
     cases.extend(queue_reset::cases());

@@ -1,4 +1,4 @@
-//! A device's registers, for somebody beside the kernel: [`DeviceStatus`], [`CommandRegister`].
+//! A device's registers, for somebody beside the kernel: [`DeviceStatus`], [`CommandRegister`], [`Bars`].
 
 use std::time::Duration;
 
@@ -72,16 +72,39 @@ impl CommandRegister {
             u64::from_str_radix(base, 16).ok()
         });
         let base = base.context("the log does not say where configuration space is")?;
-        let device = pci_device(vm, id)?;
-        let number = |name: &str| device[name].as_u64().with_context(|| format!("no {name}"));
-        let place = number("bus")? << 20 | number("slot")? << 15 | number("function")? << 12;
-        Ok(Self(base + place + Self::OFFSET))
+        Ok(Self(function(vm, base, id)? + Self::OFFSET))
     }
 
     /// Reads it.
     pub(super) fn read(self, vm: &mut Vm) -> Result<u32> {
         Ok(vm.qtest()?.read_u32(self.0)? & 0xffff)
     }
+}
+
+/// The BARs of a function on PCI, in its configuration space.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bars(u64);
+
+impl Bars {
+    const OFFSET: u64 = 0x10;
+
+    /// Finds them; `id` is QEMU's name for the device, and `base` where configuration space is.
+    pub(super) fn find(vm: &mut Vm, base: u64, id: &str) -> Result<Self> {
+        Ok(Self(function(vm, base, id)? + Self::OFFSET))
+    }
+
+    /// Writes the lower half of an address, or all of it if the BAR has but that.
+    pub(super) fn write(self, vm: &mut Vm, bar: u8, address: u32) -> Result<()> {
+        vm.qtest()?.write_u32(self.0 + 4 * u64::from(bar), address)
+    }
+}
+
+/// Returns where the configuration space of a function is in that at `base`.
+fn function(vm: &mut Vm, base: u64, id: &str) -> Result<u64> {
+    let device = pci_device(vm, id)?;
+    let number = |name: &str| device[name].as_u64().with_context(|| format!("no {name}"));
+    let place = number("bus")? << 20 | number("slot")? << 15 | number("function")? << 12;
+    Ok(base + place)
 }
 
 /// Returns where the modern interface of a device on PCI is.
