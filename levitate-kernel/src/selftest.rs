@@ -4,6 +4,7 @@ use core::fmt::{self, Display, Formatter, Write};
 
 use heapless::String;
 
+use crate::expectations::Expectation;
 use crate::log_format::OneLine;
 
 /// How one test ended.
@@ -32,19 +33,27 @@ impl Outcome {
         Self::Skipped(Reason::new(why))
     }
 
-    /// Judges it by what is known of the driver: `reason` is why the test is to fail, if it is.
+    /// Judges it by what is known of the driver: `expected` is how the test is to fail, if it is.
     ///
-    /// A test that passes though it is to fail has failed: what was known is not so any more.
+    /// A test that passes though it is to fail has failed, for what was known is not so any more; and so has one that fails in
+    /// another way.
     #[must_use]
-    pub fn expecting(self, reason: Option<&str>) -> Self {
-        match (self, reason) {
-            (Self::Failed(_), Some(reason)) => {
+    pub fn expecting(self, expected: Option<&Expectation>) -> Self {
+        let Some(expected) = expected else {
+            return self;
+        };
+        let reason = expected.reason;
+        match self {
+            Self::Failed(why) if expected.is_how(&why.0) => {
                 Self::Expected(Reason::new(format_args!("{reason}")))
             }
-            (Self::Passed, Some(reason)) => {
+            Self::Failed(why) => Self::failed(format_args!(
+                "{why} (it is expected to fail, but in another way: {reason})"
+            )),
+            Self::Passed => {
                 Self::failed(format_args!("it passes, and is expected to fail: {reason}"))
             }
-            (outcome, _) => outcome,
+            outcome => outcome,
         }
     }
 

@@ -52,8 +52,8 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
         let entry = entries.find(|entry| entry.location == disk.location);
         let over = entry.and_then(|entry| entry.way.over());
         let mut record = |name: &str, result: Result| {
-            let reason = expectations::reason(name, crate_name, over);
-            let outcome = Outcome::of(result).expecting(reason);
+            let expected = expectations::find(name, crate_name, over);
+            let outcome = Outcome::of(result).expecting(expected);
             run.record(&format!("disk{number}-{name}"), &outcome, out)
         };
         for (name, test) in TESTS {

@@ -45,8 +45,8 @@ pub(super) fn run(devices: &mut Devices, run: &mut Run, out: &mut impl Write) ->
     let entry = entries.find(|entry| entry.location == location);
     let over = entry.and_then(|entry| entry.way.over());
     let mut record = |name: &str, result: Result| {
-        let reason = expectations::reason(name, crate_name, over);
-        run.record(name, &Outcome::of(result).expecting(reason), out)
+        let expected = expectations::find(name, crate_name, over);
+        run.record(name, &Outcome::of(result).expecting(expected), out)
     };
     for (name, test) in TESTS {
         record(name, test(screen.picture()))?;

@@ -1,6 +1,7 @@
 //! How tests are counted, and what their lines look like.
 
 use super::*;
+use crate::command_line::{Driver, Kind};
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -111,17 +112,27 @@ fn an_error_becomes_a_failure_with_its_message() {
 }
 
 #[test]
-fn what_is_expected_to_fail_may_fail_and_must_not_pass() {
+fn what_is_expected_to_fail_may_fail_in_that_way_and_must_not_pass() {
     let (mut run, mut out) = (Run::new(), String::new());
     let failed = || Outcome::failed(format_args!("no"));
     let skipped = || Outcome::skipped(format_args!("no disk"));
+    let expected = |failures| Expectation {
+        test: "one",
+        driver: Driver::VirtioDrivers,
+        kind: Kind::Blk,
+        over: None,
+        failures,
+        reason: "it cannot",
+    };
+    let (no, never) = (expected(&["never", "no"]), expected(&["never"]));
     for (name, outcome) in [
         ("a", Outcome::Passed.expecting(None)),
         ("b", failed().expecting(None)),
         ("c", skipped().expecting(None)),
-        ("d", failed().expecting(Some("it cannot"))),
-        ("e", Outcome::Passed.expecting(Some("it cannot"))),
-        ("f", skipped().expecting(Some("it cannot"))),
+        ("d", failed().expecting(Some(&no))),
+        ("e", Outcome::Passed.expecting(Some(&no))),
+        ("f", skipped().expecting(Some(&no))),
+        ("g", failed().expecting(Some(&never))),
     ] {
         run.record(name, &outcome, &mut out).unwrap();
     }
@@ -132,7 +143,8 @@ fn what_is_expected_to_fail_may_fail_and_must_not_pass() {
          test d ... failed as expected: it cannot\n\
          test e ... FAILED: it passes, and is expected to fail: it cannot\n\
          test f ... skipped: no disk\n\
-         1 passed, 2 failed, 2 skipped, 1 failed as expected\n"
+         test g ... FAILED: no (it is expected to fail, but in another way: it cannot)\n\
+         1 passed, 3 failed, 2 skipped, 1 failed as expected\n"
     );
     assert_eq!(totals.exit_status(), 1);
 }

@@ -1,13 +1,13 @@
 //! The drivers there are to choose from, through the same checks of bytes and pixels from outside.
 //!
-//! A check that a driver is known to fail must fail: the kernel's own table of expectations says which, and why.
+//! A check that a driver is known to fail must fail: the kernel's own table of expectations says which, how, and why.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use levitate_kernel::command_line::{Driver, Kind};
-use levitate_kernel::expectations::{self, Over};
+use levitate_kernel::expectations::{self, Expectation, Over};
 use serde_json::json;
 
 use super::case::{self, Case, Context, command, excerpt};
@@ -103,14 +103,14 @@ const RESIZED: (&str, &str) = ("resized", "disk2");
 /// The cases of this file: one for each subject.
 pub(crate) fn cases() -> Vec<Case> {
     let rows = ROWS.into_iter();
-    rows.map(|(name, driver, board, transport)| {
+    let cases = rows.map(|(name, driver, board, transport)| {
         let subject = Subject { driver, transport };
         Case {
             name,
             run: Box::new(move |context| run(subject, board, context)),
         }
-    })
-    .collect()
+    });
+    cases.collect()
 }
 
 /// A driver, and the way to its devices.
@@ -133,7 +133,7 @@ fn run(subject: Subject, board: Board, context: &Context) -> Result<()> {
         disk,
         dir,
     };
-    subject.ensure_driven(&mut bench.vm)?;
+    subject.ensure_driven(&mut bench.vm, &[(Kind::Gpu, 1), (Kind::Blk, 3)])?;
     for check in &CHECKS {
         let outcome = (check.run)(&mut bench);
         subject.judge(check.name, check.kind, outcome)?;
@@ -151,15 +151,11 @@ fn run(subject: Subject, board: Board, context: &Context) -> Result<()> {
 impl Subject {
     /// A display, and three disks.
     fn machine(self, board: Board, context: &Context, disk: &TestDisk) -> Result<Machine> {
-        let word = match self.driver {
-            Driver::Levitate => "levitate",
-            Driver::VirtioDrivers => "virtio-drivers",
-        };
         let mut machine = context.machine_of(board);
         machine.transport = self.transport;
         machine.gpu = Some(SIZE);
         machine.vnc = true;
-        machine.append = format!("gpu={word} blk={word}");
+        machine.append = self.words();
         machine.trace = blk::REQUEST_EVENTS.map(str::to_owned).to_vec();
         machine.trace.push(pixels::FLUSH_EVENT.to_owned());
         let mut narrow = TestDisk::create(&context.dir, NARROW, SECTORS)?.device();
@@ -169,10 +165,19 @@ impl Subject {
         Ok(machine)
     }
 
-    /// Checks that `devices` shows this driver for each device, and no other.
-    fn ensure_driven(self, vm: &mut Vm) -> Result<()> {
+    /// Returns what chooses the driver on the kernel's command line.
+    fn words(self) -> String {
+        let word = match self.driver {
+            Driver::Levitate => "levitate",
+            Driver::VirtioDrivers => "virtio-drivers",
+        };
+        format!("gpu={word} blk={word}")
+    }
+
+    /// Checks that `devices` shows this driver for each device, and no other; `counts` is how many there are of a kind.
+    fn ensure_driven(self, vm: &mut Vm, counts: &[(Kind, usize)]) -> Result<()> {
         let listed = command(vm, "devices")?;
-        for (kind, count) in [(Kind::Gpu, 1), (Kind::Blk, 3)] {
+        for (kind, count) in counts.iter().copied() {
             let crate_name = format!("  {}: ", self.driver.crate_name(kind));
             let name = format!("  {}.", kind.name());
             let of_kind: Vec<_> = listed.iter().filter(|line| line.contains(&name)).collect();
@@ -194,14 +199,31 @@ impl Subject {
             Transport::PciIntx => Some(Over::Line),
             Transport::Pci => Some(Over::Messages),
         };
-        match (outcome, expectations::reason(check, crate_name, over)) {
-            (Ok(()), None) | (Err(_), Some(_)) => Ok(()),
-            (Err(error), None) => Err(error.context(format!("{crate_name} fails {check}"))),
-            (Ok(()), Some(reason)) => {
-                bail!("{crate_name} passes {check}, and is expected to fail: {reason}")
-            }
+        let expected = expectations::find(check, crate_name, over);
+        judge(outcome, expected).with_context(|| format!("{crate_name}, {check}"))
+    }
+}
+
+/// Compares the outcome of a check with how it is expected to fail, if it is.
+fn judge(outcome: Result<()>, expected: Option<&Expectation>) -> Result<()> {
+    let Some(expected) = expected else {
+        return outcome;
+    };
+    let reason = expected.reason;
+    match outcome {
+        Ok(()) => bail!("it passes, and is expected to fail: {reason}"),
+        Err(error) if expected.is_how(&said(&error)) => Ok(()),
+        Err(error) => {
+            let failures = expected.failures;
+            let other = format!("it fails, but was to fail by {failures:?}, for {reason}");
+            Err(error.context(other))
         }
     }
+}
+
+/// Returns what an error says, with all that it comes from.
+fn said(error: &anyhow::Error) -> String {
+    format!("{error:#}")
 }
 
 impl Bench {
@@ -232,7 +254,7 @@ fn follows_display(bench: &mut Bench) -> Result<()> {
     let (width, height) = (1024, 600);
     let vm = &mut bench.vm;
     vm.connect_vnc()?.set_desktop_size(width, height)?;
-    vm.wait_for(&format!("display {width}x{height} now"), NEWS_DEADLINE)?;
+    ensure_news(vm, &format!("display {width}x{height} now"))?;
     command(vm, "gpu card")?;
     let card = pixels::card((width.into(), height.into()))?;
     pixels::ensure_shown(vm, &card, &bench.dir, "resized")
@@ -284,6 +306,53 @@ fn follows_disk(bench: &mut Bench) -> Result<()> {
     let arguments = json!({ "node-name": node, "size": FEWER * SECTOR_BYTES });
     vm.qmp()?.execute("block_resize", arguments, QMP_DEADLINE)?;
     let news = format!("disk {number} has {FEWER} sectors now, it had {SECTORS}");
-    vm.wait_for(&news, NEWS_DEADLINE)?;
-    Ok(())
+    ensure_news(vm, &news)
+}
+
+/// Waits until the kernel says that a device has changed; if it does not, the error has what it still lists.
+fn ensure_news(vm: &mut Vm, news: &str) -> Result<()> {
+    let Err(error) = vm.wait_for(news, NEWS_DEADLINE) else {
+        return Ok(());
+    };
+    // A kernel that hangs lists nothing, and that is another failure.
+    let listed = command(vm, "devices").with_context(|| format!("{error:#}"))?;
+    bail!("no news of {news:?} among:\n{}", listed.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPECTED: Expectation = Expectation {
+        test: "one",
+        driver: Driver::VirtioDrivers,
+        kind: Kind::Blk,
+        over: None,
+        failures: &["it was never there", "it is not there"],
+        reason: "it has no such thing",
+    };
+
+    fn judged(outcome: Result<()>, expected: Option<&Expectation>) -> Option<String> {
+        judge(outcome, expected).err().map(|error| said(&error))
+    }
+
+    #[test]
+    fn what_is_not_expected_to_fail_is_to_pass() {
+        assert_eq!(judged(Ok(()), None), None);
+        let error = anyhow::anyhow!("it is not there");
+        assert_eq!(judged(Err(error), None).unwrap(), "it is not there");
+    }
+
+    #[test]
+    fn what_is_expected_to_fail_is_to_fail_in_that_way() {
+        let error = anyhow::anyhow!("it is not there").context("looking");
+        assert_eq!(judged(Err(error), Some(&EXPECTED)), None);
+        let passes = judged(Ok(()), Some(&EXPECTED)).unwrap();
+        assert!(passes.contains("it has no such thing"), "{passes}");
+        let other = anyhow::anyhow!("the serial line did not show it within 20 s");
+        let other = judged(Err(other), Some(&EXPECTED)).unwrap();
+        for part in ["it is not there", "it has no such thing", "within 20 s"] {
+            assert!(other.contains(part), "{other}");
+        }
+    }
 }
