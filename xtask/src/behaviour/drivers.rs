@@ -35,7 +35,7 @@ const DAMAGE: Rectangle = Rectangle {
 /// A driver on a machine.
 type Row = (&'static str, Driver, Board, Transport);
 
-const ROWS: [Row; 12] = {
+const ROWS: [Row; 16] = {
     use Board::{Microvm, Q35, Virt};
     use Driver::{Levitate as Ours, VirtioDrivers as Other};
     use Transport::{Mmio, MmioLegacy, Pci, PciIntx};
@@ -45,13 +45,27 @@ const ROWS: [Row; 12] = {
         ("drivers-levitate-pci", Ours, Virt, Pci),
         ("drivers-levitate-pci-intx", Ours, Virt, PciIntx),
         ("drivers-levitate-x86-microvm", Ours, Microvm, Mmio),
+        (
+            "drivers-levitate-x86-microvm-legacy",
+            Ours,
+            Microvm,
+            MmioLegacy,
+        ),
         ("drivers-levitate-x86-q35", Ours, Q35, Pci),
+        ("drivers-levitate-x86-q35-intx", Ours, Q35, PciIntx),
         ("drivers-virtio-drivers-mmio", Other, Virt, Mmio),
         ("drivers-virtio-drivers-legacy", Other, Virt, MmioLegacy),
         ("drivers-virtio-drivers-pci", Other, Virt, Pci),
         ("drivers-virtio-drivers-pci-intx", Other, Virt, PciIntx),
         ("drivers-virtio-drivers-x86-microvm", Other, Microvm, Mmio),
+        (
+            "drivers-virtio-drivers-x86-microvm-legacy",
+            Other,
+            Microvm,
+            MmioLegacy,
+        ),
         ("drivers-virtio-drivers-x86-q35", Other, Q35, Pci),
+        ("drivers-virtio-drivers-x86-q35-intx", Other, Q35, PciIntx),
     ]
 };
 
