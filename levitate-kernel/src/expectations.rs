@@ -111,6 +111,20 @@ pub const EXPECTATIONS: &[Expectation] = &[
         "virtio-drivers accesses registers that version 1 has not: features above 31, the configuration's generation",
     )
     .over(Over::Legacy),
+    lacks(
+        OTHER,
+        Kind::Blk,
+        "ends-when-reset",
+        &[NO_END],
+        WAITS_FOR_EVER,
+    ),
+    lacks(
+        OTHER,
+        Kind::Blk,
+        "ends-when-unplugged",
+        &[NO_END, ALL_ONES],
+        WAITS_FOR_EVER,
+    ),
 ];
 
 const OTHER: Driver = Driver::VirtioDrivers;
@@ -121,6 +135,12 @@ const NO_NARROW: &[&str] = &[r#"names no disk "narrow""#];
 const NO_MESSAGES: &str = "virtio-drivers gives nothing a message, and MSI-X is on";
 const SIXTEEN: &str = "virtio-drivers wants queues of 16 entries, and the disk has 4";
 const ALWAYS_ALL: &str = "virtio-drivers sends and shows all of the picture, whatever was drawn";
+const WAITS_FOR_EVER: &str = "virtio-drivers waits without a deadline for an answer that a disk that is lost does not give, \
+     and panics over one of which all registers read as ones";
+const NO_END: &str =
+    r#"the reading has no end: the serial line did not show "\nlevitate> " within"#;
+/// Where it panics: PCI of `virt` reads as ones where no device is.
+const ALL_ONES: &str = "virtio-drivers-0.13.0/src/transport/pci.rs";
 
 const fn lacks(
     driver: Driver,

@@ -2,6 +2,8 @@
 //!
 //! A check that a driver is known to fail must fail: the kernel's own table of expectations says which, how, and why.
 
+mod lost;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -114,7 +116,7 @@ const NARROW: &str = "narrow";
 /// The disk that is resized, and QEMU's name for it.
 const RESIZED: (&str, &str) = ("resized", "disk2");
 
-/// The cases of this file: one for each subject.
+/// The cases of this file: one for each subject, and those in which it loses a disk.
 pub(crate) fn cases() -> Vec<Case> {
     let rows = ROWS.into_iter();
     let cases = rows.map(|(name, driver, board, transport)| {
@@ -124,7 +126,7 @@ pub(crate) fn cases() -> Vec<Case> {
             run: Box::new(move |context| run(subject, board, context)),
         }
     });
-    cases.collect()
+    cases.chain(lost::cases()).collect()
 }
 
 /// A driver, and the way to its devices.
