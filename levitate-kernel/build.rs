@@ -1,26 +1,23 @@
-//! Hands the linker the kernel's memory map, on bare metal only.
+//! Hands the linker the script of the architecture, on bare metal only.
 
 use std::env;
+use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let target_os = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    let target_arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
-    if target_os != "none" {
+    if env::var("CARGO_CFG_TARGET_OS").unwrap_or_default() != "none" {
         return;
     }
+    let architecture = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     let manifest_dir = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let (memory_map, arguments): (_, &[_]) = match target_arch.as_str() {
-        // `aarch64-rt` puts `image.ld`, the order of the sections, on the linker's search path.
-        "aarch64" => ("aarch64-virt.ld", &["-Timage.ld"]),
-        // The target's default can be loaded anywhere, which QEMU does not do.
-        "x86_64" => ("x86_64-pvh.ld", &["--no-pie"]),
-        _ => return,
-    };
-    let memory_map = format!("{manifest_dir}/linker/{memory_map}");
-    println!("cargo::rerun-if-changed={memory_map}");
-    for argument in arguments {
-        println!("cargo::rustc-link-arg-bins={argument}");
+    let script = format!("{manifest_dir}/src/arch/{architecture}/linker.ld");
+    println!("cargo::rerun-if-changed={script}");
+    if !Path::new(&script).is_file() {
+        println!(
+            "cargo::error=the kernel does not run on {architecture}: there is no {script} (docs/decisions/0031-what-an-architecture-is.md)"
+        );
     }
-    println!("cargo::rustc-link-arg-bins=-T{memory_map}");
+    // Where a script puts the kernel is where QEMU loads it, even where the target's default could be loaded anywhere.
+    println!("cargo::rustc-link-arg-bins=--no-pie");
+    println!("cargo::rustc-link-arg-bins=-T{script}");
 }

@@ -1,25 +1,31 @@
 //! The architecture the kernel runs on, behind one interface.
 //!
-//! A new architecture is a folder beside `aarch64` that has the same modules:
-//! - `boot`: the entry point; it calls [`crate::boot::start`] with memory mapped and caches on;
-//! - `machine`: describes what the machine has, as a [`crate::machine::Machine`];
-//! - `clock`: a monotonic counter, usable from the first line on, and a moment in a loop that waits;
-//! - `exceptions`: what the CPU does when code goes wrong, and a way to try it;
-//! - `interrupt_controller`, `timer` and `masking`: interrupts and how to wait for one;
-//! - `memory_map`: maps what the machine has, and no more;
-//! - `power`: ends the machine, with an exit status if there is somebody to tell;
-//! - `uart`: the serial port;
-//! - `vector_registers`: the CPU's part of a test of what an interrupt must leave alone.
+//! A new architecture is a folder beside `aarch64`, and its name below; what else it takes is in
+//! `docs/decisions/0031-what-an-architecture-is.md`. In the folder are
+//! - `linker.ld`: where the kernel lies in memory; it gives the addresses that `image` returns;
+//! - `modules.rs`: the modules of the folder, and of these what [`interface`] names, with the type that it has there;
+//! - the entry point, which calls [`crate::boot::start`] with [`BOOT_MEMORY`] and [`DEVICE_MEMORY`] mapped;
+//! - a handler of interrupts, which calls [`crate::interrupts::dispatch`] with the number of each.
 
-#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-compile_error!("the kernel runs on aarch64 and x86_64: build it with `cargo xtask build`");
+#[cfg(not(target_arch = "x86_64"))]
+mod device_tree;
+mod interface;
 
+// By path, so that the folder is all there is of an architecture, with no file of its name beside it; by name, which the
+// log shows.
 #[cfg(target_arch = "aarch64")]
+#[path = "arch/aarch64/modules.rs"]
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::*;
+use aarch64 as this_architecture;
 
 #[cfg(target_arch = "x86_64")]
+#[path = "arch/x86_64/modules.rs"]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use self::x86_64::*;
+use self::x86_64 as this_architecture;
+
+pub(crate) use this_architecture::{
+    BOOT_MEMORY, DEVICE_MEMORY, clock, exceptions, image, interrupt_controller, machine, masking,
+    memory_map, power, timer, uart, vector_registers,
+};

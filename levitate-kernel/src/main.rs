@@ -23,8 +23,6 @@ mod boot;
 mod cases;
 #[cfg(target_os = "none")]
 mod commands;
-#[cfg(all(target_os = "none", not(target_arch = "x86_64")))]
-mod device_tree;
 #[cfg(target_os = "none")]
 mod devices;
 #[cfg(target_os = "none")]

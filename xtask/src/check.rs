@@ -15,6 +15,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::build::{IN_MINIMAL_KERNEL, KERNEL, MINIMAL_KERNEL_MANIFEST, OTHER_DRIVERS};
+use crate::platform::Arch;
 use crate::progress::seconds;
 use crate::setup::{Prerequisite, Setup};
 use crate::toolchain::{Compiler, Target};
@@ -30,42 +31,36 @@ enum Outcome {
 }
 
 /// One check, by name.
-type Check = (&'static str, fn(&Setup) -> Result<Outcome>);
+type Check = (String, Box<dyn Fn(&Setup) -> Result<Outcome>>);
+
+/// One of the workspace as a whole, by name.
+type HostCheck = (&'static str, fn() -> Result<Outcome>);
+
+/// One that each architecture has to pass, by the beginning of its name.
+type TargetCheck = (&'static str, fn(Target, &Setup) -> Result<Outcome>);
 
 /// Cheap ones first, so that a slip shows at once.
-const CHECKS: [Check; 14] = [
-    ("format", |_| cargo(&["fmt", "--all", "--check"])),
-    ("format of the example", |_| {
+const ON_THE_HOST: [HostCheck; 10] = [
+    ("format", || cargo(&["fmt", "--all", "--check"])),
+    ("format of the example", || {
         cargo(&["fmt", "--check", "--manifest-path", MINIMAL_KERNEL_MANIFEST])
     }),
-    ("tidiness", |_| Ok(listed(tidy::check(&sources::all()?)))),
-    ("reasons for unsafe code", |_| {
+    ("tidiness", || Ok(listed(tidy::check(&sources::all()?)))),
+    ("reasons for unsafe code", || {
         Ok(listed(safety::check(&sources::all()?)))
     }),
-    ("source files in documents", |_| {
+    ("source files in documents", || {
         Ok(listed(excerpts::check(&workspace::root())?))
     }),
-    ("crate graph", |_| Ok(listed(graph::check()?))),
-    ("conformance table", |_| {
+    ("crate graph", || Ok(listed(graph::check()?))),
+    ("conformance table", || {
         Ok(listed(crate::conformance::complaints()?))
     }),
-    ("lints on the host", |_| clippy(&[])),
-    ("lints on the host, all features", |_| {
+    ("lints on the host", || clippy(&[])),
+    ("lints on the host, all features", || {
         clippy(&["--all-features"])
     }),
-    ("lints on aarch64", |setup| {
-        bare_metal_clippy(Target::Aarch64, setup)
-    }),
-    ("lints on x86_64", |setup| {
-        bare_metal_clippy(Target::X86_64, setup)
-    }),
-    ("warnings on aarch64", |setup| {
-        bare_metal_warnings(Target::Aarch64, setup)
-    }),
-    ("warnings on x86_64", |setup| {
-        bare_metal_warnings(Target::X86_64, setup)
-    }),
-    ("documentation", |_| {
+    ("documentation", || {
         let mut command = workspace::cargo();
         command
             .args(["doc", "--workspace", "--no-deps"])
@@ -74,15 +69,33 @@ const CHECKS: [Check; 14] = [
     }),
 ];
 
+const ON_BARE_METAL: [TargetCheck; 2] = [
+    ("lints", bare_metal_clippy),
+    ("warnings", bare_metal_warnings),
+];
+
+/// Returns every check, in the order they run in.
+fn checks() -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
+    for (name, check) in ON_THE_HOST {
+        checks.push((name.to_owned(), Box::new(move |_| check())));
+    }
+    for (what, check) in ON_BARE_METAL {
+        checks.extend(Arch::ALL.map(|arch| -> Check {
+            let name = format!("{what} on {}", arch.name());
+            (name, Box::new(move |setup| check(arch.target(), setup)))
+        }));
+    }
+    checks
+}
+
 /// Runs every check; returns 0 if none failed, else 1.
 pub(crate) fn run(setup: &Setup) -> Result<u8> {
-    setup.ensure(&[
-        Prerequisite::Components,
-        Prerequisite::Compiler(Target::Aarch64),
-        Prerequisite::Compiler(Target::X86_64),
-    ])?;
+    let mut needed = vec![Prerequisite::Components];
+    needed.extend(Arch::ALL.map(|arch| Prerequisite::Compiler(arch.target())));
+    setup.ensure(&needed)?;
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for (name, check) in CHECKS {
+    for (name, check) in checks() {
         eprintln!("xtask: check {name} …");
         let begin = Instant::now();
         let outcome = check(setup)?;

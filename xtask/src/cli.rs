@@ -73,10 +73,10 @@ pub(crate) struct MachineOptions {
     /// The machine's architecture
     #[arg(long, value_enum, default_value_t)]
     pub(crate) arch: Arch,
-    /// The machine [default: virt for aarch64, q35 for x86_64]
+    /// The machine [default: the first of its architecture]
     #[arg(long, value_enum)]
     pub(crate) machine: Option<Board>,
-    /// How the VirtIO devices are attached [default: pci for q35, mmio for virt and microvm]
+    /// How the VirtIO devices are attached [default: pci for q35, mmio for the others]
     #[arg(long, value_enum)]
     pub(crate) transport: Option<Transport>,
     /// Version of the interrupt controller, on aarch64

@@ -9,7 +9,7 @@ use crate::toolchain::host::HostProbe;
 pub(crate) fn run(setup: &Setup) -> Result<u8> {
     let probe = HostProbe::default();
     let mut complete = true;
-    for what in Prerequisite::ALL {
+    for what in Prerequisite::all() {
         match setup.look_for(what, &probe) {
             Ok(found) => println!("found    {}: {found}", what.name()),
             Err(why) => {

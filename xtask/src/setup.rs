@@ -63,7 +63,7 @@ impl Setup {
             Prerequisite::CxxCompiler => in_path("c++"),
             Prerequisite::CargoFuzz => CARGO_FUZZ.find().map(|path| path.display().to_string()),
             Prerequisite::Valgrind => in_path("valgrind"),
-            Prerequisite::Window => self.qemu(Arch::Aarch64)?.window().map(str::to_owned),
+            Prerequisite::Window => self.qemu(Arch::default())?.window().map(str::to_owned),
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
             ..Global::default()
         });
         let error = setup
-            .ensure(&[Prerequisite::Qemu(Arch::Aarch64)])
+            .ensure(&[Prerequisite::Qemu(Arch::default())])
             .unwrap_err()
             .to_string();
         assert!(error.contains("/nonexistent/qemu"), "{error}");

@@ -134,7 +134,8 @@ fn needed(is_picked: impl Fn(Part) -> bool) -> Vec<Prerequisite> {
             needed.push(Prerequisite::Compiler(arch.target()));
         }
     }
-    needed.sort_by_key(|what| Prerequisite::ALL.iter().position(|other| other == what));
+    let all = Prerequisite::all();
+    needed.sort_by_key(|what| all.iter().position(|other| other == what));
     needed.dedup();
     needed
 }

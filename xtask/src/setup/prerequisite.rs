@@ -35,25 +35,24 @@ pub(crate) enum Prerequisite {
 }
 
 impl Prerequisite {
-    /// Everything any command may need.
-    pub(crate) const ALL: [Self; 16] = [
-        Self::HostLinker,
-        Self::Components,
-        Self::Compiler(Target::Aarch64),
-        Self::Compiler(Target::X86_64),
-        Self::Compiler(Target::Riscv64),
-        Self::DistributionCompiler,
-        Self::Qemu(Arch::Aarch64),
-        Self::Qemu(Arch::X86_64),
-        Self::BackEnd(BackEnd::Storage),
-        Self::BackEnd(BackEnd::Display),
-        Self::Miri,
-        Self::Coverage,
-        Self::CxxCompiler,
-        Self::CargoFuzz,
-        Self::Valgrind,
-        Self::Window,
-    ];
+    /// Returns everything any command may need.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::HostLinker, Self::Components];
+        all.extend(Target::ALL.map(Self::Compiler));
+        all.push(Self::DistributionCompiler);
+        all.extend(Arch::ALL.map(Self::Qemu));
+        all.extend([
+            Self::BackEnd(BackEnd::Storage),
+            Self::BackEnd(BackEnd::Display),
+            Self::Miri,
+            Self::Coverage,
+            Self::CxxCompiler,
+            Self::CargoFuzz,
+            Self::Valgrind,
+            Self::Window,
+        ]);
+        all
+    }
 
     /// Returns what it is, for people.
     pub(crate) fn name(self) -> String {
@@ -78,7 +77,9 @@ impl Prerequisite {
         match self {
             Self::HostLinker => "every command: cargo builds xtask with it",
             Self::Components => "check",
-            Self::Compiler(Target::Aarch64 | Target::X86_64) => "run, screenshot, test, check",
+            Self::Compiler(target) if Arch::ALL.iter().any(|arch| arch.target() == target) => {
+                "run, screenshot, test, check"
+            }
             Self::Compiler(_) | Self::DistributionCompiler | Self::BackEnd(_) => "test",
             Self::Qemu(_) => "run, screenshot, test",
             Self::Miri => "sanitize, test",
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_prerequisite_can_be_got() {
-        for what in Prerequisite::ALL {
+        for what in Prerequisite::all() {
             for choice in [Choice::Auto, Choice::Rustup, Choice::Distribution] {
                 assert!(!what.actions(choice).is_empty(), "{what:?}");
             }

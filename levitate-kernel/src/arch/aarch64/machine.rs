@@ -7,8 +7,8 @@ use log::warn;
 
 use super::interrupt_controller::{Description, its};
 use super::uart;
-use crate::device_tree::pci::{self, DeviceIds};
-use crate::device_tree::{CELL, DeviceTree, property, registers};
+use crate::arch::device_tree::pci::{self, DeviceIds};
+use crate::arch::device_tree::{CELL, DeviceTree, property, registers};
 use crate::interrupts::{Line, Trigger};
 use crate::machine::{Device, Machine, MachineError};
 

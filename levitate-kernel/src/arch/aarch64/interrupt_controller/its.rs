@@ -20,7 +20,7 @@ pub(super) use self::lpi::FIRST_LPI;
 use self::lpi::Lpis;
 use self::table::Table;
 use super::ControllerError;
-use crate::device_tree::pci::DeviceIds;
+use crate::arch::device_tree::pci::DeviceIds;
 use crate::interrupts::{Message, MessageTarget, Messages};
 use crate::platform::{KernelClock, Registers};
 

@@ -4,7 +4,7 @@ use dtoolkit::fdt::FdtNode;
 use heapless::Vec;
 
 use super::{COMPATIBLE, cells, chunks};
-use crate::device_tree::DeviceTree;
+use crate::arch::device_tree::DeviceTree;
 use crate::machine::{Machine, MachineError};
 
 /// Ranges of ids that are noted; `virt` has one.
