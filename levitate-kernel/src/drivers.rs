@@ -4,6 +4,11 @@
 
 pub(crate) mod block;
 pub(crate) mod display;
+#[expect(
+    dead_code,
+    reason = "docs/swapping-drivers.md shows it, and no word of the command line chooses it"
+)]
+mod example;
 mod levitate_blk;
 mod levitate_gpu;
 #[cfg(feature = "virtio-drivers")]
