@@ -1,4 +1,4 @@
-//! What happens when a device interrupts: its [`Signal`] is told, and it is counted.
+//! What becomes of the interrupts of a device: its [`Signal`] hears of them.
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
