@@ -6,6 +6,9 @@
 
 use levitate_hal::{Dma, Segments};
 
+#[cfg(test)]
+#[cfg(not(loom))]
+mod accesses;
 mod chain;
 mod completion;
 mod contexts;
@@ -34,6 +37,9 @@ mod slot;
 mod slot_memory;
 mod split;
 mod submission;
+#[cfg(test)]
+#[cfg(not(loom))]
+mod trace;
 
 pub use completion::Completed;
 pub use error::{DeviceFault, QueueError, SubmitError};

@@ -8,6 +8,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::layout::DESCRIPTOR_TABLE_ALIGN;
 use super::ring::Plan;
+#[cfg(test)]
+use super::trace;
+#[cfg(test)]
+use std::vec::Vec;
 
 /// Memory for one ring, leaked unless [`into_region`](Self::into_region) is called.
 ///
@@ -68,6 +72,8 @@ impl RingPart {
     /// Reads the field at `offset`, which is one of the plan's; an integer is read at once.
     #[inline]
     pub(super) fn load<T: FromBytes + IntoBytes>(&self, offset: usize) -> T {
+        #[cfg(test)]
+        trace::load(self.place::<T>(offset).addr().get());
         // SAFETY: the place is inside the region (`place`) and aligned for `T`: 16-byte base, aligned parts, whole entries;
         // every bit pattern is a `T`. Volatile: the device writes it.
         unsafe { self.place::<T>(offset).read_volatile() }
@@ -76,9 +82,23 @@ impl RingPart {
     /// Writes the field at `offset`, which is one of the plan's.
     #[inline]
     pub(super) fn store<T: IntoBytes + Immutable>(&self, offset: usize, value: T) {
+        #[cfg(test)]
+        self.note_store(offset, value.as_bytes());
         // SAFETY: the place is inside the region (`place`) and aligned for `T`: 16-byte base, aligned parts, whole entries.
         // Volatile: the device reads it.
         unsafe { self.place::<T>(offset).write_volatile(value) }
+    }
+
+    /// Has tests know of a store.
+    #[cfg(test)]
+    fn note_store(&self, offset: usize, after: &[u8]) {
+        let byte = |index: usize| {
+            let place = self.place::<u8>(offset.wrapping_add(index));
+            // SAFETY: a byte of what is about to be written, which is inside the region.
+            unsafe { place.read_volatile() }
+        };
+        let before: Vec<u8> = (0..after.len()).map(byte).collect();
+        trace::store(self.place::<u8>(offset).addr().get(), &before, after);
     }
 
     /// Returns where the CPU finds the `T` at `offset`; the ring computes it from its plan, so that it is inside.

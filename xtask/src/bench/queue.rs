@@ -1,12 +1,13 @@
 //! `cargo xtask bench queue`: what a request costs in a virtqueue, ours beside other crates' and a floor, in one process.
 //!
-//! [`program`] builds and runs what measures, [`callgrind`] has valgrind count its instructions; [`limits`] says what the figures
-//! have to be, [`expected`] what they were; [`table`] shows them.
+//! [`program`] builds and runs what measures, [`callgrind`] has valgrind count its instructions, of which [`slow`] knows those that
+//! take long; [`limits`] says what the figures have to be, [`expected`] what they were; [`table`] shows them.
 
 mod callgrind;
 pub(crate) mod expected;
 pub(crate) mod limits;
 mod program;
+mod slow;
 mod starts;
 mod table;
 
@@ -19,6 +20,7 @@ use super::options::QueueOptions;
 use crate::setup::{Prerequisite, Setup};
 pub(crate) use callgrind::Counts;
 pub(crate) use program::{Case, Program, Times};
+use slow::Slow;
 
 /// Turns that make times that mean something.
 const ROUNDS: usize = 301;
@@ -45,11 +47,12 @@ impl Measured {
 /// The program cannot be built, or it or valgrind does not do what it should.
 pub(crate) fn measure(rounds: usize) -> Result<Vec<Measured>> {
     let program = Program::build()?;
+    let slow = Slow::find(&program)?;
     let mut all = Vec::new();
     eprintln!("xtask: measuring times …");
     for times in program.time(rounds)? {
         eprintln!("xtask: counting instructions of {} …", times.case);
-        let counts = callgrind::count(&program, &times.case)?;
+        let counts = callgrind::count(&program, &times.case, &slow)?;
         all.push(Measured { times, counts });
     }
     Ok(all)
@@ -130,6 +133,8 @@ pub(crate) mod tests {
                 notify: instructions / 3.0,
                 complete: instructions / 3.0,
                 device: 7.0,
+                full_barriers: 1.0,
+                divisions: 0.0,
             },
         }
     }

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
 use super::program::{Case, Program, succeed};
+use super::slow::Slow;
 
 /// Requests that are counted, a multiple of all depths: with so many, what only the first ones cost is next to nothing.
 const REQUESTS: usize = 2048;
@@ -20,6 +21,13 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The module with the phases.
 const PHASES: &str = "levitate_bench::contender::phase::";
+
+/// The crates that are ours.
+const OURS: [&str; 3] = [
+    "levitate_hal::",
+    "levitate_virtio::",
+    "levitate_drivers_blk::",
+];
 
 /// Instructions of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -32,6 +40,12 @@ pub(crate) struct Counts {
     pub(crate) complete: f64,
     /// The device's, which is in none of the others.
     pub(crate) device: f64,
+    /// Full barriers among them, of the phases and of functions of ours that they call; of other crates' functions nothing is known.
+    #[serde(skip)]
+    pub(crate) full_barriers: f64,
+    /// Divisions, likewise.
+    #[serde(skip)]
+    pub(crate) divisions: f64,
 }
 
 impl Counts {
@@ -41,18 +55,23 @@ impl Counts {
     }
 }
 
-/// Counts what a case takes.
+/// Counts what a case takes; `slow` are the program's slow instructions.
 ///
 /// # Errors
 ///
 /// valgrind or the program does not end well, or the phases are not what they should be.
-pub(super) fn count(program: &Program, case: &Case) -> Result<Counts> {
+pub(super) fn count(program: &Program, case: &Case, slow: &HashMap<u64, Slow>) -> Result<Counts> {
     let directory = tempfile::tempdir().context("cannot make a directory")?;
     let file = directory.path().join("callgrind.out");
     let batches = REQUESTS / case.depth;
     let mut command = Command::new("valgrind");
     command
         .arg("--tool=callgrind")
+        .args([
+            "--dump-instr=yes",
+            "--compress-strings=no",
+            "--compress-pos=no",
+        ])
         .arg(format!("--callgrind-out-file={}", file.display()))
         .arg(program.path())
         .args(["run", &format!("{}/{}", case.driver, case.way)])
@@ -60,7 +79,8 @@ pub(super) fn count(program: &Program, case: &Case) -> Result<Counts> {
         .args(["--batches", &batches.to_string()]);
     succeed(&mut command, DEADLINE)?;
     let text = std::fs::read_to_string(&file).context("callgrind left no file")?;
-    let calls = calls(&text);
+    let Profile { calls, executed } = Profile::parse(&text, &program.path().display().to_string());
+    let requests = (batches * case.depth) as f64;
     let phase = |name: &str, times: usize| {
         let called = calls.get(&format!("{PHASES}{name}"));
         let Calls { count, cost } = called.copied().unwrap_or_default();
@@ -68,9 +88,19 @@ pub(super) fn count(program: &Program, case: &Case) -> Result<Counts> {
             count == times as u64,
             "{case}: {name} was called {count} times, not {times}"
         );
-        Ok(cost as f64 / (batches * case.depth) as f64)
+        Ok(cost as f64 / requests)
+    };
+    // What is executed less often than once a batch is no part of a request: it sets up the queue, or its first requests.
+    let share = |kind| {
+        let is_one = |address| slow.get(address) == Some(&kind);
+        let all = executed
+            .iter()
+            .filter(|(address, times)| is_one(address) && **times >= batches as u64);
+        all.map(|(_, times)| times).sum::<u64>() as f64 / requests
     };
     Ok(Counts {
+        full_barriers: share(Slow::FullBarrier),
+        divisions: share(Slow::Division),
         submit: phase("submit", batches * case.depth)?,
         notify: phase("notify", batches)?,
         complete: phase("complete", batches)?,
@@ -86,43 +116,63 @@ struct Calls {
     cost: u64,
 }
 
-/// Sums up the calls of each function in a file of callgrind's, with the one event that it counts by itself.
-///
-/// A function is `cfn=(12) its::name`, and `cfn=(12)` from then on; then comes `calls=3 …` and a line with a position and the cost.
-fn calls(text: &str) -> HashMap<String, Calls> {
-    let mut names: HashMap<&str, &str> = HashMap::new();
-    let mut all: HashMap<String, Calls> = HashMap::new();
-    let mut callee = None;
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let called = line.strip_prefix("cfn=");
-        if let Some((id, name)) = called.or_else(|| line.strip_prefix("fn=")).map(split) {
-            if let Some(name) = name {
-                names.insert(id, name);
-            }
-            if called.is_some() {
-                callee = names.get(id).copied();
-            }
-        } else if let Some(count) = line.strip_prefix("calls=") {
-            let count = first_number(count);
-            let cost = lines.next().and_then(|line| line.split_once(' '));
-            let cost = cost.and_then(|(_, cost)| first_number(cost));
-            if let (Some(name), Some(count), Some(cost)) = (callee, count, cost) {
-                let calls = all.entry(name.to_owned()).or_default();
-                calls.count += count;
-                calls.cost += cost;
-            }
-        }
-    }
-    all
+/// What callgrind says of a run.
+#[derive(Debug, Default)]
+struct Profile {
+    /// Calls by the name of the function.
+    calls: HashMap<String, Calls>,
+    /// How often each instruction of the driver's was executed, by its address in the program's file.
+    executed: HashMap<u64, u64>,
 }
 
-/// Splits `(12) its::name`, or `(12)` alone.
-fn split(function: &str) -> (&str, Option<&str>) {
-    match function.split_once(' ') {
-        Some((id, name)) => (id, Some(name.trim())),
-        None => (function, None),
+impl Profile {
+    /// Reads a file of callgrind's about `program`, with the one event that it counts by itself, and nothing in it compressed.
+    ///
+    /// `fn=its::name` comes before what it executed itself, a line each with address, source line and cost; `cfn=its::name` before
+    /// what it called: `calls=3 …`, and such a line with the cost of all calls.
+    fn parse(text: &str, program: &str) -> Self {
+        let mut profile = Self::default();
+        let (mut is_program, mut is_driver, mut callee) = (false, false, None);
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            if let Some(object) = line.strip_prefix("ob=") {
+                is_program = object == program;
+            } else if let Some(name) = line.strip_prefix("fn=") {
+                is_driver = is_drivers(name);
+            } else if let Some(name) = line.strip_prefix("cfn=") {
+                callee = Some(name);
+            } else if let Some(count) = line.strip_prefix("calls=") {
+                let cost = lines.next().and_then(parse_cost);
+                if let (Some(name), Some(count), Some((_, cost))) =
+                    (callee, first_number(count), cost)
+                {
+                    let calls = profile.calls.entry(name.to_owned()).or_default();
+                    calls.count += count;
+                    calls.cost += cost;
+                }
+            } else if is_program
+                && is_driver
+                && let Some((address, cost)) = parse_cost(line)
+            {
+                *profile.executed.entry(address).or_default() += cost;
+            }
+        }
+        profile
     }
+}
+
+/// Says whether a function is a phase of the driver's, or one of ours that a phase may call.
+fn is_drivers(function: &str) -> bool {
+    let is_phase = |name| function.strip_prefix(PHASES) == Some(name);
+    ["submit", "notify", "complete"].into_iter().any(is_phase)
+        || OURS.iter().any(|name| function.contains(name))
+}
+
+/// Reads address and cost.
+fn parse_cost(line: &str) -> Option<(u64, u64)> {
+    let mut words = line.split_whitespace();
+    let address = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
+    Some((address, words.nth(1)?.parse().ok()?))
 }
 
 fn first_number(text: &str) -> Option<u64> {
@@ -134,41 +184,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_summed_by_name_over_all_callers() {
+    fn calls_are_summed_by_name_and_instructions_of_the_driver_by_address() {
         let text = "\
 events: Ir
-fn=(1) main
-12 5
-cfi=(2) a.rs
-cfn=(2) a::submit
-calls=1 -53
-* 1360
-cfn=(3) a::notify
-calls=64 -59
-+3 640
-cfn=(2)
-calls=63 +1
--2 1000
+ob=/bench
+fn=main
+0x10 12 5
+cob=/bench
+cfi=a.rs
+cfn=levitate_bench::contender::phase::submit
+calls=1 0x40 53
+0x14 0 1360
+cfn=levitate_bench::contender::phase::notify
+calls=64 0x80 59
+0x18 3 640
+cfn=levitate_bench::contender::phase::submit
+calls=63 0x40 1
+0x18 2 1000
 
-fn=(3)
-1 600
-cfn=(4) b
-calls=64 1
-* 40
+fn=levitate_bench::contender::phase::submit
+0x40 1 64
+fi=b.rs
+0x44 7 32
+cfn=<levitate_virtio::queue::Queue>::late
+calls=64 0x90 1
+0x48 0 40
+0x44 8 32
+
+fn=<levitate_virtio::queue::Queue>::late
+0x90 0 40
+
+fn=levitate_bench::contender::phase::serve
+0xa0 0 4
+
+ob=/lib/libc.so
+fn=levitate_virtio::elsewhere
+0x40 1 1
 
 totals: 2000
 ";
-        let calls = calls(text);
-        let submit = Calls {
-            count: 64,
-            cost: 2360,
-        };
-        let notify = Calls {
-            count: 64,
-            cost: 640,
-        };
-        assert_eq!(calls.get("a::submit"), Some(&submit));
-        assert_eq!(calls.get("a::notify"), Some(&notify));
-        assert_eq!(calls.get("main"), None);
+        let Profile { calls, executed } = Profile::parse(text, "/bench");
+        let called = |name: &str| calls.get(name).map(|Calls { count, cost }| (*count, *cost));
+        assert_eq!(
+            called("levitate_bench::contender::phase::submit"),
+            Some((64, 2360))
+        );
+        assert_eq!(
+            called("levitate_bench::contender::phase::notify"),
+            Some((64, 640))
+        );
+        assert_eq!(called("main"), None);
+        let wanted = [(0x40, 64), (0x44, 64), (0x90, 40)];
+        assert_eq!(executed, HashMap::from(wanted));
     }
 }

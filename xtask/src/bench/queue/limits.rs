@@ -1,6 +1,6 @@
 //! What the figures have to be: [`LIMITS`].
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::Measured;
 use super::program::Case;
@@ -26,6 +26,10 @@ enum What {
     Instructions,
     /// Instructions, as a multiple of the floor's with an indirect table that is used again.
     InstructionsInFloors,
+    /// Full barriers.
+    FullBarriers,
+    /// Divisions.
+    Divisions,
     /// Allocations from the heap.
     Allocations,
     /// The median of the time as a multiple of the floor's over the same kind of ring, just before.
@@ -41,6 +45,8 @@ impl What {
         match self {
             Self::Instructions => "instructions",
             Self::InstructionsInFloors => "instructions, in those of the floor split-indirect",
+            Self::FullBarriers => "full barriers",
+            Self::Divisions => "divisions",
             Self::Allocations => "allocations",
             Self::TimeInFloors => "time, in that of the floor over such a ring",
             Self::TimeInVirtioDrivers => "time, in that of virtio-drivers split-direct",
@@ -62,12 +68,15 @@ enum Reached {
 
 use Reached::{NotYet, Untested, Yes};
 use What::{
-    Allocations, Instructions, InstructionsInFloors, TimeInFastest, TimeInFloors,
-    TimeInVirtioDrivers,
+    Allocations, Divisions, FullBarriers, Instructions, InstructionsInFloors, TimeInFastest,
+    TimeInFloors, TimeInVirtioDrivers,
 };
 
+/// Once in a batch of 32.
+const BATCHED: f64 = 1.0 / 32.0;
+
 macro_rules! limits {
-    ($($what:ident: $($way:literal)*: $one:literal one $one_is:ident, $batch:literal in batches $batch_is:ident;)*) => {
+    ($($what:ident: $($way:literal)*: $one:literal one $one_is:ident, $batch:tt in batches $batch_is:ident;)*) => {
         &[$($(
             Limit { what: $what, way: $way, is_one: true, at_most: $one, reached: $one_is },
             Limit { what: $what, way: $way, is_one: false, at_most: $batch, reached: $batch_is },
@@ -80,6 +89,10 @@ const LIMITS: &[Limit] = limits! {
     Instructions: "split-direct" "split-indirect": 140.0 one Yes, 125.0 in batches Yes;
     Instructions: "packed-direct" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
     InstructionsInFloors: "block": 2.0 one NotYet, 2.0 in batches NotYet;
+    FullBarriers: "split-direct" "split-direct-event" "split-indirect" "block": 1.0 one Yes, BATCHED in batches Yes;
+    FullBarriers: "packed-direct" "packed-indirect": 1.0 one Yes, BATCHED in batches Yes;
+    Divisions: "split-direct" "split-direct-event" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
+    Divisions: "packed-direct" "packed-indirect": 0.0 one Yes, 0.0 in batches Yes;
     Allocations: "split-direct" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
     Allocations: "packed-direct" "packed-indirect": 0.0 one Yes, 0.0 in batches Yes;
     TimeInFloors: "split-direct" "split-indirect" "packed-direct" "packed-indirect": 1.4 one Untested, 1.6 in batches Untested;
@@ -118,6 +131,10 @@ impl Limit {
     /// A limit that was kept is not any more, or one that was not is now, and this table does not know.
     pub(crate) fn check(&self, all: &[Measured]) -> Result<Fate> {
         let (value, at_most) = (self.value(all), self.at_most);
+        if let (FullBarriers, Some(value)) = (self.what, value) {
+            // Without one, either requests are lost or none was looked for where it is.
+            ensure!(value >= at_most, "{value:.2}, and {at_most} is needed");
+        }
         match (self.reached, value) {
             (Yes | Untested, Some(value)) if value <= at_most => Ok(Fate::Kept),
             (Yes | Untested, Some(value)) => bail!("{value:.2}, and at most {at_most} is wanted"),
@@ -148,6 +165,8 @@ impl Limit {
             InstructionsInFloors => {
                 Some(ours.counts.driver() / find("floor", "split-indirect")?.counts.driver())
             }
+            FullBarriers => Some(ours.counts.full_barriers),
+            Divisions => Some(ours.counts.divisions),
             Allocations => Some(ours.times.allocations),
             TimeInFloors => Some(ours.times.floors),
             TimeInVirtioDrivers => time(find("virtio-drivers", "split-direct")),
@@ -245,6 +264,8 @@ mod tests {
                 .contains("120.00")
         );
         assert_eq!(check(119.0, NotYet).unwrap(), Fate::NotYet(Some(120.0)));
+        let barriers = limit(FullBarriers, "split-direct", 2.0, Yes).check(&all);
+        assert!(barriers.unwrap_err().to_string().contains("is needed"));
         let reached = check(120.0, NotYet).unwrap_err().to_string();
         assert!(reached.contains("limits.rs"), "{reached}");
     }
