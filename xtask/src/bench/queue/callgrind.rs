@@ -79,7 +79,9 @@ pub(super) fn count(program: &Program, case: &Case, slow: &HashMap<u64, Slow>) -
         .args(["--batches", &batches.to_string()]);
     succeed(&mut command, DEADLINE)?;
     let text = std::fs::read_to_string(&file).context("callgrind left no file")?;
-    let Profile { calls, executed } = Profile::parse(&text, &program.path().display().to_string());
+    // callgrind has the file's own name, whatever links lead to it.
+    let path = program.path().canonicalize()?;
+    let Profile { calls, executed } = Profile::parse(&text, &path.display().to_string());
     let requests = (batches * case.depth) as f64;
     let phase = |name: &str, times: usize| {
         let called = calls.get(&format!("{PHASES}{name}"));
@@ -90,12 +92,12 @@ pub(super) fn count(program: &Program, case: &Case, slow: &HashMap<u64, Slow>) -
         );
         Ok(cost as f64 / requests)
     };
-    // What is executed less often than once a batch is no part of a request: it sets up the queue, or its first requests.
+    // What is executed less often than in every other batch is no part of a request: it sets up the queue, or its first requests.
+    let least = (batches / 2) as u64;
     let share = |kind| {
-        let is_one = |address| slow.get(address) == Some(&kind);
         let all = executed
             .iter()
-            .filter(|(address, times)| is_one(address) && **times >= batches as u64);
+            .filter(|(address, times)| slow.get(address) == Some(&kind) && **times >= least);
         all.map(|(_, times)| times).sum::<u64>() as f64 / requests
     };
     Ok(Counts {
