@@ -15,7 +15,7 @@ use levitate_virtio::transport::pci::{
     PciError, PlanError, StructureKind, VectorPlan,
 };
 use levitate_virtio::{DeviceType, PciTransport, QueueIndex};
-use log::{debug, warn};
+use log::{debug, info, warn};
 use thiserror::Error;
 
 use self::host::Windows;
@@ -212,7 +212,7 @@ impl PciDevice {
         for vector in 0..vectors.min(MAX_MESSAGES) {
             match interrupt_controller::message(requester(address), vector) {
                 Ok(message) => self.messages.push(message),
-                Err(error) => return debug!("{address}: vector {vector}: {error}"),
+                Err(error) => return info!("{address}: vector {vector}: {error}"),
             }
         }
     }

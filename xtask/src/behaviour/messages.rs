@@ -84,7 +84,6 @@ fn run_out(row: &Row, context: &Context) -> Result<()> {
     let mut machine = context.machine_of(row.board);
     machine.transport = Transport::Pci;
     machine.gic = row.gic;
-    machine.append = "log=debug".to_owned();
     let mut disks = Vec::new();
     for number in 0..row.disks {
         let disk = TestDisk::create(&context.dir, &format!("disk-{number}"), SECTORS)?;
