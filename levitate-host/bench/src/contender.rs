@@ -98,7 +98,7 @@ impl Requests {
     }
 
     /// Returns the next batch.
-    fn batch(&mut self) -> &[Request] {
+    pub(crate) fn batch(&mut self) -> &[Request] {
         let batch = &self.batches[self.next];
         self.next = (self.next + 1) % KINDS;
         batch

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::contender::{Contender, MAX_DEPTH, Requests, round_trip};
 #[cfg(target_os = "linux")]
 use crate::libblkio;
-use crate::spec::{F_EVENT_IDX, F_INDIRECT_DESC, F_RING_PACKED};
+use crate::spec::{F_EVENT_IDX, F_IN_ORDER, F_INDIRECT_DESC, F_RING_PACKED};
 use crate::{floor, levitate, virtio_drivers};
 
 /// A contender at a depth.
@@ -75,19 +75,26 @@ macro_rules! rows {
 
 /// What is measured, at one request at a time and at its largest batch.
 const ROWS: &[Row] = rows! {
-    "device" "split-direct" over "split-direct" to MAX_DEPTH, |depth| floor::SplitReplay::<false>::new(depth);
-    "device" "split-indirect" over "split-indirect" to MAX_DEPTH, |depth| floor::SplitReplay::<true>::new(depth);
-    "device" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| floor::PackedReplay::<false>::new();
-    "device" "packed-indirect" over "packed-indirect" to MAX_DEPTH, |_| floor::PackedReplay::<true>::new();
+    "device" "split-direct" over "split-direct" to MAX_DEPTH, |depth| floor::SplitReplay::<false, false>::new(depth);
+    "device" "split-direct-in-order" over "split-direct-in-order" to MAX_DEPTH, |depth| floor::SplitReplay::<false, true>::new(depth);
+    "device" "split-indirect" over "split-indirect" to MAX_DEPTH, |depth| floor::SplitReplay::<true, false>::new(depth);
+    "device" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| floor::PackedReplay::<false, false>::new();
+    "device" "packed-direct-in-order" over "packed-direct-in-order" to MAX_DEPTH, |_| floor::PackedReplay::<false, true>::new();
+    "device" "packed-indirect" over "packed-indirect" to MAX_DEPTH, |_| floor::PackedReplay::<true, false>::new();
     "floor" "split-direct" over "split-direct" to MAX_DEPTH, |_| floor::SplitDirect::new();
-    "floor" "split-preset" over "split-direct" to MAX_DEPTH, |_| floor::SplitPreset::<false>::new();
-    "floor" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| floor::SplitPreset::<true>::new();
+    "floor" "split-direct-in-order" over "split-direct-in-order" to MAX_DEPTH, |_| floor::SplitInOrder::new();
+    "floor" "split-preset" over "split-direct" to MAX_DEPTH, |_| floor::SplitPreset::<false, false>::new();
+    "floor" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| floor::SplitPreset::<true, false>::new();
     "floor" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| floor::PackedDirect::new();
+    "floor" "packed-direct-in-order" over "packed-direct-in-order" to MAX_DEPTH, |_| floor::PackedInOrder::new();
     "floor" "packed-indirect" over "packed-indirect" to MAX_DEPTH, |_| floor::PackedIndirect::new();
     "levitate" "split-direct" over "split-direct" to MAX_DEPTH, |_| levitate::Queue::new(0);
     "levitate" "split-direct-event" over "split-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_EVENT_IDX);
+    "levitate" "split-direct-in-order" over "split-direct-in-order" to MAX_DEPTH, |_| levitate::Queue::new(F_IN_ORDER);
     "levitate" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| levitate::Queue::new(F_INDIRECT_DESC);
     "levitate" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED);
+    "levitate" "packed-direct-event" over "packed-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_EVENT_IDX);
+    "levitate" "packed-direct-in-order" over "packed-direct-in-order" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_IN_ORDER);
     "levitate" "packed-indirect" over "packed-indirect" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_INDIRECT_DESC);
     "levitate" "block" over "split-direct" to MAX_DEPTH, |_| levitate::Block::new();
     "virtio-drivers" "split-direct" over "split-direct" to MAX_DEPTH, |_| virtio_drivers::Queue::new(false);

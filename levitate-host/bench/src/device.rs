@@ -4,13 +4,17 @@
 
 mod packed;
 mod split;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use packed::PackedDevice;
 pub(crate) use split::SplitDevice;
 
 use crate::contender::Served;
 use crate::memory::Table;
-use crate::spec::{DATA_BYTES, F_EVENT_IDX, F_RING_PACKED, Header, STATUS_BYTES, STATUS_OK};
+use crate::spec::{
+    DATA_BYTES, F_EVENT_IDX, F_IN_ORDER, F_RING_PACKED, Header, STATUS_BYTES, STATUS_OK,
+};
 
 /// A virtqueue as a driver tells a device of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,8 +28,10 @@ pub(crate) struct Areas {
 /// The device for what a driver has negotiated.
 #[derive(Debug)]
 pub(crate) enum Device {
-    Split(SplitDevice),
-    Packed(PackedDevice),
+    Split(SplitDevice<false>),
+    SplitInOrder(SplitDevice<true>),
+    Packed(PackedDevice<false>),
+    PackedInOrder(PackedDevice<true>),
 }
 
 impl Device {
@@ -35,20 +41,31 @@ impl Device {
     ///
     /// A driver keeps it as the specification says, and whatever it makes available is there as long as the device is used.
     pub(crate) unsafe fn new(features: u64, areas: Areas) -> Self {
-        if features & F_RING_PACKED != 0 {
+        let has = |feature| features & feature != 0;
+        let has_event_index = has(F_EVENT_IDX);
+        match (has(F_RING_PACKED), has(F_IN_ORDER)) {
             // SAFETY: as the caller says.
-            return Self::Packed(unsafe { PackedDevice::new(areas) });
+            (false, false) => Self::Split(unsafe { SplitDevice::new(areas, has_event_index) }),
+            // SAFETY: as the caller says.
+            (false, true) => {
+                Self::SplitInOrder(unsafe { SplitDevice::new(areas, has_event_index) })
+            }
+            // SAFETY: as the caller says.
+            (true, false) => Self::Packed(unsafe { PackedDevice::new(areas, has_event_index) }),
+            // SAFETY: as the caller says.
+            (true, true) => {
+                Self::PackedInOrder(unsafe { PackedDevice::new(areas, has_event_index) })
+            }
         }
-        let has_event_index = features & F_EVENT_IDX != 0;
-        // SAFETY: as the caller says.
-        Self::Split(unsafe { SplitDevice::new(areas, has_event_index) })
     }
 
     /// Serves all that is available.
     pub(crate) fn serve(&mut self) -> Served {
         match self {
             Self::Split(device) => device.serve(),
+            Self::SplitInOrder(device) => device.serve(),
             Self::Packed(device) => device.serve(),
+            Self::PackedInOrder(device) => device.serve(),
         }
     }
 }

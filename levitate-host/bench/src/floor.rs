@@ -1,20 +1,24 @@
 //! The floor: the least that a driver can do, in rings of its own. Nothing the device says is checked, and no buffer has an owner.
 //!
 //! What is left is what the specification asks of any driver: each request's header, a status that the device has to change, the
-//! descriptors, the order of the accesses, and the decision whether to notify. Slots and descriptors are given back in any order.
+//! descriptors, the order of the accesses, and the decision whether to notify. Slots and descriptors are given back in any order, but where the device keeps it.
 
 mod packed_direct;
+mod packed_in_order;
 mod packed_indirect;
 mod packed_ring;
 mod replay;
 mod split_direct;
+mod split_in_order;
 mod split_preset;
 mod split_ring;
 
 pub(crate) use packed_direct::PackedDirect;
+pub(crate) use packed_in_order::PackedInOrder;
 pub(crate) use packed_indirect::PackedIndirect;
 pub(crate) use replay::{PackedReplay, SplitReplay};
 pub(crate) use split_direct::SplitDirect;
+pub(crate) use split_in_order::SplitInOrder;
 pub(crate) use split_preset::SplitPreset;
 
 use crate::contender::MAX_DEPTH;
@@ -147,3 +151,41 @@ impl Free {
         self.len = self.len.wrapping_add(1);
     }
 }
+
+/// The numbers that name requests where they come back in order: in turns.
+///
+/// INVARIANT: `next` and `oldest` are below [`MAX_DEPTH`].
+#[derive(Debug, Default)]
+struct Turns {
+    next: u16,
+    /// The one that comes back next.
+    oldest: u16,
+}
+
+impl Turns {
+    const MASK: u16 = MAX_DEPTH as u16 - 1;
+
+    /// Takes a number.
+    #[inline(always)]
+    const fn take(&mut self) -> u16 {
+        let number = self.next;
+        self.next = (number + 1) & Self::MASK;
+        number
+    }
+
+    /// Gives the oldest number back, and returns it.
+    #[inline(always)]
+    const fn give(&mut self) -> u16 {
+        let number = self.oldest;
+        self.oldest = (number + 1) & Self::MASK;
+        number
+    }
+
+    /// Returns how many numbers there are from the oldest one up to `last`.
+    #[inline(always)]
+    const fn up_to(&self, last: u16) -> u16 {
+        (last.wrapping_sub(self.oldest) & Self::MASK) + 1
+    }
+}
+
+const _: () = assert!(MAX_DEPTH.is_power_of_two(), "turns end where a mask does");

@@ -71,15 +71,19 @@ pub(crate) const INDIRECT: u16 = 4;
 pub(crate) const AVAIL: u16 = 1 << 7;
 pub(crate) const USED: u16 = 1 << 15;
 
-/// `VIRTQ_USED_F_NO_NOTIFY` (§2.7.10), and `RING_EVENT_FLAGS_DISABLE` (§2.8.10).
+/// `VIRTQ_USED_F_NO_NOTIFY` (§2.7.10); `RING_EVENT_FLAGS_DISABLE`, and `RING_EVENT_FLAGS_DESC` with the wrap counter of the place that is
+/// meant (§2.8.10).
 pub(crate) const NO_NOTIFY: u16 = 1;
 pub(crate) const EVENT_DISABLE: u16 = 1;
+pub(crate) const EVENT_AT: u16 = 2;
+pub(crate) const WRAP: u16 = 1 << 15;
 
 /// Feature bits (§6).
 pub(crate) const F_INDIRECT_DESC: u64 = 1 << 28;
 pub(crate) const F_EVENT_IDX: u64 = 1 << 29;
 pub(crate) const F_VERSION_1: u64 = 1 << 32;
 pub(crate) const F_RING_PACKED: u64 = 1 << 34;
+pub(crate) const F_IN_ORDER: u64 = 1 << 35;
 
 /// `VIRTIO_BLK_S_OK`, and what is no status at all (§5.2.6).
 pub(crate) const STATUS_OK: u8 = 0;

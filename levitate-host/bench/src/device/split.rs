@@ -7,11 +7,11 @@ use crate::contender::Served;
 use crate::memory::Table;
 use crate::spec::{Descriptor, ENTRIES, INDEX, INDIRECT, NEXT, UsedElement};
 
-/// A device with one split virtqueue.
+/// A device with one split virtqueue; in order, it uses all that it serves together by one entry (§2.7.9).
 ///
 /// INVARIANT: the areas are a virtqueue that its driver keeps as the specification says.
 #[derive(Debug)]
-pub(crate) struct SplitDevice {
+pub(crate) struct SplitDevice<const IS_IN_ORDER: bool> {
     descriptors: Table<Descriptor>,
     available: Table<u16>,
     used: Table<u16>,
@@ -21,7 +21,7 @@ pub(crate) struct SplitDevice {
     has_event_index: bool,
 }
 
-impl SplitDevice {
+impl<const IS_IN_ORDER: bool> SplitDevice<IS_IN_ORDER> {
     /// Takes a virtqueue over.
     ///
     /// # Panics
@@ -52,19 +52,24 @@ impl SplitDevice {
         let available = unsafe { self.available.atomic(INDEX) };
         // Acquire: partner is the driver's store of the index.
         let available = available.load(Ordering::Acquire);
+        let first = self.next;
+        let mut last = None;
         while self.next != available {
             let entry = usize::from(self.next & self.mask);
             // SAFETY: the ring has an entry for each of the queue's, after flags and index.
             let head = unsafe { self.available.read(ENTRIES + entry) };
             served.sectors += self.carry_out(head);
             served.requests += 1;
-            let element = UsedElement {
-                id: head.into(),
-                len: WRITTEN_BYTES,
-            };
-            // SAFETY: the ring has an entry for each of the queue's.
-            unsafe { self.used_ring.write(entry, element) };
+            if IS_IN_ORDER {
+                last = Some(head);
+            } else {
+                self.write_used(self.next, head);
+            }
             self.next = self.next.wrapping_add(1);
+        }
+        if let Some(last) = last {
+            // Where the first one's would be; the others' are left out, for all of them were written in full.
+            self.write_used(first, last);
         }
         // SAFETY: the ring begins with flags and index.
         let used = unsafe { self.used.atomic(INDEX) };
@@ -76,6 +81,17 @@ impl SplitDevice {
             unsafe { self.used.write(event, self.next) };
         }
         served
+    }
+
+    /// Writes the entry of the used ring at `index`, which counts without end, for the chain from `head`.
+    fn write_used(&self, index: u16, head: u16) {
+        let element = UsedElement {
+            id: head.into(),
+            len: WRITTEN_BYTES,
+        };
+        let entry = usize::from(index & self.mask);
+        // SAFETY: the ring has an entry for each of the queue's.
+        unsafe { self.used_ring.write(entry, element) };
     }
 
     /// Follows the chain from `head` to its end.

@@ -7,7 +7,7 @@ use crate::spec::PackedDescriptor;
 
 #[derive(Debug)]
 pub(crate) struct PackedDirect {
-    ring: PackedRing,
+    ring: PackedRing<false>,
     ends: Ends,
     free: Free,
 }

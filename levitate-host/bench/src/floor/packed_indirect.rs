@@ -8,7 +8,7 @@ use crate::spec::{INDIRECT, NEXT, PackedDescriptor};
 
 #[derive(Debug)]
 pub(crate) struct PackedIndirect {
-    ring: PackedRing,
+    ring: PackedRing<false>,
     ends: Ends,
     tables: Table<PackedDescriptor>,
     free: Free,

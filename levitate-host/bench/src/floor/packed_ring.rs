@@ -12,7 +12,7 @@ use crate::spec::{AVAIL, EVENT_DISABLE, PackedDescriptor, USED};
 ///
 /// INVARIANT: `next` and `next_used` are in the ring.
 #[derive(Debug)]
-pub(super) struct PackedRing {
+pub(super) struct PackedRing<const IS_IN_ORDER: bool> {
     descriptors: Table<PackedDescriptor>,
     /// The device's event suppression: offset and flags (§2.8.14).
     suppression: Table<u16>,
@@ -23,7 +23,7 @@ pub(super) struct PackedRing {
     /// The flags of a used descriptor in this lap.
     used: u16,
     notifications: u64,
-    device: PackedDevice,
+    device: PackedDevice<IS_IN_ORDER>,
 }
 
 /// Where the next request begins, whose first flags are written last: till then the device sees nothing of it.
@@ -33,7 +33,7 @@ pub(super) struct Head {
     flags: u16,
 }
 
-impl PackedRing {
+impl<const IS_IN_ORDER: bool> PackedRing<IS_IN_ORDER> {
     pub(super) fn new() -> Self {
         let descriptors = Table::new(usize::from(QUEUE_SIZE));
         let suppression = Table::new(2);
@@ -44,7 +44,7 @@ impl PackedRing {
             device: suppression.address_of(0),
         };
         // SAFETY: all that the floors make available is in tables.
-        let device = unsafe { PackedDevice::new(areas) };
+        let device = unsafe { PackedDevice::new(areas, false) };
         Self {
             descriptors,
             suppression,
@@ -125,6 +125,14 @@ impl PackedRing {
     /// Returns the identifier of the next request that the device has used, which has `descriptors` of them.
     #[inline(always)]
     pub(super) fn pop(&mut self, descriptors: usize) -> Option<u16> {
+        let id = self.peek()?;
+        self.pass(descriptors);
+        Some(id)
+    }
+
+    /// Returns what the device has used next; in order, that is all up to there.
+    #[inline(always)]
+    pub(super) fn peek(&self) -> Option<u16> {
         let place = self.next_used;
         // SAFETY: the place is in the ring.
         let flags = unsafe { PackedDescriptor::flags(self.descriptors, place) };
@@ -134,11 +142,16 @@ impl PackedRing {
         }
         // SAFETY: the place is in the ring.
         let element = unsafe { self.descriptors.read(place) };
+        Some(element.id)
+    }
+
+    /// Goes past so many descriptors that are used, fewer than the ring has.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, descriptors: usize) {
         self.next_used += descriptors;
         if self.next_used >= usize::from(QUEUE_SIZE) {
             self.next_used -= usize::from(QUEUE_SIZE);
             self.used ^= AVAIL | USED;
         }
-        Some(element.id)
     }
 }

@@ -14,14 +14,16 @@ use crate::spec::{AVAIL, INDIRECT, NEXT, PackedDescriptor, USED};
 
 /// A split virtqueue whose available ring is filled once.
 #[derive(Debug)]
-pub(crate) struct SplitReplay<const IS_INDIRECT: bool>(SplitPreset<IS_INDIRECT>);
+pub(crate) struct SplitReplay<const IS_INDIRECT: bool, const IS_IN_ORDER: bool>(
+    SplitPreset<IS_INDIRECT, IS_IN_ORDER>,
+);
 
-impl<const IS_INDIRECT: bool> SplitReplay<IS_INDIRECT> {
+impl<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> SplitReplay<IS_INDIRECT, IS_IN_ORDER> {
     /// Prepares for batches of `depth`, of which the queue's size is a multiple.
     pub(crate) fn new(depth: usize) -> Self {
-        let mut preset = SplitPreset::<IS_INDIRECT>::new();
+        let mut preset = SplitPreset::<IS_INDIRECT, IS_IN_ORDER>::new();
         for place in 0..usize::from(QUEUE_SIZE) {
-            let head = SplitPreset::<IS_INDIRECT>::head(place % depth);
+            let head = SplitPreset::<IS_INDIRECT, IS_IN_ORDER>::head(place % depth);
             preset.ring.push(head);
         }
         preset.ring.rewind();
@@ -29,7 +31,9 @@ impl<const IS_INDIRECT: bool> SplitReplay<IS_INDIRECT> {
     }
 }
 
-impl<const IS_INDIRECT: bool> Contender for SplitReplay<IS_INDIRECT> {
+impl<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> Contender
+    for SplitReplay<IS_INDIRECT, IS_IN_ORDER>
+{
     #[inline(always)]
     fn submit(&mut self, request: &Request) {
         // SAFETY: there is a header and a status for each place.
@@ -52,21 +56,21 @@ impl<const IS_INDIRECT: bool> Contender for SplitReplay<IS_INDIRECT> {
 
 /// A packed virtqueue whose laps begin with the same request each time.
 ///
-/// INVARIANT: `next` and `last` are in the ring.
+/// INVARIANT: `next` and `told` are in the ring.
 #[derive(Debug)]
-pub(crate) struct PackedReplay<const IS_INDIRECT: bool> {
+pub(crate) struct PackedReplay<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> {
     ends: Ends,
     descriptors: Table<PackedDescriptor>,
     heads: Box<[PackedDescriptor; MAX_DEPTH]>,
     size: usize,
     next: usize,
-    /// Where the request that was made available last begins.
-    last: usize,
+    /// Where the device says that it is done with all of a batch: where its last request begins, in order its first one.
+    told: usize,
     available: u16,
-    device: PackedDevice,
+    device: PackedDevice<IS_IN_ORDER>,
 }
 
-impl<const IS_INDIRECT: bool> PackedReplay<IS_INDIRECT> {
+impl<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> PackedReplay<IS_INDIRECT, IS_IN_ORDER> {
     /// Descriptors of a request in the ring.
     const STRIDE: usize = if IS_INDIRECT { 1 } else { CHAIN };
 
@@ -105,21 +109,23 @@ impl<const IS_INDIRECT: bool> PackedReplay<IS_INDIRECT> {
             ..Areas::default()
         };
         // SAFETY: all that is made available is in tables.
-        let device = unsafe { PackedDevice::new(areas) };
+        let device = unsafe { PackedDevice::new(areas, false) };
         Self {
             ends,
             descriptors,
             heads,
             size,
             next: 0,
-            last: 0,
+            told: 0,
             available: AVAIL,
             device,
         }
     }
 }
 
-impl<const IS_INDIRECT: bool> Contender for PackedReplay<IS_INDIRECT> {
+impl<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> Contender
+    for PackedReplay<IS_INDIRECT, IS_IN_ORDER>
+{
     #[inline(always)]
     fn submit(&mut self, request: &Request) {
         let number = self.next / Self::STRIDE;
@@ -132,7 +138,9 @@ impl<const IS_INDIRECT: bool> Contender for PackedReplay<IS_INDIRECT> {
         let flags = unsafe { PackedDescriptor::flags(self.descriptors, self.next) };
         // Release: partner is the device's load of the flags.
         flags.store(head.flags | self.available, Ordering::Release);
-        self.last = self.next;
+        if !IS_IN_ORDER {
+            self.told = self.next;
+        }
         self.next += Self::STRIDE;
         if self.next == self.size {
             self.next = 0;
@@ -148,7 +156,10 @@ impl<const IS_INDIRECT: bool> Contender for PackedReplay<IS_INDIRECT> {
 
     fn complete(&mut self, count: usize) -> usize {
         // SAFETY: the place is in the ring.
-        let flags = unsafe { PackedDescriptor::flags(self.descriptors, self.last) };
+        let flags = unsafe { PackedDescriptor::flags(self.descriptors, self.told) };
+        if IS_IN_ORDER {
+            self.told = self.next;
+        }
         // Acquire: partner is the device's store of the flags. Used, both bits are the same (§2.8.1).
         let flags = flags.load(Ordering::Acquire) & (AVAIL | USED);
         if flags == 0 || flags == AVAIL | USED {

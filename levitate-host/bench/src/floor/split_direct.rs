@@ -9,7 +9,7 @@ use crate::spec::Descriptor;
 /// INVARIANT: every entry of `next`, and `free`, is below the queue's size.
 #[derive(Debug)]
 pub(crate) struct SplitDirect {
-    ring: SplitRing,
+    ring: SplitRing<false>,
     ends: Ends,
     /// What comes after each descriptor, in a chain or among the free ones: the driver's own memory, not the device's.
     next: Table<u16>,

@@ -10,15 +10,15 @@ use crate::spec::{Descriptor, INDIRECT};
 const STRIDE: usize = QUEUE_SIZE as usize / MAX_DEPTH;
 
 #[derive(Debug)]
-pub(crate) struct SplitPreset<const IS_INDIRECT: bool> {
-    pub(super) ring: SplitRing,
+pub(crate) struct SplitPreset<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> {
+    pub(super) ring: SplitRing<IS_IN_ORDER>,
     pub(super) ends: Ends,
     /// Where the chains are: the ring's own table, or another one.
     chains: Table<Descriptor>,
     free: Free,
 }
 
-impl<const IS_INDIRECT: bool> SplitPreset<IS_INDIRECT> {
+impl<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> SplitPreset<IS_INDIRECT, IS_IN_ORDER> {
     pub(crate) fn new() -> Self {
         let (ring, ends) = (SplitRing::new(), Ends::new(MAX_DEPTH));
         let chains = match IS_INDIRECT {
@@ -57,7 +57,7 @@ impl<const IS_INDIRECT: bool> SplitPreset<IS_INDIRECT> {
     }
 }
 
-impl<const IS_INDIRECT: bool> SplitPreset<IS_INDIRECT> {
+impl<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> SplitPreset<IS_INDIRECT, IS_IN_ORDER> {
     /// Returns the descriptor of the queue that the request `number` begins with.
     pub(super) const fn head(number: usize) -> u16 {
         let head = if IS_INDIRECT { number } else { number * STRIDE };
@@ -65,7 +65,7 @@ impl<const IS_INDIRECT: bool> SplitPreset<IS_INDIRECT> {
     }
 }
 
-impl<const IS_INDIRECT: bool> Contender for SplitPreset<IS_INDIRECT> {
+impl<const IS_INDIRECT: bool> Contender for SplitPreset<IS_INDIRECT, false> {
     #[inline(always)]
     fn submit(&mut self, request: &Request) {
         // SAFETY: no batch is larger than that.

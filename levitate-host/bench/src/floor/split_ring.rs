@@ -12,7 +12,7 @@ const MASK: u16 = QUEUE_SIZE - 1;
 
 /// A split virtqueue with its device; what is in the descriptors is the business of who has it.
 #[derive(Debug)]
-pub(super) struct SplitRing {
+pub(super) struct SplitRing<const IS_IN_ORDER: bool> {
     pub(super) descriptors: Table<Descriptor>,
     available: Table<u16>,
     used: Table<u16>,
@@ -20,10 +20,10 @@ pub(super) struct SplitRing {
     available_index: u16,
     used_index: u16,
     notifications: u64,
-    device: SplitDevice,
+    device: SplitDevice<IS_IN_ORDER>,
 }
 
-impl SplitRing {
+impl<const IS_IN_ORDER: bool> SplitRing<IS_IN_ORDER> {
     pub(super) fn new() -> Self {
         let size = usize::from(QUEUE_SIZE);
         let (descriptors, available, used_ring) = (

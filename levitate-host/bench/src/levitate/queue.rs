@@ -43,6 +43,8 @@ unsafe impl Segments for Page {
 }
 
 /// The queue of a live device.
+// The queue first, whatever the device's own state takes: a call of it needs no sum for its address.
+#[repr(C)]
 pub(crate) struct Queue {
     queue: virtio::Queue<'static, Page, usize, Process, MmioNotifier<Registers>>,
     device: device::Device,
@@ -76,6 +78,12 @@ impl Queue {
             .activate(&live)
             .expect("its queue");
         assert_eq!(usize::from(queue.idle_slots()), MAX_DEPTH, "slots");
+        let accepted = registers.accepted();
+        assert_eq!(
+            accepted,
+            F_VERSION_1 | features,
+            "what the way is named for"
+        );
         Self {
             queue,
             device: registers.device(),
@@ -120,5 +128,38 @@ impl Contender for Queue {
             well += usize::from(done.is_whole && done.footer == STATUS_OK);
         }
         well
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contender::Requests;
+    use crate::spec::{F_EVENT_IDX, F_RING_PACKED};
+
+    #[test]
+    fn with_an_event_index_only_what_the_device_asks_for_is_notified() {
+        for ring in [0, F_RING_PACKED] {
+            let mut queue = Queue::new(ring | F_EVENT_IDX);
+            // Before it has looked at its ring, a device of a packed one wants each.
+            assert_eq!(queue.serve().requests, 0);
+            let mut requests = Requests::new(8);
+            let batch = requests.batch();
+            let notify = |queue: &mut Queue, requests: &[Request]| {
+                let before = queue.queue.counts().notifications;
+                for request in requests {
+                    queue.submit(request);
+                }
+                queue.notify();
+                queue.queue.counts().notifications - before
+            };
+            // More laps than one, of 32 requests.
+            for _ in 0..9 {
+                assert_eq!(notify(&mut queue, &batch[..3]), 1, "it has served all");
+                assert_eq!(notify(&mut queue, &batch[3..]), 0, "it knows of some");
+                assert_eq!(queue.serve().requests, batch.len());
+                assert_eq!(queue.complete(batch.len()), batch.len());
+            }
+        }
     }
 }

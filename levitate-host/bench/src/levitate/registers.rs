@@ -67,6 +67,11 @@ impl Registers {
         Self { shared }
     }
 
+    /// Returns the features that the driver has accepted.
+    pub(super) fn accepted(&self) -> u64 {
+        self.shared.accepted.get()
+    }
+
     /// Returns the device behind the queue that the driver has set up.
     ///
     /// # Panics
