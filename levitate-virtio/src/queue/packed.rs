@@ -39,8 +39,8 @@ pub struct PackedRing<D: Dma> {
     next_available: Position,
     /// Where the next used descriptor is expected.
     next_used: Position,
-    /// Where the next descriptor was made available when it was last decided whether to notify.
-    decided: Position,
+    /// Where the next descriptor was made available when it was last decided whether to notify, as event suppression areas have it.
+    decided: u16,
     /// How many chains there can be without the ring being full.
     chains_per_lap: u64,
     /// Whether every chain has just one descriptor in the ring.
@@ -88,6 +88,18 @@ impl<D: Dma> PackedRing<D> {
         true
     }
 
+    /// Says whether `off_wrap` is among the positions from `decided` up to the next one.
+    ///
+    /// By itself, for it takes more of the CPU's registers than a device has to be notified of that has nothing to do.
+    #[cold]
+    #[inline(never)]
+    fn is_passed(&self, off_wrap: u16, decided: u16) -> bool {
+        let added = self.next_available.distance_from(decided);
+        // A position that does not exist is no reason to keep silent.
+        let back = self.next_available.distance_from(off_wrap);
+        back.is_none_or(|back| back != 0 && added.is_none_or(|added| back <= added))
+    }
+
     /// Says whether the descriptor at the position of the next used one is used.
     #[inline]
     fn is_used(&self) -> bool {
@@ -108,7 +120,7 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
             size: config.size,
             next_available: start,
             next_used: start,
-            decided: start,
+            decided: start.off_wrap(),
             chains_per_lap: u64::from(config.size.get())
                 .checked_div(config.descriptors_per_slot.into())
                 .unwrap_or(1),
@@ -188,17 +200,17 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         (!self.has_event_index).then(|| self.read_device_events() != Events::None)
     }
 
+    #[inline]
     fn needs_notification_by_event(&mut self, progress: Progress) -> bool {
-        let old = core::mem::replace(&mut self.decided, self.next_available);
+        let now = self.next_available.off_wrap();
+        let decided = core::mem::replace(&mut self.decided, now);
         match self.read_device_event() {
             (_, Events::None) => false,
+            // The device was done with all there was: it waits for the first one of these.
+            (off_wrap, Events::At) if off_wrap == decided => true,
             // More than a lap may be past everything.
             (off_wrap, Events::At) if progress.undecided() <= self.chains_per_lap => {
-                let new = &self.next_available;
-                let added = new.distance_from(old.off_wrap());
-                // A position that does not exist is no reason to keep silent.
-                let back = new.distance_from(off_wrap);
-                back.is_none_or(|back| back != 0 && added.is_none_or(|added| back <= added))
+                self.is_passed(off_wrap, decided)
             }
             _ => true,
         }

@@ -230,7 +230,7 @@ fn is_due(ring: &mut PackedRing<Heap>, off_wrap: u16, flags: u16, added: u16) ->
     ring.memory
         .part(0)
         .store(ring.block.device_event, [off_wrap.to_le(), flags.to_le()]);
-    ring.decided = ring.next_available;
+    ring.decided = ring.next_available.off_wrap();
     for _ in 0..added {
         ring.next_available.advance(1);
     }

@@ -88,8 +88,7 @@ macro_rules! limits {
 const LIMITS: &[Limit] = limits! {
     Instructions: "split-direct" "split-direct-event" "split-indirect": 140.0 one Yes, 125.0 in batches Yes;
     Instructions: "split-direct-in-order": 140.0 one NotYet, 125.0 in batches NotYet;
-    Instructions: "packed-direct" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
-    Instructions: "packed-direct-event": 185.0 one NotYet, 155.0 in batches Yes;
+    Instructions: "packed-direct" "packed-direct-event" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
     Instructions: "packed-direct-in-order": 185.0 one NotYet, 155.0 in batches NotYet;
     InstructionsInFloors: "block": 2.0 one NotYet, 2.0 in batches NotYet;
     FullBarriers: "split-direct" "split-direct-event" "split-direct-in-order" "split-indirect" "block": 1.0 one Yes, BATCHED in batches Yes;
