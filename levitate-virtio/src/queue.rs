@@ -16,6 +16,7 @@ mod error;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod heap;
+mod in_order;
 mod inspect;
 pub mod layout;
 // The model checker follows what the rings do with shared memory; all else of them is the same for it.
@@ -52,6 +53,7 @@ pub use submission::Rejected;
 
 use crate::init::{Identity, Quiesced};
 use crate::transport::{Interface, Notify};
+use in_order::Order;
 use ring::{Progress, Ring as _, RingConfig};
 use slot::{List, Stack, State};
 use slot_memory::SlotMemory;
@@ -91,8 +93,8 @@ pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     done: List,
     /// How much that is.
     done_len: u16,
-    /// With VIRTIO_F_IN_ORDER what is in flight, the oldest first; else nothing.
-    flight: List,
+    /// What is in flight, with VIRTIO_F_IN_ORDER.
+    order: Order,
     identity: Identity,
     /// Made right before the device was last told of the queue.
     enabled: Identity,

@@ -69,14 +69,17 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         // Each turn but the last collects something, or sees that there is something after all, so that there are no more than
         // two for each request in flight, and one.
         loop {
-            let collected = match self.shape.is_in_order {
-                true => self.collect_batch(),
-                false => self.collect_one(),
+            let found = match self.shape.is_in_order {
+                true => self.next_in_order(),
+                false => self.next_in_any_order(),
             };
-            match collected {
-                Ok(0) if self.settle() => {}
-                Ok(0) => return Ok(total),
-                Ok(count) => total = total.saturating_add(count),
+            match found {
+                Ok(Some(number)) => {
+                    self.keep(number);
+                    total = total.saturating_add(1);
+                }
+                Ok(None) if self.settle() => {}
+                Ok(None) => return Ok(total),
                 Err(fault) => return Err(self.broken(fault)),
             }
         }
@@ -133,72 +136,35 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.is_plain = self.is_plain();
     }
 
-    /// Looks for one request that the device is done with; returns how many that are, all of them in the list.
-    fn collect_one(&mut self) -> Result<u16, DeviceFault> {
+    /// Looks for a request that the device is done with; returns its slot, which is in no list, with its request done.
+    fn next_in_any_order(&mut self) -> Result<Option<u16>, DeviceFault> {
         let Some(used) = self.ring.next_used(self.progress)? else {
-            return Ok(0);
+            return Ok(None);
         };
         let record = self.record(used)?;
-        let written_bytes = written_bytes(self.interface, &record, used)?;
-        self.ring.pass_used(record.descriptors);
-        self.keep(used.number(), written_bytes);
-        Ok(1)
-    }
-
-    /// With VIRTIO_F_IN_ORDER: what the device says of one request is true of all it got before (§2.7.9, §2.8.8); returns how many
-    /// are done with that, all of them in the list.
-    fn collect_batch(&mut self) -> Result<u16, DeviceFault> {
-        let Some(used) = self.ring.next_used(self.progress)? else {
-            return Ok(0);
-        };
-        let last = self.record(used)?;
-        let last_written_bytes = written_bytes(self.interface, &last, used)?;
-        let oldest = self
-            .flight
-            .first()
-            .and_then(|number| self.slots.get(usize::from(number)));
-        let before = oldest.map_or(0, |oldest| {
-            last.sequence.wrapping_sub(oldest.record.sequence)
-        });
-        // There are no more of them in flight than a queue has descriptors.
-        let count = u16::try_from(before).unwrap_or(u16::MAX).saturating_add(1);
-        if !self.ring.covers(self.progress, count) {
-            return Err(DeviceFault::OutOfOrder { id: used.id });
+        let written_bytes = written_bytes(self.interface, record, used)?;
+        let descriptors = record.descriptors;
+        self.ring.pass_used(descriptors);
+        if let Some(slot) = self.slots.get_mut(usize::from(used.number())) {
+            slot.record.note_done(written_bytes);
         }
-        for turn in 1..=count {
-            // As many as that are in flight.
-            let out_of_order = DeviceFault::OutOfOrder { id: used.id };
-            let number = self.flight.first().ok_or(out_of_order)?;
-            self.flight.remove(self.slots, number);
-            let slot = self.slots.get_mut(usize::from(number));
-            let slot = slot.ok_or(out_of_order)?;
-            // Of those before the last one the device says nothing more: they were used completely.
-            let written_bytes = match turn == count {
-                true => last_written_bytes,
-                false => slot.record.capacity_bytes(),
-            };
-            self.ring.pass_used(slot.record.descriptors);
-            self.keep(number, written_bytes);
-        }
-        Ok(count)
+        self.progress.done = self.progress.done.wrapping_add(1);
+        Ok(Some(used.number()))
     }
 
     /// Returns the record of a request that the device says it is done with, if it had it.
-    fn record(&self, used: Used) -> Result<Record, DeviceFault> {
+    #[inline]
+    pub(super) fn record(&self, used: Used) -> Result<&Record, DeviceFault> {
         let id = used.id;
         match self.slots.get(used.slot as usize) {
-            Some(slot) if slot.record.state() == State::InFlight => Ok(slot.record),
+            Some(slot) if slot.record.state() == State::InFlight => Ok(&slot.record),
             Some(_) => Err(DeviceFault::NotInFlight { id }),
             None => Err(DeviceFault::UnknownId { id }),
         }
     }
 
-    /// Puts a slot that the device is done with, and which was passed in the ring, into the list of what is done.
-    fn keep(&mut self, number: u16, written_bytes: u32) {
-        if let Some(slot) = self.slots.get_mut(usize::from(number)) {
-            slot.record.note_done(written_bytes);
-        }
-        self.progress.done = self.progress.done.wrapping_add(1);
+    /// Puts a slot whose request is done into the list of what is.
+    fn keep(&mut self, number: u16) {
         self.done.push(self.slots, number);
         self.done_len = self.done_len.wrapping_add(1);
         self.is_plain = false;
@@ -262,7 +228,11 @@ pub(super) fn take_footer<F: FromBytes + IntoBytes, D: Dma>(
 
 /// Returns how many bytes the device wrote, as it says; a legacy device's word means nothing (§2.7.8.1).
 #[inline]
-fn written_bytes(interface: Interface, record: &Record, used: Used) -> Result<u32, DeviceFault> {
+pub(super) fn written_bytes(
+    interface: Interface,
+    record: &Record,
+    used: Used,
+) -> Result<u32, DeviceFault> {
     let capacity_bytes = record.capacity_bytes();
     match interface {
         Interface::Legacy => Ok(capacity_bytes),

@@ -32,9 +32,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
 
     /// Says whether the request may be done only after an earlier one that the device has, by VIRTIO_F_IN_ORDER.
     pub(crate) fn is_behind_another(&self, token: Token) -> bool {
-        // Without the feature the list is empty.
-        let oldest = self.flight.first();
-        oldest.is_some_and(|oldest| oldest != token.slot())
+        self.shape.is_in_order
+            && self.in_flight() != 0
+            && self.order.first() != u32::from(token.slot())
     }
 
     pub(crate) const fn identity(&self) -> Identity {

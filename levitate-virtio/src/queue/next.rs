@@ -12,7 +12,7 @@ use crate::transport::Notify;
 impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Takes this request back if it is done, or is next of what the device is done with; collects nothing else.
     ///
-    /// With VIRTIO_F_IN_ORDER, and with legacy devices, whose lengths mean nothing, only what is collected already is taken.
+    /// With legacy devices, whose lengths mean nothing, only what is collected already is taken.
     ///
     /// `None` does not say that the device has the request: that takes [`process`](Self::process), which also finds what is wrong, and asks
     /// for a notification where they are wanted.
@@ -32,9 +32,11 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Has a request done, in no list, that is next of what the device is done with; `None` if it is not.
     #[inline(always)]
     fn pass(&mut self, token: Token) -> Option<()> {
-        // With VIRTIO_F_IN_ORDER one word of the device is about many requests.
-        if self.fault.is_some() || self.shape.is_in_order {
+        if self.fault.is_some() {
             return None;
+        }
+        if self.shape.is_in_order {
+            return self.pass_in_order(token);
         }
         let used = self.ring.next_used(self.progress).ok()??;
         if used.slot != u32::from(token.slot()) {
@@ -46,5 +48,15 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.progress.done = self.progress.done.wrapping_add(1);
         slot.record.note_done(written.len_bytes);
         Some(())
+    }
+
+    /// As [`pass`](Self::pass), with VIRTIO_F_IN_ORDER.
+    fn pass_in_order(&mut self, token: Token) -> Option<()> {
+        // Something is in flight: this one.
+        if self.order.first() != u32::from(token.slot()) {
+            return None;
+        }
+        // What is wrong is found again.
+        self.next_in_order().ok()?.map(|_| ())
     }
 }

@@ -24,7 +24,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         match self.poll_soon(|completed| completed) {
             Ok(completed) => Ok(Some(completed)),
             Err(_) => match self.poll_any()? {
-                Some(number) => Ok(self.take_done(number)),
+                Some(number) => Ok(self.give_back(number)),
                 None => Ok(None),
             },
         }
@@ -84,23 +84,37 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         done: impl FnOnce(Completed<F, B, C>) -> U,
     ) -> Result<Option<U>, DeviceFault> {
         match self.poll_any()? {
-            Some(number) => Ok(self.take_done(number).map(done)),
+            Some(number) => Ok(self.give_back(number).map(done)),
             None => Ok(None),
         }
     }
 
-    /// As [`poll`](Self::poll), where something was collected before, or is collected in batches, or there is nothing; returns which
-    /// slot's request is done.
+    /// As [`poll`](Self::poll), where something was collected before, or is used in order, or there is nothing; returns which slot's
+    /// request is done, which is in no list.
     #[inline]
     fn poll_any(&mut self) -> Result<Option<u16>, DeviceFault> {
-        match (self.collect_any(), self.fault) {
+        match (self.find_any(), self.fault) {
             // What was done before a fault comes before the fault.
             (None, Some(fault)) => Err(fault),
             (done, _) => Ok(done),
         }
     }
 
-    /// Collects what the device is done with, if nothing was before; returns which slot's request has been done for longest.
+    /// As [`collect_any`](Self::collect_any); in order, what is next is taken as it is found.
+    #[cold]
+    #[inline(never)]
+    fn find_any(&mut self) -> Option<u16> {
+        if self.shape.is_in_order
+            && self.is_next_for_anybody()
+            && let Some(number) = self.take_in_order()
+        {
+            return Some(number);
+        }
+        self.collect_any()
+    }
+
+    /// Collects what the device is done with, if nothing was before; returns which slot's request has been done for longest, and takes
+    /// it out of the list.
     #[cold]
     #[inline(never)]
     fn collect_any(&mut self) -> Option<u16> {
@@ -108,14 +122,19 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             // A fault is kept.
             let _ = self.process();
         }
-        self.done.first()
+        let number = self.done.first()?;
+        self.unlist(number);
+        Some(number)
+    }
+
+    /// Says whether what is next in the ring is next for whoever asks, the device need not be told of any wish, and one word of it is
+    /// about one request.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.is_next_for_anybody() && !self.shape.is_in_order
     }
 
     /// Says whether what is next in the ring is next for whoever asks, and the device need not be told of any wish.
-    pub(super) const fn is_plain(&self) -> bool {
-        self.done.first().is_none()
-            && self.fault.is_none()
-            && !self.shape.is_in_order
-            && !self.wants_notifications
+    const fn is_next_for_anybody(&self) -> bool {
+        self.done.first().is_none() && self.fault.is_none() && !self.wants_notifications
     }
 }

@@ -3,6 +3,7 @@
 use levitate_hal::{Barriers, Dma, Segments};
 
 use super::chain::MAX_CHAIN_BYTES;
+use super::in_order::Order;
 use super::ring::{Format, Progress, Ring as _, RingConfig, SplitOrPacked};
 use super::slot::{List, Slot, Stack};
 use super::slot_memory::SlotMemory;
@@ -258,7 +259,7 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
             memory: self.memory,
             slots: self.slots,
             done: List::EMPTY,
-            flight: List::EMPTY,
+            order: Order::EMPTY,
             done_len: 0,
             progress: self.progress,
             shape: self.shape,

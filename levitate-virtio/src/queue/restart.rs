@@ -3,6 +3,7 @@
 use levitate_hal::{Barriers, Dma, DmaError, Segments};
 use thiserror::Error;
 
+use super::in_order::Order;
 use super::ring::{Format, Progress, Ring as _};
 use super::slot::{Form, List, Stack};
 use super::{Data, DeviceFault, Queue, QueueIndex};
@@ -92,8 +93,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         }
         self.done = List::EMPTY;
         self.done_len = 0;
-        self.flight = List::EMPTY;
         self.progress = Progress::behind(self.progress.submitted);
+        self.order = Order::EMPTY;
         self.notifications = 0;
         self.awaited = self.progress.done;
         self.settled = self.progress.done;

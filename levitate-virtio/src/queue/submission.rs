@@ -133,8 +133,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                     )
                 };
                 // SAFETY: as above, in the topmost slot, and both are written.
-                unsafe { self.add_in_order::<H, F>(part.addr, part.len_bytes, part.is_writable) };
-                return Ok(token);
+                return Ok(unsafe {
+                    self.add_in_order::<H, F>((part.addr, part.len_bytes), part.is_writable, token)
+                });
             }
         }
         // The pair is made only here, so that neither need be in memory before.
@@ -191,25 +192,93 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.submit_any(header, footer, (Data::None, context))
     }
 
-    /// Makes a request available, for which all else is done, whatever the ring is, and remembers the order if that is to be.
+    /// Makes a request available, for which all else is done, and remembers the order; returns `token`.
     ///
     /// # Safety
     ///
     /// In the topmost idle slot, a chain of an `H`, one part that goes this way and an `F` is laid out, and both are written.
-    #[cold]
     #[inline(never)]
-    unsafe fn add_in_order<H, F>(&mut self, addr: DmaAddr, len_bytes: u32, is_writable: bool) {
-        let number = self.idle.top_or_none();
-        if let Some(slot) = self.slots.get_mut(number as usize) {
+    unsafe fn add_in_order<H, F>(
+        &mut self,
+        (addr, len_bytes): (DmaAddr, u32),
+        is_writable: bool,
+        token: Token,
+    ) -> Token {
+        let (number, in_flight) = (self.idle.top_or_none(), self.in_flight());
+        let (Some(ring), Some(slot)) = (self.ring.as_split(), self.slots.get_mut(number as usize))
+        else {
+            // SAFETY: the caller vouches for the same.
+            return unsafe {
+                self.add_in_order_packed::<H, F>((addr, len_bytes), is_writable, token)
+            };
+        };
+        let (position, part) = (
+            Simple::<H, F>::POSITION,
+            Part {
+                addr,
+                len_bytes,
+                is_writable,
+            },
+        );
+        if slot.record.way.is_direct() {
+            ring.change_descriptor(slot.record.head, position, &part);
+        } else {
             // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
             let place = unsafe { self.memory.place(slot.record.offset) };
-            let parts = Simple::<H, F>::of(place, (addr, len_bytes), is_writable);
-            // SAFETY: the caller vouches for it.
-            unsafe { self.ring.add(&mut slot.record, &mut self.progress, parts) };
-            self.idle.pop(&slot.record);
+            // SAFETY: the caller vouches for the chain, which is in a table.
+            unsafe { place.change_table_entry(bytes_of::<F>(), position, &part) };
         }
-        #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
-        self.note_order(number as u16);
+        ring.make_available(&mut self.progress, slot.record.head);
+        self.idle.pop(&slot.record);
+        self.order.push(self.slots, number, in_flight);
+        token
+    }
+
+    /// As [`add_in_order`](Self::add_in_order), in a packed ring: by itself, for it takes more of the CPU's registers.
+    ///
+    /// # Safety
+    ///
+    /// As for that.
+    #[inline(never)]
+    unsafe fn add_in_order_packed<H, F>(
+        &mut self,
+        data: (DmaAddr, u32),
+        is_writable: bool,
+        token: Token,
+    ) -> Token {
+        let (number, in_flight) = (self.idle.top_or_none(), self.in_flight());
+        let (Some(ring), Some(slot)) = (self.ring.as_packed(), self.slots.get_mut(number as usize))
+        else {
+            return token;
+        };
+        self.progress.note_submitted();
+        self.idle.pop(&slot.record);
+        let (record, memory) = (&mut slot.record, &self.memory);
+        match (record.way.is_direct(), is_writable) {
+            // SAFETY: the caller vouches for the chain, which is direct.
+            (true, true) => {
+                _ = unsafe { ring.add_simple::<H, F, true>(record, memory, data, token) }
+            }
+            // SAFETY: as above.
+            (true, false) => {
+                _ = unsafe { ring.add_simple::<H, F, false>(record, memory, data, token) }
+            }
+            (false, _) => {
+                // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
+                let place = unsafe { memory.place(record.offset) };
+                let part = Part {
+                    addr: data.0,
+                    len_bytes: data.1,
+                    is_writable,
+                };
+                let position = Simple::<H, F>::POSITION;
+                // SAFETY: the caller vouches for the chain, which is in a table.
+                unsafe { place.change_table_entry(bytes_of::<F>(), position, &part) };
+                ring.add_table(record, &place.table(bytes_of::<F>(), Simple::<H, F>::LEN));
+            }
+        }
+        self.order.push(self.slots, number, in_flight);
+        token
     }
 
     /// Names the request that was submitted last, and got this slot.
@@ -218,16 +287,10 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     fn token_of_last(&mut self, number: u32) -> Token {
         let slot = number as u16;
         if self.shape.is_in_order {
-            self.note_order(slot);
+            let before = self.in_flight().wrapping_sub(1);
+            self.order.push(self.slots, number, before);
         }
         Token::new(self.index, slot, self.progress.last())
-    }
-
-    /// Puts a slot behind those that are in flight.
-    #[cold]
-    #[inline(never)]
-    fn note_order(&mut self, slot: u16) {
-        self.flight.push(self.slots, slot);
     }
 }
 

@@ -188,8 +188,55 @@ fn in_order_one_word_of_the_device_is_true_of_all_before() {
 }
 
 #[test]
+fn in_order_a_batch_is_polled_one_by_one() {
+    let in_order =
+        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
+    for features in in_order {
+        let rig = Rig::plug(Version::Two, |behaviour| {
+            behaviour.completion = Completion::Held;
+            behaviour.batches = true;
+        });
+        let mut slots = slots::<8>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let poll = |queue: &mut EchoQueue<'_>| {
+            let completed = queue.poll::<[u8; 4]>().unwrap()?;
+            assert_eq!(completed.footer_bytes, 4, "{features:?}");
+            Some(completed.footer)
+        };
+        for _ in 0..5 {
+            for number in 0..7_u32 {
+                echo(&mut queue, number);
+            }
+            queue.notify();
+            assert!(rig.device.release_at(3));
+            assert_eq!(poll(&mut queue), Some(0_u32.to_le_bytes()));
+            assert_eq!(queue.in_flight(), 6, "nobody has asked for the others");
+            // The slot is idle, and the word that is not used up is not about this one.
+            echo(&mut queue, 7);
+            queue.notify();
+            assert_eq!(poll(&mut queue), Some(1_u32.to_le_bytes()));
+            assert_eq!(queue.process(), Ok(2), "{features:?}");
+            for number in 2..4_u32 {
+                assert_eq!(poll(&mut queue), Some(number.to_le_bytes()));
+            }
+            assert_eq!(poll(&mut queue), None, "{features:?}");
+            rig.device.release_all();
+            for number in 4..8_u32 {
+                assert_eq!(poll(&mut queue), Some(number.to_le_bytes()));
+            }
+            assert_eq!(poll(&mut queue), None, "{features:?}");
+        }
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
 fn in_order_a_later_chain_before_an_earlier_one_is_a_fault() {
-    for rings in [Features::empty(), Features::INDIRECT_DESC] {
+    for (rings, is_polled) in [
+        (Features::empty(), false),
+        (Features::INDIRECT_DESC, false),
+        (Features::empty(), true),
+    ] {
         let rig = Rig::plug(Version::Two, |behaviour| {
             behaviour.completion = Completion::Held;
         });
@@ -208,8 +255,11 @@ fn in_order_a_later_chain_before_an_earlier_one_is_a_fault() {
             .write(used_ring + 4, &u32::from(head).to_le_bytes())
             .unwrap();
         memory.store_u16(used_ring + 2, 1).unwrap();
-        let id = head.into();
-        assert_eq!(queue.process(), Err(DeviceFault::OutOfOrder { id }));
+        let fault = DeviceFault::OutOfOrder { id: head.into() };
+        if is_polled {
+            assert_eq!(queue.poll::<[u8; 4]>().unwrap_err(), fault);
+        }
+        assert_eq!(queue.process(), Err(fault));
         assert_eq!((queue.in_flight(), queue.next_done()), (3, None));
         let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
         let mut back = 0;

@@ -17,6 +17,7 @@ use super::split_device::SplitSide;
 use crate::Data;
 use crate::features::Features;
 use crate::init::Identity;
+use crate::queue::in_order::Order;
 use crate::queue::ring::{EitherRing, Progress, Ring as _, RingConfig};
 use crate::queue::slot::{List, Stack};
 use crate::queue::slot_memory::SlotMemory;
@@ -91,7 +92,7 @@ impl<'s> Driver<'s> {
             memory,
             slots,
             done: List::EMPTY,
-            flight: List::EMPTY,
+            order: Order::EMPTY,
             done_len: 0,
             progress,
             shape: Shape {

@@ -124,6 +124,19 @@ impl Record {
         kind: Kind::None,
     };
 
+    /// Returns the slot behind this one, or the number of none.
+    #[inline]
+    pub(in super::super) const fn next_or_none(&self) -> u32 {
+        self.next as u32
+    }
+
+    /// Puts a slot behind this one.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
+    pub(in super::super) const fn set_next(&mut self, next: u32) {
+        self.next = next as u16;
+    }
+
     /// Returns the slot behind this one in the list that it is in.
     pub(in super::super) const fn next(&self) -> Option<u16> {
         match self.next {
