@@ -1,6 +1,7 @@
 //! One disk of a machine, as QEMU's command line: [`Disk`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -23,6 +24,9 @@ pub(crate) struct Disk {
     pub(crate) inject_errors: Vec<Value>,
     /// How many requests a second QEMU works on, if not as many as it can.
     pub(crate) requests_per_second: Option<u32>,
+    /// How long an answer takes at least, however long the disk had nothing to do before, if that matters. Such a disk is as long as the
+    /// image, reads as zeroes, and forgets what is written.
+    pub(crate) latency: Option<Duration>,
 }
 
 impl Disk {
@@ -35,6 +39,7 @@ impl Disk {
             properties: Vec::new(),
             inject_errors: Vec::new(),
             requests_per_second: None,
+            latency: None,
         }
     }
 
@@ -57,6 +62,13 @@ impl Disk {
             .to_str()
             .with_context(|| format!("the disk's path {} is not UTF-8", path.display()))?;
         let mut file = json!({ "driver": "file", "filename": path });
+        if let Some(latency) = self.latency {
+            let size = std::fs::metadata(path)
+                .with_context(|| format!("no image {path}"))?
+                .len();
+            let latency = u64::try_from(latency.as_nanos())?;
+            file = json!({ "driver": "null-co", "size": size, "latency-ns": latency, "read-zeroes": true });
+        }
         if !self.inject_errors.is_empty() {
             file =
                 json!({ "driver": "blkdebug", "image": file, "inject-error": self.inject_errors });
@@ -87,5 +99,26 @@ impl Disk {
             device.push_str(&format!(",{property}"));
         }
         device
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_takes_its_time_is_as_long_as_its_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk.img");
+        std::fs::write(&path, [1; 1024]).unwrap();
+        let mut disk = Disk::new(&path);
+        disk.latency = Some(Duration::from_millis(3));
+        let node: Value = serde_json::from_str(&disk.blockdev("disk0").unwrap()).unwrap();
+        let expected = json!({
+            "driver": "null-co", "size": 1024, "latency-ns": 3_000_000, "read-zeroes": true,
+        });
+        assert_eq!(node["file"], expected);
+        std::fs::remove_file(&path).unwrap();
+        assert!(disk.blockdev("disk0").is_err());
     }
 }
