@@ -15,13 +15,13 @@ use crate::platform::{Board, Transport};
 use crate::vm::{Machine, Vm};
 
 /// Sectors of each disk; it is read in some thirty requests.
-const SECTORS: usize = 4_099;
+const SECTORS: usize = 8_195;
 
-/// Requests a second, few enough that a disk is busy while something is done to it.
-const SLOW: u32 = 20;
+/// Requests a second, few enough that a disk is busy while something is done to it: for five seconds more, on a host that is slow, too.
+const SLOW: u32 = 5;
 
 /// Requests that have been made when it is done.
-const BUSY: usize = 5;
+const BUSY: usize = 4;
 
 /// How long it may take until those were made, and until the kernel says what became of them.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -116,6 +116,10 @@ fn reset_disk(context: &Context, board: Board, transport: Transport) -> Result<(
         after == LIVE,
         "the disk is not driven again, its status is {after:#x}"
     );
+    let group = json!({
+        "path": "/objects/disk0-rate", "property": "limits", "value": { "iops-total": 0 },
+    });
+    vm.qmp()?.execute("qom-set", group, DEADLINE)?;
     blk::check_checksum(&mut vm, number, &disk)?;
     shut_down(vm)
 }
