@@ -7,7 +7,7 @@ use x86_64::instructions::port::Port;
 /// Counts a second.
 const FREQUENCY_HZ: u64 = 1_193_182;
 
-/// How many counts are measured: 30 ms, of the 55 ms after which the counter repeats itself.
+/// How many counts are measured at first: 30 ms, of the 55 ms after which the counter repeats itself.
 const COUNTS: u16 = 35_795;
 
 /// How often the counter is read for one reading that nothing came in between of.
@@ -15,6 +15,9 @@ const READINGS: usize = 16;
 
 /// How often the measurement is made anew if it took too long.
 const ATTEMPTS: usize = 20;
+
+/// After how many of them it is made half as long: a host may let the CPU run for a moment only, and then stop it, again and again.
+const ATTEMPTS_ALIKE: usize = 5;
 
 /// Looks that are taken before a counter is said to stand.
 const LOOKS: usize = 10_000_000;
@@ -36,15 +39,16 @@ pub(super) fn measure_time_stamp_counter() -> Option<u64> {
     if !Channel::start().is_there() {
         return None;
     }
-    (0..ATTEMPTS).find_map(|_| measure())
+    (0..ATTEMPTS).find_map(|attempt| measure(COUNTS >> (attempt / ATTEMPTS_ALIKE)))
 }
 
-fn measure() -> Option<u64> {
+/// Measures until the channel has made at least so many counts.
+fn measure(at_least: u16) -> Option<u64> {
     let mut channel = Channel::start();
     let (begin_count, begin) = channel.read();
     let (end_count, end) = (0..LOOKS)
         .map(|_| channel.read())
-        .find(|(count, _)| begin_count.wrapping_sub(*count) >= COUNTS)?;
+        .find(|(count, _)| begin_count.wrapping_sub(*count) >= at_least)?;
     // It began anew meanwhile, and nobody knows how often.
     if channel.is_over() {
         return None;
