@@ -47,10 +47,10 @@ use vnc::Vnc;
 pub(crate) const PROMPT: &str = "levitate> ";
 
 /// How long QEMU may take to open its sockets, and to answer a QMP command.
-const QEMU_DEADLINE: Duration = Duration::from_secs(20);
+const QEMU_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long one shell command may take; the slowest reads a whole disk.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
+const COMMAND_DEADLINE: Duration = Duration::from_secs(180);
 
 /// A running machine. Dropping it ends QEMU.
 pub(crate) struct Vm {

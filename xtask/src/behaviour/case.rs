@@ -10,11 +10,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::platform::{Arch, Board};
 use crate::vm::{Machine, Vm};
 
-/// How long the kernel may take to its prompt; on an idle host it takes about 2 s.
-pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(60);
+/// How long the kernel may take to its prompt; on an idle host it takes about 2 s, and half a minute where firmware waits for a disk.
+pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(180);
 
 /// How long `shutdown` may take.
-pub(crate) const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(90);
 
 type Run = dyn Fn(&Context) -> Result<()> + Send + Sync;
 

@@ -13,7 +13,7 @@ use crate::platform::{Board, Transport};
 use crate::vm::Machine;
 
 /// How long the kernel may take to say that a device has changed.
-const NEWS_DEADLINE: Duration = Duration::from_secs(30);
+const NEWS_DEADLINE: Duration = Duration::from_secs(90);
 
 /// How long QEMU may take to do what it is asked.
 const QMP_DEADLINE: Duration = Duration::from_secs(30);

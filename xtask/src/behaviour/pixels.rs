@@ -22,8 +22,8 @@ use crate::vm::{Vm, log};
 /// The trace event of a flushed rectangle.
 pub(crate) const FLUSH_EVENT: &str = "virtio_gpu_cmd_res_flush";
 
-/// QEMU's VNC server looks for changes every 3 s at least.
-const VNC_DEADLINE: Duration = Duration::from_secs(12);
+/// How long VNC may show something else; QEMU's server looks for changes every 3 s at least.
+const VNC_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The fewest lines of a boot log that is worth looking at.
 const LOG_LINES: usize = 5;

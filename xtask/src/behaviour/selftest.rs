@@ -11,7 +11,7 @@ use crate::platform::{Board, Gic, Transport};
 use crate::vm::{Machine, PROMPT, Vm};
 
 /// How long all self-tests may take; some wait for deadlines of theirs.
-pub(super) const DEADLINE: Duration = Duration::from_secs(180);
+pub(super) const DEADLINE: Duration = Duration::from_secs(600);
 
 /// The fewest tests that a machine with a display and two disks must pass: a kernel that runs none is not a working one.
 const FEWEST: usize = 25;

@@ -13,7 +13,7 @@ use super::deadline::Deadline;
 use super::qmp::{connect, read};
 
 /// How long QEMU may take for an access.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The longest answer that is accepted.
 const ANSWER_LIMIT_BYTES: usize = 256;

@@ -13,7 +13,7 @@ use crate::behaviour::case::Context;
 use crate::{vm, workspace};
 
 /// How long a command may take that has nothing to boot.
-pub(super) const REFUSAL_DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const REFUSAL_DEADLINE: Duration = Duration::from_secs(90);
 
 /// This tool, run by itself.
 pub(super) struct Xtask {
