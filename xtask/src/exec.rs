@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(10);
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a program may be busy: somebody still has it open for writing.
-const BUSY_PATIENCE: Duration = Duration::from_secs(1);
+const BUSY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks every running child to end. A panic that holds a lock is no obstacle: what cannot be locked is left.
 pub(crate) fn terminate_all() {
