@@ -66,7 +66,10 @@ impl LevitateBlk {
         signal: &'static Signal,
     ) -> Result<Self, DriverError> {
         let storage = Box::leak(Box::new(BlkStorage::<KernelDma, REQUESTS>::new()));
-        let blk = Blk::with_options(transport, platform(), storage, Options::default())?;
+        let mut blk = Blk::with_options(transport, platform(), storage, Options::default())?;
+        // Asked for now, the interrupt of the first request is certain. By itself the driver asks when it has looked for an answer in vain.
+        blk.set_used_notifications(true);
+        blk.poll()?;
         Ok(Self {
             blk: AsyncBlk::new(blk, signal),
             bounce: None,
