@@ -12,6 +12,7 @@
 mod again;
 mod config_space;
 mod contexts;
+mod faulted_queue;
 mod footers;
 mod handshake;
 mod hostile_device;

@@ -1,0 +1,89 @@
+//! A device that broke a rule and takes that back: a fault is for ever all the same, and nothing is read of the ring any more (§2.7.14,
+//! §2.8.22).
+
+use levitate_host::{Completion, Plug, Version};
+use levitate_virtio::{Completed, Data, DeviceFault, Features};
+
+use crate::rig::{CONFIG, Rig, TIMEOUT, rings_behind, slots};
+
+const PLUGS: [Plug; 2] = [Plug::Mmio(Version::One), Plug::Mmio(Version::Two)];
+
+/// What the device writes over an answer as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lie {
+    /// The id of no request.
+    Id,
+    /// More requests in the used ring than it has.
+    Index,
+}
+
+/// Where the device says what it has used, and of that the place of a lie about the first answer.
+fn part_and_place(rig: &Rig, features: Features, lie: Lie) -> (u64, Vec<u8>, u64) {
+    let (size, areas) = rig.device.queue(0).unwrap();
+    let size = usize::from(size);
+    match (features.contains(Features::RING_PACKED), lie) {
+        (true, _) => (areas.descriptor, vec![0; 16 * size], 12),
+        (false, Lie::Id) => (areas.device, vec![0; 4 + 8 * size], 4),
+        (false, Lie::Index) => (areas.device, vec![0; 4 + 8 * size], 2),
+    }
+}
+
+#[test]
+fn a_fault_that_the_device_takes_back_is_a_fault_all_the_same() {
+    for lie in [Lie::Id, Lie::Index] {
+        // Packed rings have no index.
+        let has_place = |rings: &Features| lie == Lie::Id || !rings.contains(Features::RING_PACKED);
+        for (plug, features) in rings_behind(PLUGS).filter(|(_, rings)| has_place(rings)) {
+            for is_notified in [false, true] {
+                take_back(plug, features, lie, is_notified);
+            }
+        }
+    }
+}
+
+fn take_back(plug: Plug, features: Features, lie: Lie, is_notified: bool) {
+    let case = format!("{plug:?} with {features:?}, {lie:?}");
+    let rig = Rig::new(plug);
+    let mut slots = slots::<4>();
+    let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+    rig.device.set_completion(Completion::Held);
+    queue.set_used_notifications(is_notified);
+    let tokens = [0, 1, 2].map(|number| {
+        let data = Data::Writable(rig.buffer(&[0; 8]));
+        queue.submit(&[1_u8; 4], data, &[0_u8; 4], number).unwrap()
+    });
+    queue.notify();
+    rig.device.release_one();
+    let memory = rig.pool.device_memory();
+    let (addr, mut truth, place) = part_and_place(&rig, features, lie);
+    memory.read(addr, &mut truth).unwrap();
+    memory.store_u16(addr + place, 0x7ff0).unwrap();
+    let fault = queue.process().unwrap_err();
+    let is_named = match lie {
+        Lie::Id => matches!(fault, DeviceFault::UnknownId { .. }),
+        Lie::Index => matches!(fault, DeviceFault::UsedIndexJumped { .. }),
+    };
+    assert!(is_named, "{case}: {fault}");
+
+    memory.write(addr, &truth).unwrap();
+    for token in tokens {
+        let taken = queue.take_next::<[u8; 4]>(token);
+        assert!(taken.is_none(), "{case}: taken ahead");
+        assert!(queue.take::<[u8; 4]>(token).is_none(), "{case}: taken");
+    }
+    assert_eq!(queue.process(), Err(fault), "{case}");
+    let polled = queue.poll::<[u8; 4]>().map(|done| done.is_some());
+    assert_eq!(polled, Err(fault), "{case}");
+    let polled = queue.poll_with(|done: Completed<[u8; 4], _, _>| done.context);
+    assert_eq!(polled, Err(fault), "{case}");
+    assert_eq!((queue.fault(), queue.in_flight()), (Some(fault), 3));
+    assert_eq!(queue.next_done(), None, "{case}");
+
+    let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+    let mut back = Vec::new();
+    let released = queue.release(&quiesced, |_, number| back.push(number));
+    released.unwrap();
+    back.sort_unstable();
+    assert_eq!(back, [0, 1, 2], "{case}: every request comes back once");
+    rig.pool.assert_no_leaks();
+}
