@@ -33,6 +33,7 @@ mod pci_structures;
 mod probe;
 mod queue_reset;
 mod queue_restart;
+mod random_calls;
 mod requests;
 mod rig;
 mod ring_order;

@@ -57,6 +57,7 @@ const INTERPRETED: &[Interpreted] = &[
             "notification_data::the_data_goes_round",
             "pci_hostile::no_configuration_space_makes",
             "pci_hostile::some_of_the_lies",
+            "random_calls::",
             "ring_order::",
             "ring_sizes::",
             "sleeping_sides::",
