@@ -3,6 +3,7 @@
 mod answer;
 mod gpu;
 mod mischief;
+mod queue_reset;
 mod registers;
 pub(crate) mod ring;
 
@@ -10,6 +11,7 @@ use levitate_host::dma::DeviceMemory;
 
 pub(crate) use gpu::Screen;
 pub(crate) use mischief::Menu;
+use queue_reset::QueueReset;
 use ring::{Chain, Framing, Ring};
 
 use crate::sabotage::Sabotage;
@@ -81,7 +83,8 @@ pub(crate) struct Device {
     mute: u8,
     status: u32,
     is_resetting: bool,
-    /// How often it says that its reset is not done.
+    queue_reset: QueueReset,
+    /// How often it says that its reset, or a queue's, is not done.
     stubborn: u8,
     accepted: u64,
     feature_sel: u32,
@@ -130,6 +133,7 @@ impl Device {
             mute: 0,
             status: 0,
             is_resetting: false,
+            queue_reset: QueueReset::default(),
             stubborn: 0,
             accepted: 0,
             feature_sel: 0,
@@ -171,7 +175,7 @@ impl Device {
         let has_work = self
             .ring
             .as_ref()
-            .is_some_and(|ring| !ring.chains.is_empty());
+            .is_some_and(|ring| !ring.chains.is_empty() && !self.queue_reset.is_ongoing());
         if has_work && self.patience != u8::MAX && self.status & spec::DRIVER_OK != 0 {
             if self.waited < self.patience {
                 self.waited += 1;

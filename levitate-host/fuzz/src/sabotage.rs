@@ -27,6 +27,12 @@ pub enum Sabotage {
     /// The program's account is what is wrong, not the driver: it owns the buffers it hands out, and nothing between
     /// driver and device can make it hand out one that it has no more. The oracle is for a driver that comes to do so by `unsafe`.
     TakenTwice,
+    /// What a reset of the queue gives back is given back twice; again it is the account that is wrong.
+    BackTwice,
+    /// A token of before a reset of the queue is taken for one of after it.
+    OldToken,
+    /// The driver wishes to be notified one request later than it waits for.
+    LateEvent,
     /// Registers are read past their end.
     OutsideRegisters,
     /// One request more is counted than the device is done with.

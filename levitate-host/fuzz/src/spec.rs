@@ -21,6 +21,7 @@ pub(crate) mod register {
     pub(crate) const DRIVER_HIGH: usize = 0x094;
     pub(crate) const DEVICE_LOW: usize = 0x0a0;
     pub(crate) const DEVICE_HIGH: usize = 0x0a4;
+    pub(crate) const QUEUE_RESET: usize = 0x0c0;
     pub(crate) const GENERATION: usize = 0x0fc;
     pub(crate) const CONFIG: usize = 0x100;
 }
@@ -38,6 +39,7 @@ pub(crate) const F_EVENT_IDX: u64 = 1 << 29;
 pub(crate) const F_VERSION_1: u64 = 1 << 32;
 pub(crate) const F_RING_PACKED: u64 = 1 << 34;
 pub(crate) const F_IN_ORDER: u64 = 1 << 35;
+pub(crate) const F_RING_RESET: u64 = 1 << 40;
 
 /// Flags of a descriptor (§2.7.5).
 pub(crate) const DESC_NEXT: u16 = 1;

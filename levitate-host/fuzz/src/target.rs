@@ -75,6 +75,9 @@ fn set_up(bench: &Bench, device_features: u64) -> Settings {
         if shape & 32 != 0 {
             features |= spec::F_IN_ORDER;
         }
+        if shape & 128 != 0 {
+            features |= spec::F_RING_RESET;
+        }
     }
     let queue_size_max = match size {
         0..=199 => 1 << (size % 6),

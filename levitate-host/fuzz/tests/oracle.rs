@@ -127,6 +127,21 @@ fn a_wrap_counter_that_does_not_turn_is_found() {
 }
 
 #[test]
+fn what_a_reset_of_the_queue_gives_back_twice_is_found() {
+    finds("queue", Sabotage::BackTwice, "which nobody has");
+}
+
+#[test]
+fn a_token_that_outlives_a_reset_of_the_queue_is_found() {
+    finds("queue", Sabotage::OldToken, "a token of before the reset");
+}
+
+#[test]
+fn a_notification_that_comes_too_late_is_found() {
+    finds("queue", Sabotage::LateEvent, "of another request");
+}
+
+#[test]
 fn a_torn_configuration_is_found() {
     finds("config", Sabotage::TornConfig, "that never was");
 }

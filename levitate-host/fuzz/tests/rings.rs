@@ -127,6 +127,21 @@ fn a_request_that_is_taken_out_of_its_turn_is_found_with_each() {
 }
 
 #[test]
+fn what_a_reset_of_the_queue_gives_back_twice_is_found_with_each() {
+    each_finds(0, Sabotage::BackTwice, "which nobody has");
+}
+
+#[test]
+fn a_token_that_outlives_a_reset_of_the_queue_is_found_with_each() {
+    each_finds(0, Sabotage::OldToken, "a token of before the reset");
+}
+
+#[test]
+fn a_notification_that_comes_too_late_is_found_with_each() {
+    each_finds(EVENT_IDX, Sabotage::LateEvent, "of another request");
+}
+
+#[test]
 fn a_batch_of_which_only_the_last_is_taken_is_found() {
     each_finds(IN_ORDER, Sabotage::LastAlone, "the used ring has");
 }

@@ -32,6 +32,7 @@ impl Device {
             // The driver takes this for the end of the reset.
             self.forget();
         }
+        self.follow_queue_reset(offset, value);
         u64::from(value)
     }
 
@@ -53,6 +54,7 @@ impl Device {
             register::QUEUE_SIZE_MAX if self.queue_sel == 0 => self.queue_size_max,
             register::QUEUE_PFN if self.version == 1 => self.ready,
             register::QUEUE_READY if self.version == 2 => self.ready,
+            register::QUEUE_RESET => self.read_queue_reset(),
             register::INTERRUPT_STATUS => self.interrupt,
             register::STATUS => match self.stubborn.checked_sub(1) {
                 Some(left) if self.is_resetting => {
@@ -75,6 +77,7 @@ impl Device {
             return;
         }
         let value = value as u32;
+        self.queue_reset.interrupt();
         let set_half = |target: &mut u64, sel: u32| match sel {
             0 => *target = *target & !0xffff_ffff | u64::from(value),
             _ => *target = *target & 0xffff_ffff | u64::from(value) << 32,
@@ -96,6 +99,7 @@ impl Device {
             }
             // It lied about its version; the driver cannot know that it took no notice.
             register::QUEUE_PFN | register::QUEUE_READY if value != 0 => self.stillborn += 1,
+            register::QUEUE_RESET if value != 0 => self.start_queue_reset(),
             register::INTERRUPT_ACK => self.interrupt &= !value,
             register::STATUS if value == 0 => {
                 self.status = 0;
@@ -157,13 +161,8 @@ impl Device {
     /// The reset is done, by the device's word: it reaches nothing any more.
     pub(crate) fn forget(&mut self) {
         self.is_resetting = false;
-        if let Some(ring) = self.ring.take()
-            && self.sabotage != Sabotage::EarlyRelease
-        {
-            ring.forget(&self.memory);
-        }
+        self.forget_queue();
         self.stillborn = 0;
-        self.ready = 0;
         self.accepted = 0;
         self.interrupt = 0;
         self.queue_size = 0;

@@ -10,11 +10,13 @@ mod forgery;
 pub(crate) mod packed;
 mod used;
 mod walk;
+mod wish;
 
 pub(crate) use chain::{Chain, Framing, Part};
 use forgery::Forgeries;
 use packed::Packed;
 pub(crate) use used::{Step, Use};
+pub(crate) use wish::Wish;
 
 /// A queue the device was told of.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(crate) struct Ring {
     pub(crate) published: u16,
     /// Where the available ring ends by the device's own hand; the driver writes another index when it makes something available.
     forged_index: Option<u16>,
+    /// The driver's part has something in it that the device wrote.
+    pub(crate) driver_part_is_dirty: bool,
     /// The used ring has something in it that is no answer.
     pub(crate) used_is_dirty: bool,
     /// What the device has, the oldest first.
@@ -84,6 +88,7 @@ impl Ring {
             next_fetch: 0,
             published: 0,
             forged_index: None,
+            driver_part_is_dirty: false,
             used_is_dirty: false,
             chains: Vec::new(),
             honest: VecDeque::new(),

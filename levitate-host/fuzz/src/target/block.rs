@@ -3,7 +3,7 @@
 use levitate_drivers_blk::{
     Blk, BlkStorage, CacheMode, Error, Options, RecoverError, Signal, Unmap,
 };
-use levitate_virtio::{Interrupt as _, MmioTransport};
+use levitate_virtio::{Interrupt as _, MmioTransport, QueueIndex};
 
 use super::{Settings, behave, probe_transport, set_up};
 use crate::bench::{Bench, Registers, TIMEOUT, Time};
@@ -211,6 +211,7 @@ fn call(
             }
             driver.set_used_notifications(sector % 2 == 0);
         }
+        18 if choice >= 128 => reset_queue(bench, program, driver),
         18 => {
             let recovered = bench.call("recover", 4, || {
                 driver.recover(|request| program.returned(request.buffer))
@@ -228,6 +229,18 @@ fn call(
             let _ = bench.call("cache", 0, || driver.set_cache_mode(mode));
         }
         _ => bench.pass(),
+    }
+}
+
+/// Takes back all that the device has, and uses the queue again, if it can be reset.
+fn reset_queue(bench: &Bench, program: &mut Program<'_>, driver: &mut Driver<'_>) {
+    let outcome = bench.call("reset of a queue", 1, || {
+        driver.reset_queue(QueueIndex::new(0), |request| {
+            program.returned(request.buffer);
+        })
+    });
+    if outcome.is_ok() {
+        program.expect_nothing_lent();
     }
 }
 

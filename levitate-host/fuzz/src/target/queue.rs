@@ -4,8 +4,8 @@ use levitate_hal::DmaBuffer;
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::transport::mmio::MmioNotifier;
 use levitate_virtio::{
-    Device, DeviceType, MmioTransport, Queue, QueueConfig, QueueIndex, Slot, Transport as _,
-    Wanted, stage,
+    Device, DeviceType, Features, MmioTransport, Queue, QueueConfig, QueueIndex, Slot,
+    Transport as _, Wanted, stage,
 };
 
 use super::{Settings, behave, probe_transport, set_up};
@@ -91,7 +91,12 @@ fn start<'s>(
     }
     bench.call("start", 1, || {
         let device = Device::begin(transport, &bench.clock(), TIMEOUT).ok()?;
-        let (mut device, _) = device.negotiate(&Wanted::<NoFeatures>::default()).ok()?;
+        let wanted = Wanted::<NoFeatures> {
+            // A reset of the queue, too.
+            common: Features::IMPLEMENTED,
+            ..Wanted::default()
+        };
+        let (mut device, _) = device.negotiate(&wanted).ok()?;
         let index = QueueIndex::new(0);
         let queue = device
             .prepare_queue(&bench.memory, index, config, slots)
@@ -120,6 +125,10 @@ fn works<const H: usize, const F: usize>(bench: &Bench, settings: &Settings) {
     let mut program = Program::<H, F>::new(bench, device, queue);
     let is_done = program.echo();
     bench.demand(is_done, "a device that behaves does not answer");
+    if program.begin_anew() {
+        let is_done = program.echo();
+        bench.demand(is_done, "a queue that was reset does not work");
+    }
     let end = program.end();
     bench.demand(end.is_some(), "a device that behaves is not reset");
 }

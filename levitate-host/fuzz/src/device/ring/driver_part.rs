@@ -11,6 +11,7 @@ use super::{Ring, word};
 impl Ring {
     /// Writes anything into the driver's part, where the driver never looks; all that is available was fetched before.
     pub(crate) fn write_driver_part(&mut self, memory: &DeviceMemory, at: usize, bytes: &[u8]) {
+        self.driver_part_is_dirty = true;
         if self.packed.is_some() {
             // Only the driver's events are its own; descriptors are the device's as well.
             let at = at % 4;

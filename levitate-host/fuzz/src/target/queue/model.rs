@@ -10,6 +10,7 @@ use crate::device::ring::packed::Position;
 use crate::sabotage::Sabotage;
 
 mod expected;
+mod wish;
 
 pub(super) use expected::Expected;
 
@@ -112,6 +113,16 @@ impl Model {
 
     pub(super) const fn fault(&self) -> Option<Expected> {
         self.fault
+    }
+
+    /// Notes that the queue is reset and in use again: whatever the device did before, it counts no more.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Self::new(self.interface, self.sabotage);
+    }
+
+    /// Notes that the queue is reset and not in use again; what it had it still has.
+    pub(super) const fn end(&mut self) {
+        self.fault = Some(Expected::NotEnabled);
     }
 
     /// Notes a request that was just made available, before the device can do anything about it.

@@ -1,7 +1,7 @@
 //! What a program does with a virtqueue: any calls, as the bytes say, and then the reset ([`Program`]).
 
 use levitate_hal::{Direction, DmaSlice, Mapped, Segments as _};
-use levitate_virtio::{Completed, Data, SubmitError, Token, Transport as _};
+use levitate_virtio::{Completed, Data, QueueQuiesced, SubmitError, Token, Transport as _};
 
 use super::model::{InFlight, Model};
 use super::{Buffer, Live, LiveQueue};
@@ -10,6 +10,7 @@ use crate::device::ANSWER;
 use crate::sabotage::Sabotage;
 
 mod look;
+mod restart;
 
 /// A request that was submitted and not taken back.
 struct Request {
@@ -40,6 +41,15 @@ pub(super) struct Program<'b, 's, const H: usize, const F: usize> {
     submitted: u32,
     /// Numbers of the requests that are done, in the order in which they were.
     done: Vec<u32>,
+    /// Whether it wants to be notified, and how many more of the requests are waited for together.
+    is_notified: bool,
+    awaited: usize,
+    /// That the queue is reset and was not brought back into use.
+    proof: Option<QueueQuiesced>,
+    /// One that has served.
+    old_proof: Option<QueueQuiesced>,
+    /// Those that were in use when the queue was reset.
+    old_tokens: Vec<Token>,
 }
 
 impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
@@ -54,6 +64,11 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
             requests: Vec::new(),
             submitted: 0,
             done: Vec::new(),
+            is_notified: false,
+            awaited: 0,
+            proof: None,
+            old_proof: None,
+            old_tokens: Vec::new(),
         }
     }
 
@@ -68,10 +83,12 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
             7..=9 => self.process(),
             10 => self.pick_any(choice / 16),
             11 => self.take_first_done(),
+            12 if choice & 16 != 0 => self.await_together(),
             12 => {
-                let wanted = self.bench.byte().is_multiple_of(2);
-                self.queue.set_used_notifications(wanted);
+                self.is_notified = self.bench.byte().is_multiple_of(2);
+                self.queue.set_used_notifications(self.is_notified);
             }
+            13 if choice & 16 != 0 => self.restart(),
             13 => self.diagnose(),
             14 => self.poll(choice & 16 != 0),
             _ => self.bench.pass(),
@@ -91,7 +108,8 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
         match self.queue.submit(&[3_u8; H], data, &[INITIAL; F], number) {
             Ok(token) => {
                 let is_new = self.requests.iter().all(|request| request.token != token);
-                self.bench.demand(is_new, "a token is in use twice");
+                self.bench
+                    .demand(is_new && self.is_not_old(token), "a token is in use twice");
                 self.bench
                     .demand(idle != 0, "more requests than there are slots");
                 self.requests.push(Request {
@@ -122,6 +140,9 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
     /// Tries to take back any request, done or not, or looks from there on for another one; each takes one byte.
     fn pick_any(&mut self, way: u8) {
         let choice = self.bench.byte();
+        if let Some(position) = usize::from(choice).checked_rem(self.old_tokens.len()) {
+            self.check_old_token(position);
+        }
         if let Some(position) = usize::from(choice).checked_rem(self.requests.len()) {
             match way % 4 {
                 0 | 1 => self.take(position),

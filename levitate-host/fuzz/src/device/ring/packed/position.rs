@@ -1,7 +1,7 @@
 //! A place in a packed ring ([`Position`], §2.8.1).
 
 /// A place in the ring, and the wrap counter there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) index: u16,
     pub(crate) wrap: bool,

@@ -5,10 +5,22 @@ use levitate_virtio::DeviceFault;
 /// How a look at the ring must fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Expected {
-    Jumped { claimed: u16, in_flight: u16 },
-    NoSuchChain { id: u32 },
-    OutOfOrder { id: u32 },
-    TooLong { len: u32, capacity: u32 },
+    Jumped {
+        claimed: u16,
+        in_flight: u16,
+    },
+    NoSuchChain {
+        id: u32,
+    },
+    OutOfOrder {
+        id: u32,
+    },
+    TooLong {
+        len: u32,
+        capacity: u32,
+    },
+    /// It was reset, and could not be brought back into use.
+    NotEnabled,
 }
 
 impl Expected {
@@ -34,6 +46,7 @@ impl Expected {
                     capacity_bytes,
                 },
             ) => (len, capacity) == (len_bytes, capacity_bytes),
+            (Self::NotEnabled, DeviceFault::NotEnabled) => true,
             _ => false,
         }
     }

@@ -30,6 +30,26 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
         }
         self.note_done(expected.is_ok());
         self.check_done();
+        if self.is_notified && expected.is_ok() {
+            let awaited = self.awaited;
+            let is_right = self
+                .bench
+                .with(|device| self.model.is_wish_right(device, awaited));
+            self.bench.demand(
+                is_right,
+                "the driver wishes to be notified of another request than the last it waits for",
+            );
+        }
+    }
+
+    /// Says that the next requests are waited for together; the next look tells the device.
+    pub(super) fn await_together(&mut self) {
+        let count = match self.bench.byte() {
+            u8::MAX => u16::MAX,
+            count => u16::from(count % 8),
+        };
+        self.queue.await_together(count);
+        self.awaited = count.into();
     }
 
     /// Takes back what has been done for longest, as a whole or where it is found; whether the driver looks further than that takes is
@@ -156,6 +176,7 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
                 }
             }
             self.done.push(done.number);
+            self.awaited = self.awaited.saturating_sub(1);
             let mut requests = self.requests.iter_mut();
             if let Some(request) = requests.find(|one| one.number == done.number) {
                 request.is_done = true;
@@ -175,7 +196,7 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
     }
 
     /// Checks that the queue has done what the model has, in the same order, and nothing else.
-    fn check_done(&self) {
+    pub(super) fn check_done(&self) {
         let in_flight = usize::from(self.queue.in_flight());
         let is_right = in_flight == self.model.in_flight()
             && in_flight + self.done.len() == self.requests.len();
