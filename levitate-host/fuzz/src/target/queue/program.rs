@@ -219,13 +219,7 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
                 && addr_of(&completed.data) == request.addr,
             "a request does not come back as it was",
         );
-        if let Data::Writable(buffer) = &completed.data {
-            let mut answer = buffer.as_slice().iter().take(request.sure);
-            self.bench.demand(
-                answer.all(|byte| *byte == ANSWER),
-                "the data is not what the device wrote",
-            );
-        }
+        check_answer(self.bench, &request, &completed.data);
         if request.is_honest && !self.bench.with(|device| device.has_scribbled) {
             self.check_footer(request.sure, completed);
         }
@@ -291,11 +285,11 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
         let (_, quiesced) = bench
             .call("reset", 1, || device.reset(&clock, TIMEOUT))
             .ok()?;
-        let mut left: Vec<_> = requests.iter().map(|one| (one.number, one.addr)).collect();
+        let mut left = requests;
         let released = queue.release(&quiesced, |data, number| {
             let key = (number, addr_of(&data));
-            match left.iter().position(|other| *other == key) {
-                Some(position) => drop(left.swap_remove(position)),
+            match left.iter().position(|one| (one.number, one.addr) == key) {
+                Some(position) => check_answer(bench, &left.swap_remove(position), &data),
                 None => bench.fail("a reset gives back what was not submitted".to_owned()),
             }
         });
@@ -326,6 +320,17 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
             0 => (Data::Readable(buffer), addr),
             _ => (Data::Writable(buffer), addr),
         }
+    }
+}
+
+/// Checks that the device's answer, as far as it is sure, is where the CPU sees it.
+fn check_answer(bench: &Bench, request: &Request, data: &Data<Buffer>) {
+    if let Data::Writable(buffer) = data {
+        let mut answer = buffer.as_slice().iter().take(request.sure);
+        bench.demand(
+            answer.all(|byte| *byte == ANSWER),
+            "the data is not what the device wrote",
+        );
     }
 }
 

@@ -45,7 +45,7 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
     /// Says that the next requests are waited for together; the next look tells the device.
     pub(super) fn await_together(&mut self) {
         let count = match self.bench.byte() {
-            u8::MAX => u16::MAX,
+            240.. => u16::MAX,
             count => u16::from(count % 8),
         };
         self.queue.await_together(count);

@@ -2,7 +2,7 @@
 
 use levitate_virtio::{QueueResetError, RestartError, Token};
 
-use super::{Program, addr_of};
+use super::{Program, addr_of, check_answer};
 use crate::bench::TIMEOUT;
 use crate::sabotage::Sabotage;
 
@@ -87,17 +87,21 @@ impl<const H: usize, const F: usize> Program<'_, '_, H, F> {
         }
         self.old_proof = Some(proof);
         let mut requests = std::mem::take(&mut self.requests);
-        let back = back.iter().map(|(number, data)| (*number, addr_of(data)));
-        let back: Vec<_> = back.collect();
-        let again = match self.bench.is_sabotaged(Sabotage::BackTwice) {
+        let twice = match self.bench.is_sabotaged(Sabotage::BackTwice) {
             true => back.as_slice(),
             false => &[],
         };
-        for (number, addr) in back.iter().chain(again) {
-            let mut left = requests.iter();
-            let found = left.position(|one| (one.number, one.addr) == (*number, *addr));
+        for (number, data) in back.iter().chain(twice) {
+            let key = (*number, addr_of(data));
+            let found = requests
+                .iter()
+                .position(|one| (one.number, one.addr) == key);
             match found {
-                Some(position) => self.old_tokens.push(requests.remove(position).token),
+                Some(position) => {
+                    let request = requests.remove(position);
+                    check_answer(self.bench, &request, data);
+                    self.old_tokens.push(request.token);
+                }
                 None => self
                     .bench
                     .fail(format!("a restart gives back {number}, which nobody has")),
