@@ -254,6 +254,9 @@ fn interrupts_that_were_wanted_are_wanted_still() {
         let (mut device, mut queue) = rig.start(&mut slots, features, CONFIG);
         queue.set_used_notifications(true);
         queue.process().unwrap();
+        run(&rig, &mut queue, 20);
+        // So many that they would reach into the next life of the queue.
+        queue.await_together(u16::MAX);
         let proof = reset(&rig, &mut device);
         queue
             .restart(&mut device, &proof, &rig.pool, |_, _| {})
@@ -272,6 +275,16 @@ fn interrupts_that_were_wanted_are_wanted_still() {
             let done = queue.poll::<[u8; 4]>().unwrap().unwrap();
             assert_eq!(done.context as usize, number);
         }
+        // What was waited for together before the reset is waited for no more.
+        rig.device.set_completion(Completion::Held);
+        for number in 4..6 {
+            echo(&mut queue, number);
+        }
+        queue.notify();
+        queue.process().unwrap();
+        rig.device.release_one();
+        let raised = rig.device.interrupts_raised();
+        assert_eq!(raised, before + 4, "{plug:?} {features:?}");
         rig.stop(device, queue);
     }
 }
