@@ -2,6 +2,8 @@
 //!
 //! Nothing moves while the driver looks, for it touches no register then: so what is there can be known beforehand.
 
+use std::collections::VecDeque;
+
 use levitate_virtio::Interface;
 
 use crate::device::Device;
@@ -83,6 +85,8 @@ pub(super) struct Model {
     sabotage: Sabotage,
     /// The oldest first.
     in_flight: Vec<InFlight>,
+    /// With VIRTIO_F_IN_ORDER requests that the device has said are done, and that are still to be found, each when it is asked for.
+    promised: VecDeque<Done>,
     fault: Option<Expected>,
     /// Requests found done, in the order in which they were.
     pub(super) done: Vec<Done>,
@@ -98,6 +102,7 @@ impl Model {
             next_used: Position::START,
             sabotage,
             in_flight: Vec::new(),
+            promised: VecDeque::new(),
             fault: None,
             done: Vec::new(),
         }
@@ -107,8 +112,8 @@ impl Model {
         self.interface
     }
 
-    pub(super) const fn in_flight(&self) -> usize {
-        self.in_flight.len()
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len() + self.promised.len()
     }
 
     pub(super) const fn fault(&self) -> Option<Expected> {
@@ -151,30 +156,43 @@ impl Model {
         }
     }
 
-    /// Looks for the next used element; returns how many requests are done by it.
+    /// Looks for the next request that is done; returns how many that are.
     pub(super) fn collect(&mut self, device: &Device) -> Result<u16, Expected> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let outcome = match &device.ring {
-            None => Ok(0),
-            Some(ring) => self.collect_from(device, ring),
-        };
-        self.fault = outcome.err();
-        outcome
+        if self.promised.is_empty()
+            && let Some(ring) = &device.ring
+            && let Err(fault) = self.learn(device, ring)
+        {
+            self.fault = Some(fault);
+            return Err(fault);
+        }
+        Ok(self.find_promised())
     }
 
-    fn collect_from(&mut self, device: &Device, ring: &Ring) -> Result<u16, Expected> {
+    /// Has the oldest request found that the device has said is done; returns how many that are.
+    fn find_promised(&mut self) -> u16 {
+        match self.promised.pop_front() {
+            Some(found) => {
+                self.done.push(found);
+                1
+            }
+            None => 0,
+        }
+    }
+
+    /// Looks for the next used element, and what is done by it.
+    fn learn(&mut self, device: &Device, ring: &Ring) -> Result<(), Expected> {
         let Some(element) = self.next(device, ring)? else {
-            return Ok(0);
+            return Ok(());
         };
         let (last, written) = self.find(element)?;
-        let count = self.batch(last);
-        if ring.packed.is_none() && count > self.known {
+        if ring.packed.is_none() && self.batch(last) > self.known {
             return Err(Expected::OutOfOrder { id: element.id });
         }
         self.pass(ring, last, written);
-        Ok(count)
+        Ok(())
     }
 
     /// Looks whether this request is done by the next used element, and takes it out if it is.
@@ -185,7 +203,22 @@ impl Model {
         let Some(ring) = &device.ring else {
             return;
         };
-        if self.fault.is_some() || self.is_in_order && !is_sabotaged {
+        if self.fault.is_some() {
+            return;
+        }
+        if self.is_in_order && !is_sabotaged {
+            let is_oldest = self
+                .in_flight
+                .first()
+                .is_some_and(|one| one.number == number);
+            if self.promised.is_empty() && is_oldest {
+                // What is wrong is found by who looks for all.
+                let _ = self.learn(device, ring);
+            }
+            let next = self.promised.front();
+            if next.is_some_and(|next| next.number == number) {
+                self.find_promised();
+            }
             return;
         }
         let Ok(Some(element)) = self.next(device, ring) else {
@@ -199,6 +232,7 @@ impl Model {
         });
         if let Some(position) = position {
             self.pass(ring, position, element.len);
+            self.find_promised();
         }
     }
 
@@ -238,7 +272,7 @@ impl Model {
         Ok(())
     }
 
-    /// Goes on in the ring behind the request at `last`, and takes out what is done with it.
+    /// Goes on in the ring behind the request at `last`, and promises what is done with it.
     fn pass(&mut self, ring: &Ring, last: usize, written: u32) {
         let count = self.batch(last);
         let descriptors = self.take(last, written);
@@ -304,7 +338,7 @@ impl Model {
             } else {
                 one.capacity()
             };
-            self.done.push(one.done(written));
+            self.promised.push_back(one.done(written));
         }
         descriptors
     }
