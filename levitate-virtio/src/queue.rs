@@ -142,8 +142,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if self.progress.undecided() == 0 {
             return false;
         }
+        let submitted = self.progress.submitted;
         match self.ring.needs_notification(self.progress) {
-            Some(is_needed) => self.notify_if(is_needed),
+            Some(is_needed) => self.notify_if(is_needed, submitted),
             None => self.notify_by_event(),
         }
     }
@@ -152,12 +153,13 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     #[inline(never)]
     fn notify_by_event(&mut self) -> bool {
         let is_needed = self.ring.needs_notification_by_event(self.progress);
-        self.notify_if(is_needed)
+        self.notify_if(is_needed, self.progress.submitted)
     }
 
+    /// `submitted` is what was decided about: whoever has it need not load it once more behind the barrier.
     #[inline]
-    fn notify_if(&mut self, is_needed: bool) -> bool {
-        self.progress.decided = self.progress.submitted;
+    fn notify_if(&mut self, is_needed: bool, submitted: u64) -> bool {
+        self.progress.decided = submitted;
         if is_needed {
             self.notifier.notify(self.ring.position(self.progress));
             self.notifications = self.notifications.wrapping_add(1);

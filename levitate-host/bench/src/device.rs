@@ -44,17 +44,25 @@ impl Device {
         let has = |feature| features & feature != 0;
         let has_event_index = has(F_EVENT_IDX);
         match (has(F_RING_PACKED), has(F_IN_ORDER)) {
-            // SAFETY: as the caller says.
-            (false, false) => Self::Split(unsafe { SplitDevice::new(areas, has_event_index) }),
-            // SAFETY: as the caller says.
-            (false, true) => {
-                Self::SplitInOrder(unsafe { SplitDevice::new(areas, has_event_index) })
+            (false, false) => {
+                // SAFETY: as the caller says.
+                let device = unsafe { SplitDevice::new(areas, has_event_index) };
+                Self::Split(device)
             }
-            // SAFETY: as the caller says.
-            (true, false) => Self::Packed(unsafe { PackedDevice::new(areas, has_event_index) }),
-            // SAFETY: as the caller says.
+            (false, true) => {
+                // SAFETY: as the caller says.
+                let device = unsafe { SplitDevice::new(areas, has_event_index) };
+                Self::SplitInOrder(device)
+            }
+            (true, false) => {
+                // SAFETY: as the caller says.
+                let device = unsafe { PackedDevice::new(areas, has_event_index) };
+                Self::Packed(device)
+            }
             (true, true) => {
-                Self::PackedInOrder(unsafe { PackedDevice::new(areas, has_event_index) })
+                // SAFETY: as the caller says.
+                let device = unsafe { PackedDevice::new(areas, has_event_index) };
+                Self::PackedInOrder(device)
             }
         }
     }

@@ -112,12 +112,29 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         &mut self,
         number: u16,
     ) -> Option<Completed<F, B, C>> {
+        self.put_idle(number);
+        self.empty(number)
+    }
+
+    /// Has a slot idle, which is in no list, and whose request is about to be given back.
+    #[inline]
+    pub(super) fn put_idle(&mut self, number: u16) {
+        match self.shape.is_in_order {
+            _ if self.fault.is_some() => {}
+            true => self.order.put(self.slots, &mut self.idle, number.into()),
+            false => self.idle.push(self.slots, number),
+        }
+    }
+
+    /// Gives a request back that is done, and whose slot is where it has to be.
+    #[inline(always)]
+    pub(super) fn empty<F: FromBytes + IntoBytes>(
+        &mut self,
+        number: u16,
+    ) -> Option<Completed<F, B, C>> {
         let slot = self.slots.get_mut(usize::from(number))?;
         let token = Token::of(self.index, number, &slot.record);
         let (written, data, context) = slot.empty_done()?;
-        if self.fault.is_none() {
-            self.idle.put(&mut slot.record, number.into());
-        }
         let footer = take_footer(&self.memory, &slot.record);
         Some(Completed::new(
             token,

@@ -4,7 +4,7 @@ use levitate_hal::{Dma, Segments};
 
 use super::completion::written_bytes;
 use super::ring::{Format, Ring as _};
-use super::slot::Slot;
+use super::slot::{Slot, Stack};
 use super::{DeviceFault, Queue};
 use crate::transport::Notify;
 
@@ -12,11 +12,15 @@ use crate::transport::Notify;
 ///
 /// One word of it is about many: what it says of one request is true of all it got before. They are taken out one by one nevertheless,
 /// each when it is asked for.
+///
+/// Slots become idle at one end and are used at the other. Behind that of the newest request is the one that the next request gets: a
+/// slot that is used stays linked as it is, so that a line of all slots, but for those that are done and not taken, has those in flight
+/// first, and then those that are idle.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
-    /// The slot of the oldest one, if there is any; the others follow by their records.
+    /// The first slot of the line, or none: that of the oldest request, if any is in flight.
     first: u32,
-    /// The slot of the newest one, if there is any.
+    /// The last slot of the line, if there is one.
     last: u32,
     /// How many of the oldest are done as the device has said, and still to be taken out.
     promised: u16,
@@ -25,29 +29,35 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// That of a queue without requests.
-    pub(super) const EMPTY: Self = Self {
-        first: 0,
-        last: 0,
-        promised: 0,
-        last_bytes: 0,
-    };
-
-    /// Puts a slot, which is in no list, behind those that are `in_flight` before it.
-    #[inline]
-    pub(super) fn push<B, C>(&mut self, slots: &mut [Slot<B, C>], number: u32, in_flight: u16) {
-        if in_flight == 0 {
-            self.first = number;
-        } else if let Some(before) = slots.get_mut(self.last as usize) {
-            before.record.set_next(number);
+    /// That of a queue without requests, whose idle slots are the first `slots` there are.
+    pub(super) const fn of(slots: u16) -> Self {
+        Self {
+            first: 0,
+            last: slots.wrapping_sub(1) as u32,
+            promised: 0,
+            last_bytes: 0,
         }
-        self.last = number;
     }
 
     /// Returns the slot of the oldest request, if there is one that is in flight.
     #[inline]
     pub(super) const fn first(&self) -> u32 {
         self.first
+    }
+
+    /// Puts a slot, which is in no list, behind those that are `idle`.
+    #[inline]
+    pub(super) fn put<B, C>(&mut self, slots: &mut [Slot<B, C>], idle: &mut Stack, number: u32) {
+        if let Some(slot) = slots.get_mut(number as usize) {
+            slot.record.set_next(Stack::NONE);
+        }
+        if self.first == Stack::NONE {
+            self.first = number;
+        } else if let Some(before) = slots.get_mut(self.last as usize) {
+            before.record.set_next(number);
+        }
+        idle.begin_with(number);
+        self.last = number;
     }
 }
 

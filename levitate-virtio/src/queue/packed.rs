@@ -200,7 +200,6 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         (!self.has_event_index).then(|| self.read_device_events() != Events::None)
     }
 
-    #[inline]
     fn needs_notification_by_event(&mut self, progress: Progress) -> bool {
         let now = self.next_available.off_wrap();
         let decided = core::mem::replace(&mut self.decided, now);

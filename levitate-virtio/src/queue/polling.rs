@@ -24,7 +24,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         match self.poll_soon(|completed| completed) {
             Ok(completed) => Ok(Some(completed)),
             Err(_) => match self.poll_any()? {
-                Some(number) => Ok(self.give_back(number)),
+                Some(number) => Ok(self.empty(number)),
                 None => Ok(None),
             },
         }
@@ -84,7 +84,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         done: impl FnOnce(Completed<F, B, C>) -> U,
     ) -> Result<Option<U>, DeviceFault> {
         match self.poll_any()? {
-            Some(number) => Ok(self.give_back(number).map(done)),
+            Some(number) => Ok(self.empty(number).map(done)),
             None => Ok(None),
         }
     }
@@ -108,6 +108,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             && self.is_next_for_anybody()
             && let Some(number) = self.take_in_order()
         {
+            self.order.put(self.slots, &mut self.idle, number.into());
             return Some(number);
         }
         self.collect_any()
@@ -124,6 +125,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         }
         let number = self.done.first()?;
         self.unlist(number);
+        self.put_idle(number);
         Some(number)
     }
 

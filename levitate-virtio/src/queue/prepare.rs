@@ -259,7 +259,7 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
             memory: self.memory,
             slots: self.slots,
             done: List::EMPTY,
-            order: Order::EMPTY,
+            order: Order::of(self.shape.slots),
             done_len: 0,
             progress: self.progress,
             shape: self.shape,

@@ -94,7 +94,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.done = List::EMPTY;
         self.done_len = 0;
         self.progress = Progress::behind(self.progress.submitted);
-        self.order = Order::EMPTY;
+        self.order = Order::of(self.shape.slots);
         self.notifications = 0;
         self.awaited = self.progress.done;
         self.settled = self.progress.done;

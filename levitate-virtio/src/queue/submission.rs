@@ -2,7 +2,7 @@
 
 mod any;
 
-use levitate_hal::{Dma, DmaAddr, Segments};
+use levitate_hal::{Dma, Segments};
 use zerocopy::{Immutable, IntoBytes};
 
 use super::chain::{Chain, Part, Simple, Survey, bytes_of};
@@ -119,24 +119,6 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 }
                 return Ok(token);
             }
-            // In order, by whichever way that is left.
-            if found.is_by_any_way(wanted) {
-                // SAFETY: as above.
-                unsafe {
-                    fill(
-                        slot,
-                        &self.memory,
-                        token,
-                        part,
-                        (header, footer),
-                        (data, context),
-                    )
-                };
-                // SAFETY: as above, in the topmost slot, and both are written.
-                return Ok(unsafe {
-                    self.add_in_order::<H, F>((part.addr, part.len_bytes), part.is_writable, token)
-                });
-            }
         }
         // The pair is made only here, so that neither need be in memory before.
         self.submit_any(header, footer, (data, context))
@@ -157,8 +139,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         let form = Form::of::<H, F, B>(&Data::None, footer);
         let is_of_form = |slot: &Slot<B, C>| slot.record.form.is_by_any_way(form);
         let top = self.slots.get(self.idle.top_or_none() as usize);
-        if top.is_some_and(|slot| !is_of_form(slot)) {
-            // Commands that take turns find their slots the other way round.
+        if top.is_some_and(|slot| !is_of_form(slot)) && !self.shape.is_in_order {
+            // Commands that take turns find their slots the other way round; in order, no slot is used twice in a row.
             self.idle.exchange(self.slots);
         }
         // With a fault, or where there is no idle slot, that is none's.
@@ -192,105 +174,11 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.submit_any(header, footer, (Data::None, context))
     }
 
-    /// Makes a request available, for which all else is done, and remembers the order; returns `token`.
-    ///
-    /// # Safety
-    ///
-    /// In the topmost idle slot, a chain of an `H`, one part that goes this way and an `F` is laid out, and both are written.
-    #[inline(never)]
-    unsafe fn add_in_order<H, F>(
-        &mut self,
-        (addr, len_bytes): (DmaAddr, u32),
-        is_writable: bool,
-        token: Token,
-    ) -> Token {
-        let (number, in_flight) = (self.idle.top_or_none(), self.in_flight());
-        let (Some(ring), Some(slot)) = (self.ring.as_split(), self.slots.get_mut(number as usize))
-        else {
-            // SAFETY: the caller vouches for the same.
-            return unsafe {
-                self.add_in_order_packed::<H, F>((addr, len_bytes), is_writable, token)
-            };
-        };
-        let (position, part) = (
-            Simple::<H, F>::POSITION,
-            Part {
-                addr,
-                len_bytes,
-                is_writable,
-            },
-        );
-        if slot.record.way.is_direct() {
-            ring.change_descriptor(slot.record.head, position, &part);
-        } else {
-            // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
-            let place = unsafe { self.memory.place(slot.record.offset) };
-            // SAFETY: the caller vouches for the chain, which is in a table.
-            unsafe { place.change_table_entry(bytes_of::<F>(), position, &part) };
-        }
-        ring.make_available(&mut self.progress, slot.record.head);
-        self.idle.pop(&slot.record);
-        self.order.push(self.slots, number, in_flight);
-        token
-    }
-
-    /// As [`add_in_order`](Self::add_in_order), in a packed ring: by itself, for it takes more of the CPU's registers.
-    ///
-    /// # Safety
-    ///
-    /// As for that.
-    #[inline(never)]
-    unsafe fn add_in_order_packed<H, F>(
-        &mut self,
-        data: (DmaAddr, u32),
-        is_writable: bool,
-        token: Token,
-    ) -> Token {
-        let (number, in_flight) = (self.idle.top_or_none(), self.in_flight());
-        let (Some(ring), Some(slot)) = (self.ring.as_packed(), self.slots.get_mut(number as usize))
-        else {
-            return token;
-        };
-        self.progress.note_submitted();
-        self.idle.pop(&slot.record);
-        let (record, memory) = (&mut slot.record, &self.memory);
-        match (record.way.is_direct(), is_writable) {
-            // SAFETY: the caller vouches for the chain, which is direct.
-            (true, true) => {
-                _ = unsafe { ring.add_simple::<H, F, true>(record, memory, data, token) }
-            }
-            // SAFETY: as above.
-            (true, false) => {
-                _ = unsafe { ring.add_simple::<H, F, false>(record, memory, data, token) }
-            }
-            (false, _) => {
-                // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
-                let place = unsafe { memory.place(record.offset) };
-                let part = Part {
-                    addr: data.0,
-                    len_bytes: data.1,
-                    is_writable,
-                };
-                let position = Simple::<H, F>::POSITION;
-                // SAFETY: the caller vouches for the chain, which is in a table.
-                unsafe { place.change_table_entry(bytes_of::<F>(), position, &part) };
-                ring.add_table(record, &place.table(bytes_of::<F>(), Simple::<H, F>::LEN));
-            }
-        }
-        self.order.push(self.slots, number, in_flight);
-        token
-    }
-
     /// Names the request that was submitted last, and got this slot.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
-    fn token_of_last(&mut self, number: u32) -> Token {
-        let slot = number as u16;
-        if self.shape.is_in_order {
-            let before = self.in_flight().wrapping_sub(1);
-            self.order.push(self.slots, number, before);
-        }
-        Token::new(self.index, slot, self.progress.last())
+    const fn token_of_last(&self, number: u32) -> Token {
+        Token::new(self.index, number as u16, self.progress.last())
     }
 }
 

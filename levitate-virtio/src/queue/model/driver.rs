@@ -92,7 +92,7 @@ impl<'s> Driver<'s> {
             memory,
             slots,
             done: List::EMPTY,
-            order: Order::EMPTY,
+            order: Order::of(SLOTS),
             done_len: 0,
             progress,
             shape: Shape {

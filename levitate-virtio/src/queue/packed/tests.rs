@@ -53,7 +53,7 @@ fn add(
         max_segment_bytes: 1,
     };
     let mut record = Record::IDLE;
-    record.way = Way::of(is_direct, false);
+    record.way = Way::of(is_direct);
     let head = ring.next_available.offset();
     // SAFETY: the memory has room for such a footer and a table of three entries behind it.
     unsafe { ring.lay_out(&mut record, slot.into(), chain) };

@@ -70,7 +70,10 @@ pub(in super::super) struct Stack {
     reason = "`top` is a `u16`, made longer"
 )]
 impl Stack {
-    pub(in super::super) const EMPTY: Self = Self { top: NONE as u32 };
+    pub(in super::super) const EMPTY: Self = Self { top: Self::NONE };
+
+    /// No slot.
+    pub(in super::super) const NONE: u32 = NONE as u32;
 
     /// Returns a stack of the first `count` slots, the very first on top.
     pub(in super::super) fn of<B, C>(slots: &mut [Slot<B, C>], count: u16) -> Self {
@@ -106,6 +109,14 @@ impl Stack {
     pub(in super::super) const fn put(&mut self, record: &mut Record, index: u32) {
         record.next = self.top as u16;
         self.top = index;
+    }
+
+    /// Makes a slot the only one, if there is none.
+    #[inline]
+    pub(in super::super) const fn begin_with(&mut self, index: u32) {
+        if self.top == Self::NONE {
+            self.top = index;
+        }
     }
 
     /// Has the two topmost slots change places, if there are two.

@@ -25,29 +25,23 @@ pub(in super::super) enum Way {
     Table,
     /// By all of its descriptors, in the ring.
     Direct,
-    /// As `Table`, in a queue that remembers the order (VIRTIO_F_IN_ORDER).
-    TableInOrder,
-    /// As `Direct`, in such a queue.
-    DirectInOrder,
 }
 
 /// What is left of a number in which there is a [`Way`].
-const WAYS: u32 = 0b11;
+const WAYS: u32 = 0b1;
 
 impl Way {
-    pub(in super::super) const fn of(is_direct: bool, is_in_order: bool) -> Self {
-        match (is_direct, is_in_order) {
-            (false, false) => Self::Table,
-            (true, false) => Self::Direct,
-            (false, true) => Self::TableInOrder,
-            (true, true) => Self::DirectInOrder,
+    pub(in super::super) const fn of(is_direct: bool) -> Self {
+        match is_direct {
+            false => Self::Table,
+            true => Self::Direct,
         }
     }
 
     /// Says whether the chain is in the ring, and not in a table of its own.
     #[inline]
     pub(in super::super) const fn is_direct(self) -> bool {
-        matches!(self, Self::Direct | Self::DirectInOrder)
+        matches!(self, Self::Direct)
     }
 }
 
@@ -335,13 +329,8 @@ mod tests {
         assert_eq!(kept.kept_footer(), 0xfe);
     }
 
-    fn by_all_ways(form: Form) -> [Form; 4] {
-        let ways = [
-            Way::Table,
-            Way::Direct,
-            Way::TableInOrder,
-            Way::DirectInOrder,
-        ];
+    fn by_all_ways(form: Form) -> [Form; 2] {
+        let ways = [Way::Table, Way::Direct];
         ways.map(|way| form.by(way))
     }
 

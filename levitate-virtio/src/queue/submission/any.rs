@@ -63,10 +63,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             return Err(self.full(data, context));
         };
         let record = &mut slot.record;
-        record.way = Way::of(
-            parts.len() <= self.shape.direct_descriptors,
-            self.shape.is_in_order,
-        );
+        record.way = Way::of(parts.len() <= self.shape.direct_descriptors);
         record.form = match (&data, survey.pieces) {
             (Data::None, _) | (_, 1) => Form::of::<H, F, _>(&data, footer).by(record.way),
             _ => Form::NONE,
