@@ -54,6 +54,7 @@ pub use submission::Rejected;
 use crate::init::{Identity, Quiesced};
 use crate::transport::{Interface, Notify};
 use in_order::Order;
+use polling::Pace;
 use ring::{Progress, Ring as _, RingConfig};
 use slot::{List, Stack, State};
 use slot_memory::SlotMemory;
@@ -82,8 +83,8 @@ pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     notifications: u64,
     /// With one, there is no idle slot.
     fault: Option<DeviceFault>,
-    /// What `is_plain()` said last; each change to the contrary is noted at once.
-    is_plain: bool,
+    /// What `pace()` said last; each change to `Slow` is noted at once.
+    pace: Pace,
     wants_notifications: bool,
     /// How many requests are to be done, of all there ever were, before the device notifies.
     awaited: u64,
@@ -181,7 +182,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Call [`process`](Self::process) afterwards: what was used before is not notified.
     pub fn set_used_notifications(&mut self, wanted: bool) {
         self.wants_notifications = wanted;
-        self.is_plain &= !wanted;
+        if wanted {
+            self.pace = Pace::Slow;
+        }
         if !wanted {
             self.ring.suppress_used_notifications(self.progress);
         }

@@ -3,6 +3,7 @@
 use levitate_hal::{Dma, Segments};
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::polling::Pace;
 use super::ring::{Format, Ring as _, Used};
 use super::slot::{Record, Stack, State, Written, is_kept};
 use super::slot_memory::SlotMemory;
@@ -150,7 +151,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     pub(super) fn unlist(&mut self, number: u16) {
         self.done.remove(self.slots, number);
         self.done_len = self.done_len.wrapping_sub(1);
-        self.is_plain = self.is_plain();
+        self.pace = self.pace();
     }
 
     /// Looks for a request that the device is done with; returns its slot, which is in no list, with its request done.
@@ -184,7 +185,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     fn keep(&mut self, number: u16) {
         self.done.push(self.slots, number);
         self.done_len = self.done_len.wrapping_add(1);
-        self.is_plain = false;
+        self.pace = Pace::Slow;
     }
 
     #[cold]
@@ -197,7 +198,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     pub(super) const fn set_fault(&mut self, fault: DeviceFault) {
         self.fault = Some(fault);
         self.idle = Stack::EMPTY;
-        self.is_plain = false;
+        self.pace = Pace::Slow;
     }
 
     /// Tells the device, which is done with nothing more, of what it shall notify next; says whether it may be done with something

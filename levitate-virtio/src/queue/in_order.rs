@@ -45,12 +45,9 @@ impl Order {
         self.first
     }
 
-    /// Puts a slot, which is in no list, behind those that are `idle`.
+    /// Puts a slot, which is in no list and has none behind it, behind those that are `idle`.
     #[inline]
     pub(super) fn put<B, C>(&mut self, slots: &mut [Slot<B, C>], idle: &mut Stack, number: u32) {
-        if let Some(slot) = slots.get_mut(number as usize) {
-            slot.record.set_next(Stack::NONE);
-        }
         if self.first == Stack::NONE {
             self.first = number;
         } else if let Some(before) = slots.get_mut(self.last as usize) {
@@ -84,7 +81,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if self.order.promised == 0 {
             let (number, slot, written) = self.ring.take_used(self.progress, self.slots)?;
             if number == self.order.first {
-                self.order.first = slot.record.next_or_none();
+                self.order.first = slot.record.cut_off();
                 slot.record.note_done(written.len_bytes);
                 self.progress.done = self.progress.done.wrapping_add(1);
                 return Some(number as u16);
@@ -108,7 +105,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 record.capacity_bytes()
             }
         };
-        self.order.first = record.next_or_none();
+        self.order.first = record.cut_off();
         record.note_done(written_bytes);
         self.progress.done = self.progress.done.wrapping_add(1);
         Some(number as u16)

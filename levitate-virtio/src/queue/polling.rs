@@ -8,6 +8,27 @@ use super::ring::{Format, Ring as _};
 use super::{DeviceFault, Queue, Token};
 use crate::transport::Notify;
 
+/// How a request is taken back that the device is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// What is next in the ring is next for whoever asks, and the device need not be told of any wish.
+    Quick,
+    /// As `Quick`, and one word of the device may be about many requests.
+    QuickInOrder,
+    /// By the list of what is done, or because something is to be told.
+    Slow,
+}
+
+impl Pace {
+    /// That of a queue where nothing is out of the ordinary.
+    pub(super) const fn quick(is_in_order: bool) -> Self {
+        match is_in_order {
+            true => Self::QuickInOrder,
+            false => Self::Quick,
+        }
+    }
+}
+
 impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Takes back the request that has been done for longest, if there is one; collects what the device is done with only as far
     /// as that takes.
@@ -53,7 +74,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         &mut self,
         done: M,
     ) -> Result<U, M> {
-        if !self.is_plain {
+        if self.pace != Pace::Quick {
             return Err(done);
         }
         let Some((number, slot, written)) = self.ring.take_used(self.progress, self.slots) else {
@@ -104,8 +125,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     #[cold]
     #[inline(never)]
     fn find_any(&mut self) -> Option<u16> {
-        if self.shape.is_in_order
-            && self.is_next_for_anybody()
+        if self.pace == Pace::QuickInOrder
             && let Some(number) = self.take_in_order()
         {
             self.order.put(self.slots, &mut self.idle, number.into());
@@ -129,14 +149,12 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         Some(number)
     }
 
-    /// Says whether what is next in the ring is next for whoever asks, the device need not be told of any wish, and one word of it is
-    /// about one request.
-    pub(super) const fn is_plain(&self) -> bool {
-        self.is_next_for_anybody() && !self.shape.is_in_order
-    }
-
-    /// Says whether what is next in the ring is next for whoever asks, and the device need not be told of any wish.
-    const fn is_next_for_anybody(&self) -> bool {
-        self.done.first().is_none() && self.fault.is_none() && !self.wants_notifications
+    /// Says how what is next in the ring may be taken.
+    pub(super) const fn pace(&self) -> Pace {
+        if self.done.first().is_none() && self.fault.is_none() && !self.wants_notifications {
+            Pace::quick(self.shape.is_in_order)
+        } else {
+            Pace::Slow
+        }
     }
 }

@@ -4,6 +4,7 @@ use levitate_hal::{Barriers, Dma, Segments};
 
 use super::chain::MAX_CHAIN_BYTES;
 use super::in_order::Order;
+use super::polling::Pace;
 use super::ring::{Format, Progress, Ring as _, RingConfig, SplitOrPacked};
 use super::slot::{List, Slot, Stack};
 use super::slot_memory::SlotMemory;
@@ -269,7 +270,7 @@ impl<'s, B: Segments, C, D: Dma, R: Format> PreparedQueue<'s, B, C, D, R> {
             awaited: self.progress.done,
             settled: self.progress.done,
             fault: None,
-            is_plain: !self.shape.is_in_order,
+            pace: Pace::quick(self.shape.is_in_order),
             identity: self.identity,
             enabled: self.enabled,
             notifications: 0,

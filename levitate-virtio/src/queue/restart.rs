@@ -78,7 +78,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         self.idle = Stack::of(self.slots, self.shape.slots);
         self.notifier = device.transport().notifier(queue);
         self.fault = None;
-        self.is_plain = self.is_plain();
+        self.pace = self.pace();
         Ok(())
     }
 

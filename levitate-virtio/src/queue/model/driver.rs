@@ -18,6 +18,7 @@ use crate::Data;
 use crate::features::Features;
 use crate::init::Identity;
 use crate::queue::in_order::Order;
+use crate::queue::polling::Pace;
 use crate::queue::ring::{EitherRing, Progress, Ring as _, RingConfig};
 use crate::queue::slot::{List, Stack};
 use crate::queue::slot_memory::SlotMemory;
@@ -110,7 +111,7 @@ impl<'s> Driver<'s> {
             awaited: progress.done,
             settled: progress.done,
             fault: None,
-            is_plain: !agreed.is_in_order,
+            pace: Pace::quick(agreed.is_in_order),
             identity: Identity::fresh(),
             enabled: Identity::fresh(),
             notifications: 0,

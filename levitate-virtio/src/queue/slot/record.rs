@@ -118,10 +118,10 @@ impl Record {
         kind: Kind::None,
     };
 
-    /// Returns the slot behind this one, or the number of none.
+    /// Returns the slot behind this one, or the number of none; there is none from then on.
     #[inline]
-    pub(in super::super) const fn next_or_none(&self) -> u32 {
-        self.next as u32
+    pub(in super::super) const fn cut_off(&mut self) -> u32 {
+        core::mem::replace(&mut self.next, NONE) as u32
     }
 
     /// Puts a slot behind this one.
