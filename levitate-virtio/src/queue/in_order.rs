@@ -58,6 +58,10 @@ impl Order {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "no slot has more; and as a record has it, a request's number tells those in flight apart"
+)]
 impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Takes the oldest request out, if the device is done with it; returns its slot, which is in no list, with its request done.
     pub(super) fn next_in_order(&mut self) -> Result<Option<u16>, DeviceFault> {
@@ -117,10 +121,6 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     fn learn(&mut self, last: u32, last_bytes: u32) -> Option<()> {
         let record = &self.slots.get(last as usize)?.record;
         // Nothing is done that was not taken out, so that the oldest one in flight has this number.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "as a record has it; of those in flight it tells all apart"
-        )]
         let before = record.sequence.wrapping_sub(self.progress.done as u32);
         // There are no more of them in flight than a queue has descriptors.
         let count = u16::try_from(before).ok()?.checked_add(1)?;
