@@ -94,7 +94,7 @@ pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     done: List,
     /// How much that is.
     done_len: u16,
-    /// What is in flight, with VIRTIO_F_IN_ORDER.
+    /// The line of all slots that are not done, with VIRTIO_F_IN_ORDER; else it means nothing.
     order: Order,
     identity: Identity,
     /// Made right before the device was last told of the queue.

@@ -1,7 +1,8 @@
 //! The floor: the least that a driver can do, in rings of its own. Nothing the device says is checked, and no buffer has an owner.
 //!
 //! What is left is what the specification asks of any driver: each request's header, a status that the device has to change, the
-//! descriptors, the order of the accesses, and the decision whether to notify. Slots and descriptors are given back in any order, but where the device keeps it.
+//! descriptors, the order of the accesses, and the decision whether to notify. Slots and descriptors are given back in any order, but
+//! where the device keeps it.
 
 mod packed_direct;
 mod packed_in_order;

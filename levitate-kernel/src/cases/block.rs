@@ -322,8 +322,8 @@ fn flushes(disk: &mut dyn BlockDevice) -> Result {
 
 /// Interrupts arrive, and no storm of them.
 ///
-/// Certain is only that of the first request in a life of the device, which was made when it was brought up: later on, an answer that is
-/// there before the driver looks needs none, and that may be so of each of these.
+/// Certain is only that of the first request after the disk was brought up, for which its driver asked beforehand: later on, an answer
+/// that is there before the driver looks needs none, and that may be so of each of these.
 fn interrupts_when_it_is_done(disk: &mut dyn BlockDevice, lines: &[Line]) -> Result {
     const READS: u64 = 20;
     let mut block = sectors(disk.info().block_sectors);

@@ -72,7 +72,7 @@ pub struct Record {
     done_bytes: u32,
     /// As `limit_bytes`, once the request is known to be done; else 0.
     done_limit_bytes: u32,
-    /// The neighbours in the list that the slot is in.
+    /// The neighbours in the list that the slot is in; only of what is done is it known what comes before.
     pub(super) next: u16,
     pub(super) previous: u16,
     /// The first descriptor of its chain: in a split ring the index of the slot's own one, in a packed one where in the ring it was made

@@ -22,6 +22,12 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// The module with the phases.
 const PHASES: &str = "levitate_bench::contender::phase::";
 
+/// What our contenders are called.
+const OUR_DRIVER: &str = "levitate";
+
+/// How often something is executed at most that sets up the queue, or lays out the first request of each slot, of which there are 32.
+const SET_UP: u64 = 33;
+
 /// The crates that are ours.
 const OURS: [&str; 3] = [
     "levitate_hal::",
@@ -83,6 +89,17 @@ pub(super) fn count(program: &Program, case: &Case, slow: &HashMap<u64, Slow>) -
     let path = program.path().canonicalize()?;
     let Profile { calls, executed } = Profile::parse(&text, &path.display().to_string());
     let requests = (batches * case.depth) as f64;
+    if case.driver == OUR_DRIVER {
+        let phases = ["submit", "notify", "complete"].map(|name| format!("{PHASES}{name}"));
+        let phases = phases.iter().filter_map(|name| calls.get(name));
+        let all: u64 = phases.map(|calls| calls.cost).sum();
+        let known: u64 = executed.values().sum();
+        // Else functions are called of which nothing is known, slow instructions among them.
+        ensure!(
+            known >= all - all / 20,
+            "{case}: of {all} instructions only {known} are in functions with known names"
+        );
+    }
     let phase = |name: &str, times: usize| {
         let called = calls.get(&format!("{PHASES}{name}"));
         let Calls { count, cost } = called.copied().unwrap_or_default();
@@ -92,12 +109,10 @@ pub(super) fn count(program: &Program, case: &Case, slow: &HashMap<u64, Slow>) -
         );
         Ok(cost as f64 / requests)
     };
-    // What is executed less often than in every other batch is no part of a request: it sets up the queue, or its first requests.
-    let least = (batches / 2) as u64;
     let share = |kind| {
         let all = executed
             .iter()
-            .filter(|(address, times)| slow.get(address) == Some(&kind) && **times >= least);
+            .filter(|(address, times)| slow.get(address) == Some(&kind) && **times > SET_UP);
         all.map(|(_, times)| times).sum::<u64>() as f64 / requests
     };
     Ok(Counts {
