@@ -76,6 +76,11 @@ fn take_back(plug: Plug, features: Features, lie: Lie, is_notified: bool) {
     let [first, ..] = tokens;
     let done = queue.take::<[u8; 4]>(first).unwrap();
     assert_eq!(done.context, 0, "{case}: what was done before");
+    // Its slot has nothing new for it.
+    let data = Data::Writable(rig.buffer(&[0; 8]));
+    let rejected = queue.submit(&[1_u8; 4], data, &[0_u8; 4], 3).unwrap_err();
+    assert_eq!(rejected.error, fault.into(), "{case}");
+    drop(rejected);
     for token in tokens {
         let taken = queue.take_next::<[u8; 4]>(token);
         assert!(taken.is_none(), "{case}: taken ahead");

@@ -87,6 +87,45 @@ fn what_was_in_flight_comes_back_once_and_the_queue_is_as_new() {
 }
 
 #[test]
+fn in_order_a_word_that_is_not_used_up_is_forgotten() {
+    for (plug, rings) in
+        rings_behind(MODERN).filter(|(_, rings)| rings.contains(Features::IN_ORDER))
+    {
+        let rig = resettable(plug);
+        rig.device.behave(|behaviour| behaviour.batches = true);
+        rig.device.set_completion(Completion::Held);
+        let mut slots = slots::<4>();
+        let features = rings | Features::RING_RESET;
+        let (mut device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        for number in 0..3 {
+            echo(&mut queue, number);
+        }
+        queue.notify();
+        assert!(rig.device.release_at(2), "one word for all three");
+        let first = queue.poll::<[u8; 4]>().unwrap().unwrap();
+        assert_eq!((first.context, queue.in_flight()), (0, 2));
+
+        let proof = reset(&rig, &mut device);
+        let mut back = Vec::new();
+        let restarted = queue.restart(&mut device, &proof, &rig.pool, |_, number| {
+            back.push(number)
+        });
+        restarted.unwrap();
+        back.sort_unstable();
+        assert_eq!(back, [1, 2], "{plug:?} {features:?}");
+        let token = echo(&mut queue, 3);
+        queue.notify();
+        assert!(queue.take_next::<[u8; 4]>(token).is_none());
+        let done = queue.poll::<[u8; 4]>().unwrap();
+        assert!(done.is_none(), "{plug:?} {features:?}: the device has it");
+        rig.device.release_all();
+        let done = queue.poll::<[u8; 4]>().unwrap().unwrap();
+        assert_eq!((done.token, done.context), (token, 3));
+        rig.stop(device, queue);
+    }
+}
+
+#[test]
 fn a_proof_serves_once_and_for_its_queue_only() {
     for plug in MODERN {
         let rig = resettable(plug);
