@@ -3,7 +3,6 @@
 use super::packed_ring::PackedRing;
 use super::{CHAIN, Ends, Free};
 use crate::contender::{Contender, MAX_DEPTH, Request, Served};
-use crate::spec::PackedDescriptor;
 
 #[derive(Debug)]
 pub(crate) struct PackedDirect {
@@ -27,24 +26,7 @@ impl Contender for PackedDirect {
     fn submit(&mut self, request: &Request) {
         // SAFETY: no batch is larger than that.
         let id = unsafe { self.free.take() };
-        let number = usize::from(id);
-        // SAFETY: there is a header and a status for each number.
-        unsafe { self.ends.fill(number, request.sector) };
-        let [head, data, status] = self.ends.chain(number).map(|descriptor| PackedDescriptor {
-            addr: descriptor.addr,
-            len: descriptor.len,
-            id,
-            flags: descriptor.flags,
-        });
-        let data = PackedDescriptor {
-            addr: request.data.address_of(0),
-            len: request.len_bytes,
-            ..data
-        };
-        let head = self.ring.begin(head);
-        self.ring.push(data);
-        self.ring.push(status);
-        self.ring.publish(head);
+        self.ring.add(&self.ends, request, id);
     }
 
     fn notify(&mut self) {

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{Ordering, fence};
 
-use super::QUEUE_SIZE;
-use crate::contender::Served;
+use super::{Ends, QUEUE_SIZE};
+use crate::contender::{Request, Served};
 use crate::device::{Areas, PackedDevice};
 use crate::memory::Table;
 use crate::spec::{AVAIL, EVENT_DISABLE, PackedDescriptor, USED};
@@ -55,6 +55,29 @@ impl<const IS_IN_ORDER: bool> PackedRing<IS_IN_ORDER> {
             notifications: 0,
             device,
         }
+    }
+
+    /// Makes a request available that is not in a table, under the number `id`.
+    #[inline(always)]
+    pub(super) fn add(&mut self, ends: &Ends, request: &Request, id: u16) {
+        let number = usize::from(id);
+        // SAFETY: there is a header and a status for each number.
+        unsafe { ends.fill(number, request.sector) };
+        let [head, data, status] = ends.chain(number).map(|descriptor| PackedDescriptor {
+            addr: descriptor.addr,
+            len: descriptor.len,
+            id,
+            flags: descriptor.flags,
+        });
+        let data = PackedDescriptor {
+            addr: request.data.address_of(0),
+            len: request.len_bytes,
+            ..data
+        };
+        let head = self.begin(head);
+        self.push(data);
+        self.push(status);
+        self.publish(head);
     }
 
     /// Puts the first descriptor of a request down.
