@@ -16,6 +16,7 @@ mod faulted_queue;
 mod footers;
 mod handshake;
 mod hostile_device;
+mod in_order;
 mod linux_headers;
 mod notification;
 mod notification_data;

@@ -1,13 +1,13 @@
-//! Chains of all forms, used in any order, or in order and in batches (§2.7.9, §2.8.6, §2.8.8).
+//! Chains of all forms, used in any order, or in order and in batches (§2.7.9, §2.8.6, §2.8.8); what in order alone is about is in
+//! `in_order`.
 
 use std::collections::{HashMap, VecDeque};
 
 use levitate_hal::{DmaBuffer, Segment, Segments};
-use levitate_host::{Completion, Fault, Plug, Pool, Version};
+use levitate_host::{Completion, Plug, Pool, Version};
 use levitate_virtio::features::NoFeatures;
 use levitate_virtio::{
-    Completed, Data, Device, DeviceFault, Features, QueueConfig, QueueIndex, Slot, SubmitError,
-    TimeoutCause, Token, Wanted,
+    Completed, Data, Device, Features, QueueConfig, QueueIndex, Slot, SubmitError, Token, Wanted,
 };
 
 use crate::numbers::Numbers;
@@ -152,123 +152,6 @@ fn chains_of_all_forms_come_back_in_any_order() {
     }
 }
 
-#[test]
-fn in_order_one_word_of_the_device_is_true_of_all_before() {
-    let in_order =
-        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
-    for features in in_order {
-        let rig = Rig::plug(Version::Two, |behaviour| {
-            behaviour.completion = Completion::Held;
-            behaviour.batches = true;
-        });
-        let mut slots = slots::<8>();
-        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-        // More than once round the ring, which begins anew in the middle of a batch.
-        for round in 0..5 {
-            let tokens: Vec<_> = (0..8).map(|number| echo(&mut queue, number)).collect();
-            queue.notify();
-            for (position, count) in [(2, 3), (0, 1), (3, 4)] {
-                let before = queue.in_flight();
-                assert!(rig.device.release_at(position));
-                assert_eq!(queue.process(), Ok(count), "{features:?}, round {round}");
-                assert_eq!(queue.in_flight(), before - count);
-            }
-            for (number, token) in (0_u32..).zip(tokens) {
-                assert_eq!(queue.next_done(), Some(token), "the oldest first");
-                let completed = queue.take::<[u8; 4]>(token).unwrap();
-                assert_eq!(
-                    completed.footer_bytes, 4,
-                    "all of it, as nothing else is said"
-                );
-                assert_eq!(completed.footer, number.to_le_bytes());
-            }
-        }
-        rig.stop(device, queue);
-    }
-}
-
-#[test]
-fn in_order_a_batch_is_polled_one_by_one() {
-    let in_order =
-        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
-    for features in in_order {
-        let rig = Rig::plug(Version::Two, |behaviour| {
-            behaviour.completion = Completion::Held;
-            behaviour.batches = true;
-        });
-        let mut slots = slots::<8>();
-        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-        let poll = |queue: &mut EchoQueue<'_>| {
-            let completed = queue.poll::<[u8; 4]>().unwrap()?;
-            assert_eq!(completed.footer_bytes, 4, "{features:?}");
-            Some(completed.footer)
-        };
-        for _ in 0..5 {
-            for number in 0..7_u32 {
-                echo(&mut queue, number);
-            }
-            queue.notify();
-            assert!(rig.device.release_at(3));
-            assert_eq!(poll(&mut queue), Some(0_u32.to_le_bytes()));
-            assert_eq!(queue.in_flight(), 6, "nobody has asked for the others");
-            // The slot is idle, and the word that is not used up is not about this one.
-            echo(&mut queue, 7);
-            queue.notify();
-            assert_eq!(poll(&mut queue), Some(1_u32.to_le_bytes()));
-            assert_eq!(queue.process(), Ok(2), "{features:?}");
-            for number in 2..4_u32 {
-                assert_eq!(poll(&mut queue), Some(number.to_le_bytes()));
-            }
-            assert_eq!(poll(&mut queue), None, "{features:?}");
-            rig.device.release_all();
-            for number in 4..8_u32 {
-                assert_eq!(poll(&mut queue), Some(number.to_le_bytes()));
-            }
-            assert_eq!(poll(&mut queue), None, "{features:?}");
-        }
-        rig.stop(device, queue);
-    }
-}
-
-#[test]
-fn in_order_a_later_chain_before_an_earlier_one_is_a_fault() {
-    for (rings, is_polled) in [
-        (Features::empty(), false),
-        (Features::INDIRECT_DESC, false),
-        (Features::empty(), true),
-    ] {
-        let rig = Rig::plug(Version::Two, |behaviour| {
-            behaviour.completion = Completion::Held;
-        });
-        let mut slots = slots::<4>();
-        let features = rings | Features::IN_ORDER;
-        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
-        for number in 0..3 {
-            echo(&mut queue, number);
-        }
-        queue.notify();
-        // The device says that it used one chain, and names the third.
-        let (_, head) = rig.device.waiting()[2];
-        let used_ring = rig.device.queue(0).unwrap().1.device;
-        let memory = rig.pool.device_memory();
-        memory
-            .write(used_ring + 4, &u32::from(head).to_le_bytes())
-            .unwrap();
-        memory.store_u16(used_ring + 2, 1).unwrap();
-        let fault = DeviceFault::OutOfOrder { id: head.into() };
-        if is_polled {
-            assert_eq!(queue.poll::<[u8; 4]>().unwrap_err(), fault);
-        }
-        assert_eq!(queue.process(), Err(fault));
-        assert_eq!((queue.in_flight(), queue.next_done()), (3, None));
-        let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
-        let mut back = 0;
-        queue.release(&quiesced, |_, _| back += 1).unwrap();
-        assert_eq!(back, 3);
-        rig.pool.assert_no_leaks();
-    }
-}
-
 /// A buffer in two segments, which need not follow one another.
 #[derive(Debug)]
 struct Halves {
@@ -344,25 +227,6 @@ fn segments_that_follow_one_another_take_one_descriptor() {
         rig.device.assert_clean();
         rig.pool.assert_no_leaks();
     }
-}
-
-#[test]
-fn an_answer_behind_another_may_be_held_back_for_the_sake_of_order() {
-    let rig = Rig::new(Version::Two);
-    let mut slots = slots::<4>();
-    let (mut device, mut queue) = rig.start(&mut slots, Features::IN_ORDER, CONFIG);
-    rig.device.set_completion(Completion::Held);
-    let tokens = [1, 2].map(|number| echo(&mut queue, number));
-    queue.notify();
-    // Both answers are written, and the used element for the two of them is not.
-    rig.device.inject(Fault::NoUsedElement);
-    rig.device.release_at(1);
-    let causes = tokens.map(|token| device.diagnose(&mut queue, token, &[0_u8; 4]));
-    let index = queue.index();
-    let elsewhere = TimeoutCause::UsedRingElsewhere { queue: index };
-    let held_back = TimeoutCause::HeldBack { queue: index };
-    assert_eq!(causes, [elsewhere, held_back]);
-    rig.stop(device, queue);
 }
 
 /// Their numbers have 16 bits, and one of those stands for none.

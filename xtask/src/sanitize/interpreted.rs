@@ -53,6 +53,7 @@ const INTERPRETED: &[Interpreted] = &[
         ],
         left_out: &[
             // Requests, devices or accesses by the thousand.
+            "in_order::",
             "notification::with_the_event_index",
             "notification_data::the_data_goes_round",
             "pci_hostile::no_configuration_space_makes",
