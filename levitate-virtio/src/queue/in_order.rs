@@ -3,8 +3,8 @@
 use levitate_hal::{Dma, Segments};
 
 use super::completion::written_bytes;
-use super::ring::{Format, Ring as _};
-use super::slot::{Slot, Stack};
+use super::ring::{Format, Progress, Ring};
+use super::slot::{Line, Record, Slot, Stack, Written};
 use super::{DeviceFault, Queue};
 use crate::transport::Notify;
 
@@ -12,16 +12,9 @@ use crate::transport::Notify;
 ///
 /// One word of it is about many: what it says of one request is true of all it got before. They are taken out one by one nevertheless,
 /// each when it is asked for.
-///
-/// Slots become idle at one end and are used at the other. Behind that of the newest request is the one that the next request gets: a
-/// slot that is used stays linked as it is, so that a line of all slots, but for those that are done and not taken, has those in flight
-/// first, and then those that are idle.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
-    /// The first slot of the line, or none: that of the oldest request, if any is in flight.
-    first: u32,
-    /// The last slot of the line, if there is one.
-    last: u32,
+    line: Line,
     /// How many of the oldest are done as the device has said, and still to be taken out.
     promised: u16,
     /// How many bytes the device wrote for the last of these, as it says, and no more than it may; all it may for the others.
@@ -32,8 +25,7 @@ impl Order {
     /// That of a queue without requests, whose idle slots are the first `slots` there are.
     pub(super) const fn of(slots: u16) -> Self {
         Self {
-            first: 0,
-            last: slots.wrapping_sub(1) as u32,
+            line: Line::of(slots),
             promised: 0,
             last_bytes: 0,
         }
@@ -42,19 +34,54 @@ impl Order {
     /// Returns the slot of the oldest request, if there is one that is in flight.
     #[inline]
     pub(super) const fn first(&self) -> u32 {
-        self.first
+        self.line.first()
     }
 
     /// Puts a slot, which is in no list and has none behind it, behind those that are `idle`.
-    #[inline]
     pub(super) fn put<B, C>(&mut self, slots: &mut [Slot<B, C>], idle: &mut Stack, number: u32) {
-        if self.first == Stack::NONE {
-            self.first = number;
-        } else if let Some(before) = slots.get_mut(self.last as usize) {
-            before.record.set_next(number);
+        self.line.put(slots, idle, number);
+    }
+
+    /// Has slots `idle` that are known only here; says whether there are any.
+    pub(super) fn find_idle<B, C>(&mut self, slots: &mut [Slot<B, C>], idle: &mut Stack) -> bool {
+        self.line.lengthen(slots, idle)
+    }
+
+    /// Takes the oldest request back, if the device is done with it; nothing happens where anything is out of the ordinary.
+    #[inline(always)]
+    pub(super) fn take<'a, B, C, D: Dma>(
+        &mut self,
+        ring: &mut impl Ring<D>,
+        progress: Progress,
+        slots: &'a mut [Slot<B, C>],
+    ) -> Option<(u32, &'a mut Slot<B, C>, Written)> {
+        let number = self.line.first();
+        let slot = slots.get_mut(number as usize)?;
+        let written = match self.promised {
+            0 => ring.take_used_of(progress, number, &slot.record)?,
+            _ => self.keep_promise(ring, &slot.record),
+        };
+        self.line.pass(number, &slot.record);
+        Some((number, slot, written))
+    }
+
+    /// Has the oldest request done, as was promised.
+    #[inline]
+    fn keep_promise<D: Dma>(&mut self, ring: &mut impl Ring<D>, record: &Record) -> Written {
+        let capacity_bytes = record.capacity_bytes();
+        self.promised = self.promised.wrapping_sub(1);
+        let len_bytes = match self.promised {
+            0 => self.last_bytes,
+            // Of those before the last one the device says nothing more: they were used completely.
+            _ => {
+                ring.pass_used(record.descriptors);
+                capacity_bytes
+            }
+        };
+        Written {
+            len_bytes,
+            capacity_bytes,
         }
-        idle.begin_with(number);
-        self.last = number;
     }
 }
 
@@ -79,38 +106,22 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         Ok(self.leave())
     }
 
-    /// As [`next_in_order`](Self::next_in_order), where nothing is wrong.
-    #[inline]
-    pub(super) fn take_in_order(&mut self) -> Option<u16> {
-        if self.order.promised == 0 {
-            let (number, slot, written) = self.ring.take_used(self.progress, self.slots)?;
-            if number == self.order.first {
-                self.order.first = slot.record.cut_off();
-                slot.record.note_done(written.len_bytes);
-                self.progress.done = self.progress.done.wrapping_add(1);
-                return Some(number as u16);
-            }
-            self.learn(number, written.len_bytes)?;
+    /// Reads what the device says next, if it is about several requests, and nothing is wrong; says whether the oldest one is promised.
+    pub(super) fn hear(&mut self) -> bool {
+        if self.order.promised == 0
+            && let Some((number, _, written)) = self.ring.take_used(self.progress, self.slots)
+        {
+            self.learn(number, written.len_bytes);
         }
-        self.leave()
+        self.order.promised != 0
     }
 
     /// Has the oldest request, which is done, leave the order.
-    #[inline]
-    fn leave(&mut self) -> Option<u16> {
-        let number = self.order.first;
+    pub(super) fn leave(&mut self) -> Option<u16> {
+        let number = self.order.line.take_out(self.slots, &mut self.idle);
         let record = &mut self.slots.get_mut(number as usize)?.record;
-        self.order.promised = self.order.promised.wrapping_sub(1);
-        let written_bytes = match self.order.promised {
-            0 => self.order.last_bytes,
-            // Of those before the last one the device says nothing more: they were used completely.
-            _ => {
-                self.ring.pass_used(record.descriptors);
-                record.capacity_bytes()
-            }
-        };
-        self.order.first = record.cut_off();
-        record.note_done(written_bytes);
+        let written = self.order.keep_promise(&mut self.ring, record);
+        record.note_done(written.len_bytes);
         self.progress.done = self.progress.done.wrapping_add(1);
         Some(number as u16)
     }

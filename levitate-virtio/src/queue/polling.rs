@@ -74,16 +74,24 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         &mut self,
         done: M,
     ) -> Result<U, M> {
-        if self.pace != Pace::Quick {
-            return Err(done);
-        }
-        let Some((number, slot, written)) = self.ring.take_used(self.progress, self.slots) else {
+        let (number, slot, written) = if self.pace == Pace::Quick {
+            let Some((number, slot, written)) = self.ring.take_used(self.progress, self.slots)
+            else {
+                return Err(done);
+            };
+            self.idle.put(&mut slot.record, number);
+            (number, slot, written)
+        } else if self.pace == Pace::QuickInOrder {
+            let Some(taken) = self.order.take(&mut self.ring, self.progress, self.slots) else {
+                return Err(done);
+            };
+            taken
+        } else {
             return Err(done);
         };
         self.progress.done = self.progress.done.wrapping_add(1);
         #[expect(clippy::cast_possible_truncation, reason = "no slot has more")]
         let token = Token::of(self.index, number as u16, &slot.record);
-        self.idle.put(&mut slot.record, number);
         let footer = take_footer(&self.memory, &slot.record);
         // SAFETY: the device has the request, which is not known to be done.
         let (data, context) = unsafe { slot.take_in_flight() };
@@ -110,35 +118,27 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         }
     }
 
-    /// As [`poll`](Self::poll), where something was collected before, or is used in order, or there is nothing; returns which slot's
+    /// As [`poll`](Self::poll), where something was collected before, or much is used at once, or there is nothing; returns which slot's
     /// request is done, which is in no list.
     #[inline]
     fn poll_any(&mut self) -> Result<Option<u16>, DeviceFault> {
-        match (self.find_any(), self.fault) {
+        match (self.collect_any(), self.fault) {
             // What was done before a fault comes before the fault.
             (None, Some(fault)) => Err(fault),
             (done, _) => Ok(done),
         }
     }
 
-    /// As [`collect_any`](Self::collect_any); in order, what is next is taken as it is found.
-    #[cold]
-    #[inline(never)]
-    fn find_any(&mut self) -> Option<u16> {
-        if self.pace == Pace::QuickInOrder
-            && let Some(number) = self.take_in_order()
-        {
-            self.order.put(self.slots, &mut self.idle, number.into());
-            return Some(number);
-        }
-        self.collect_any()
-    }
-
-    /// Collects what the device is done with, if nothing was before; returns which slot's request has been done for longest, and takes
-    /// it out of the list.
+    /// Collects what the device is done with, if nothing was before, or only what is next where much is used at once; returns which slot's
+    /// request has been done for longest, which is in no list.
     #[cold]
     #[inline(never)]
     fn collect_any(&mut self) -> Option<u16> {
+        if self.pace == Pace::QuickInOrder && self.hear() {
+            let number = self.leave()?;
+            self.put_idle(number);
+            return Some(number);
+        }
         if self.done.first().is_none() {
             // A fault is kept.
             let _ = self.process();

@@ -149,6 +149,20 @@ pub trait Ring<D: Dma>: Sized + format::Sealed {
         Some((used.slot, slot, written))
     }
 
+    /// Goes past the next chain that the device is done with, if that is the one of this slot and it had it; nothing happens where anything
+    /// is out of the ordinary.
+    #[doc(hidden)]
+    #[inline]
+    fn take_used_of(&mut self, progress: Progress, slot: u32, record: &Record) -> Option<Written> {
+        let used = self.next_used(progress).ok()??;
+        let written = record.written(used.len_bytes)?;
+        if used.slot != slot {
+            return None;
+        }
+        self.pass_used(record.descriptors);
+        Some(written)
+    }
+
     /// Asks the device for no used buffer notifications (§2.7.7, §2.8.10); it may send some all the same.
     #[doc(hidden)]
     fn suppress_used_notifications(&mut self, progress: Progress);

@@ -8,9 +8,11 @@ use levitate_hal::{Direction, Segment, Segments};
 use super::chain::Part;
 use super::{QueueIndex, SubmitError};
 
+mod line;
 mod lists;
 mod record;
 
+pub(super) use line::Line;
 use lists::NONE;
 pub(super) use lists::{List, Stack};
 use record::Kind;
@@ -175,19 +177,33 @@ impl<B, C> Slot<B, C> {
     /// Of a slot that is not idle, what it carried is leaked.
     #[inline]
     pub(super) fn fill(&mut self, sequence: u32, writable_bytes: u32, data: Data<B>, context: C) {
-        let kind = match data {
-            Data::None => Kind::None,
-            Data::Readable(buffer) => {
+        self.record.kind = Kind::of(&data);
+        // SAFETY: it is.
+        unsafe { self.fill_again(sequence, writable_bytes, data, context) };
+    }
+
+    /// As [`fill`](Self::fill), with data of the same kind as the last.
+    ///
+    /// # Safety
+    ///
+    /// It is.
+    #[inline]
+    pub(super) unsafe fn fill_again(
+        &mut self,
+        sequence: u32,
+        writable_bytes: u32,
+        data: Data<B>,
+        context: C,
+    ) {
+        debug_assert_eq!(self.record.kind, Kind::of(&data), "the last one's");
+        match data {
+            Data::None => {}
+            Data::Readable(buffer) | Data::Writable(buffer) => {
                 self.buffer.write(buffer);
-                Kind::Readable
             }
-            Data::Writable(buffer) => {
-                self.buffer.write(buffer);
-                Kind::Writable
-            }
-        };
+        }
         self.context.write(context);
-        self.record.begin(sequence, kind, writable_bytes);
+        self.record.begin(sequence, writable_bytes);
     }
 
     /// Empties the slot, if it is not idle: the request is over.

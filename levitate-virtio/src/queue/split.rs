@@ -70,27 +70,27 @@ impl<D: Dma> SplitRing<D> {
         self.descriptors.store(offset.wrapping_add(8), rest);
     }
 
-    /// Changes address and length in a descriptor of a chain that is laid out.
+    /// Changes address and length in a descriptor of a chain that is laid out, which begins at `head`, in bytes.
     #[inline]
     pub(super) fn change_descriptor(&self, head: u32, position: u16, part: &Part) {
         // A slot's descriptors are inside the table, one behind the other.
-        let index = (head as usize).wrapping_add(position.into());
-        let offset = index.wrapping_mul(size_of::<Descriptor>());
+        let ahead = usize::from(position).wrapping_mul(size_of::<Descriptor>());
+        let offset = (head as usize).wrapping_add(ahead);
         self.descriptors.store(offset, part.addr.get().to_le());
         let len = offset.wrapping_add(8);
         self.descriptors.store(len, part.len_bytes.to_le());
     }
 
-    /// Makes the chain that begins at descriptor `head` available (§2.7.13).
+    /// Makes the chain available whose first descriptor has the index `id` (§2.7.13).
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "it is a descriptor's index"
     )]
-    pub(super) fn make_available(&self, progress: &mut Progress, head: u32) {
+    pub(super) fn make_available(&self, progress: &mut Progress, id: u32) {
         let entry = self.entry(progress.available_index()).wrapping_mul(2);
         let at = layout::AVAILABLE_RING.wrapping_add(entry);
-        self.available.store(at, (head as u16).to_le());
+        self.available.store(at, (id as u16).to_le());
         self.barriers.before_publish();
         progress.note_submitted();
         let next = progress.available_index();
@@ -174,7 +174,8 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
 
     unsafe fn lay_out<P: Parts>(&mut self, record: &mut Record, slot: u32, chain: P) {
         let head = self.head_of(slot);
-        record.head = head.into();
+        record.word = head.into();
+        record.head = u32::from(head).wrapping_mul(layout::DESCRIPTOR_BYTES);
         if record.way.is_direct() {
             chain.for_each(|part, position, is_last| {
                 let index = head.wrapping_add(position);
@@ -211,7 +212,7 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
                 unsafe { place.change_table_entry(footer_bytes, position, &part) };
             }
         }
-        self.make_available(progress, record.head);
+        self.make_available(progress, record.word);
     }
 
     #[inline]
@@ -275,6 +276,11 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
         slots: &'a mut [Slot<B, C>],
     ) -> Option<(u32, &'a mut Slot<B, C>, Written)> {
         self.take(progress, slots)
+    }
+
+    #[inline]
+    fn take_used_of(&mut self, progress: Progress, _slot: u32, record: &Record) -> Option<Written> {
+        self.take_of(progress, record)
     }
 
     #[inline]

@@ -46,6 +46,25 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if let Data::None = data {
             return self.submit_bare(header, footer, context);
         }
+        match self.submit_soon(header, data, footer, context) {
+            Ok(token) => Ok(token),
+            Err(carried) => self.submit_late(header, footer, carried),
+        }
+    }
+
+    /// As [`submit`](Self::submit), into a slot that is laid out for such a request; else returns what it was to carry.
+    #[inline(always)]
+    fn submit_soon<H, F>(
+        &mut self,
+        header: &H,
+        data: Data<B>,
+        footer: &F,
+        context: C,
+    ) -> Result<Token, (Data<B>, C)>
+    where
+        H: IntoBytes + Immutable,
+        F: IntoBytes + Immutable,
+    {
         // With a fault, or where there is no idle slot, that is none's.
         let number = self.idle.top_or_none();
         if let Some(slot) = self.slots.get_mut(number as usize)
@@ -72,7 +91,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 // SAFETY: as above, and that chain was just as long, and is laid out in a table.
                 unsafe { place.change_table_entry(footer_bytes, position, &part) };
                 if let Some(ring) = self.ring.as_split() {
-                    ring.make_available(&mut self.progress, slot.record.head);
+                    ring.make_available(&mut self.progress, slot.record.word);
                     self.idle.pop(&slot.record);
                 } else if let Some(ring) = self.ring.as_packed() {
                     let table = place.table(footer_bytes, Simple::<H, F>::LEN);
@@ -96,7 +115,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
                 };
                 if let Some(ring) = self.ring.as_split() {
                     ring.change_descriptor(slot.record.head, Simple::<H, F>::POSITION, &part);
-                    ring.make_available(&mut self.progress, slot.record.head);
+                    ring.make_available(&mut self.progress, slot.record.word);
                     self.idle.pop(&slot.record);
                     return Ok(token);
                 }
@@ -121,7 +140,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             }
         }
         // The pair is made only here, so that neither need be in memory before.
-        self.submit_any(header, footer, (data, context))
+        Err((data, context))
     }
 
     /// As [`submit`](Self::submit), for a request without data, which is laid out as the one before was.
@@ -148,12 +167,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if let Some(slot) = self.slots.get_mut(number as usize)
             && is_of_form(slot)
         {
-            slot.fill(
-                self.progress.sequence(),
-                bytes_of::<F>(),
-                Data::None,
-                context,
-            );
+            let sequence = self.progress.sequence();
+            // SAFETY: the slot is of the form of a request without data.
+            unsafe { slot.fill_again(sequence, bytes_of::<F>(), Data::None, context) };
             // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
             let place = unsafe { self.memory.place(slot.record.offset) };
             // SAFETY: a chain of an `H` and an `F` was laid out before in this slot, so that `admit` has found room for them.
@@ -187,7 +203,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
 ///
 /// # Safety
 ///
-/// The slot's offset is of this `memory`, and a chain of an `H` and an `F` was laid out in the slot.
+/// The slot's offset is of this `memory`, and a chain of an `H` and an `F` was laid out in the slot, for data that went the same way.
 #[inline(always)]
 unsafe fn fill<'a, B: Segments, C, D: Dma, H, F>(
     slot: &mut Slot<B, C>,
@@ -203,7 +219,8 @@ where
 {
     data.sync_for_device();
     let writable_bytes = writable_bytes(part.len_bytes, part.is_writable, bytes_of::<F>());
-    slot.fill(token.sequence(), writable_bytes, data, context);
+    // SAFETY: the caller vouches for it.
+    unsafe { slot.fill_again(token.sequence(), writable_bytes, data, context) };
     // SAFETY: the caller vouches for it.
     let place = unsafe { memory.place(slot.record.offset) };
     // SAFETY: as above.

@@ -109,6 +109,11 @@ impl<D: Dma> Ring<D> for EitherRing<D> {
     }
 
     #[inline]
+    fn take_used_of(&mut self, progress: Progress, slot: u32, record: &Record) -> Option<Written> {
+        in_either!(self, ring => ring.take_used_of(progress, slot, record))
+    }
+
+    #[inline]
     fn suppress_used_notifications(&mut self, progress: Progress) {
         in_either!(self, ring => ring.suppress_used_notifications(progress));
     }

@@ -58,8 +58,8 @@ impl List {
     }
 }
 
-/// A last-in, first-out list of slots: the next request gets the one whose memory was used last; in order, what is idle of the line of all
-/// slots ([`Order`](crate::queue::in_order::Order)).
+/// A last-in, first-out list of slots: the next request gets the one whose memory was used last; in order, what is idle at the end
+/// of the line of all slots ([`Line`](super::Line)).
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Stack {
     /// Or none; a `u32`, for as an index it is not as short as a `u16`.

@@ -53,6 +53,17 @@ pub(super) enum Kind {
     Writable,
 }
 
+impl Kind {
+    #[inline]
+    pub(super) const fn of<B>(data: &Data<B>) -> Self {
+        match data {
+            Data::None => Self::None,
+            Data::Readable(_) => Self::Readable,
+            Data::Writable(_) => Self::Writable,
+        }
+    }
+}
+
 /// What the queue itself has to know of a slot.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
@@ -75,10 +86,11 @@ pub struct Record {
     /// The neighbours in the list that the slot is in; only of what is done is it known what comes before.
     pub(super) next: u16,
     pub(super) previous: u16,
-    /// The first descriptor of its chain: in a split ring the index of the slot's own one, in a packed one where in the ring it was made
-    /// available, in bytes.
+    /// Where the first descriptor of its chain is, in bytes: in a split ring the slot's own one in the table, in a packed one where in the
+    /// ring it was made available.
     pub(in super::super) head: u32,
-    /// What the last word of a table's descriptor says in a packed ring, but for the flags of its lap; of a direct chain, the id alone.
+    /// In a split ring the index of that descriptor; in a packed one what the last word of a table's descriptor says, but for the flags of
+    /// its lap, and of a direct chain the id alone.
     pub(in super::super) word: u32,
     /// How many descriptors its chain has in a packed ring.
     pub(in super::super) descriptors: u16,
@@ -131,6 +143,12 @@ impl Record {
         self.next = next as u16;
     }
 
+    /// Returns the slot behind this one, or the number of none.
+    #[inline]
+    pub(in super::super) const fn next_or_none(&self) -> u32 {
+        self.next as u32
+    }
+
     /// Returns the slot behind this one in the list that it is in.
     pub(in super::super) const fn next(&self) -> Option<u16> {
         match self.next {
@@ -150,9 +168,8 @@ impl Record {
 
     /// Notes that the device gets an idle slot's request, whose payload is there, and of which it may write so many bytes.
     #[inline]
-    pub(super) const fn begin(&mut self, sequence: u32, kind: Kind, writable_bytes: u32) {
+    pub(super) const fn begin(&mut self, sequence: u32, writable_bytes: u32) {
         self.sequence = sequence;
-        self.kind = kind;
         // No chain is as long as a `u32` can say (`MAX_CHAIN_BYTES`).
         self.limit_bytes = writable_bytes.wrapping_add(1);
     }

@@ -5,7 +5,7 @@ use levitate_hal::Dma;
 use super::{SplitRing, layout};
 use crate::queue::DeviceFault;
 use crate::queue::ring::{Progress, Used};
-use crate::queue::slot::{Slot, Written};
+use crate::queue::slot::{Record, Slot, Written};
 
 impl<D: Dma> SplitRing<D> {
     /// As [`Ring::next_used`](crate::queue::ring::Ring::next_used).
@@ -32,6 +32,26 @@ impl<D: Dma> SplitRing<D> {
         progress: Progress,
         slots: &'a mut [Slot<B, C>],
     ) -> Option<(u32, &'a mut Slot<B, C>, Written)> {
+        let used = self.find(progress)?;
+        let slot = slots.get_mut(used.slot as usize)?;
+        let written = slot.record.written(used.len_bytes)?;
+        Some((used.slot, slot, written))
+    }
+
+    /// As [`Ring::take_used_of`](crate::queue::ring::Ring::take_used_of).
+    #[inline]
+    pub(super) fn take_of(&mut self, progress: Progress, record: &Record) -> Option<Written> {
+        let used = self.find(progress)?;
+        // Which slot it is need not be found out.
+        if used.id != record.word {
+            return None;
+        }
+        record.written(used.len_bytes)
+    }
+
+    /// Reads what the device is done with next, if it says what can be.
+    #[inline]
+    fn find(&mut self, progress: Progress) -> Option<Used> {
         if self.seen <= progress.done {
             let claimed = self.read_claim(progress);
             // That it has a request is seen by its slot; it is noted nowhere that this one is used, for it is taken right away.
@@ -44,10 +64,7 @@ impl<D: Dma> SplitRing<D> {
             }
             self.barriers.after_used_index_read();
         }
-        let used = self.read_used(progress);
-        let slot = slots.get_mut(used.slot as usize)?;
-        let written = slot.record.written(used.len_bytes)?;
-        Some((used.slot, slot, written))
+        Some(self.read_used(progress))
     }
 
     /// Returns the slot whose first descriptor is `id`; no slot's number if it is none's.

@@ -21,6 +21,36 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         }
     }
 
+    /// Submits a request of any form, or one that there is a slot for after all.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn submit_late<H, F>(
+        &mut self,
+        header: &H,
+        footer: &F,
+        (data, context): (Data<B>, C),
+    ) -> Result<Token, Rejected<B, C>>
+    where
+        H: IntoBytes + Immutable,
+        F: IntoBytes + Immutable,
+    {
+        if !self.find_idle() {
+            return self.submit_any(header, footer, (data, context));
+        }
+        match self.submit_soon(header, data, footer, context) {
+            Ok(token) => Ok(token),
+            Err(carried) => self.submit_any(header, footer, carried),
+        }
+    }
+
+    /// Looks for idle slots where there are some beside those at hand; says whether there were.
+    fn find_idle(&mut self) -> bool {
+        // With a fault there are none.
+        self.idle.top().is_none()
+            && self.fault.is_none()
+            && self.order.find_idle(self.slots, &mut self.idle)
+    }
+
     /// Submits a request of any form.
     #[cold]
     pub(super) fn submit_any<H, F>(
@@ -33,6 +63,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         H: IntoBytes + Immutable,
         F: IntoBytes + Immutable,
     {
+        self.find_idle();
         let (number, survey) = match self.admit::<H, F>(&data) {
             Ok(admitted) => admitted,
             Err(error) => {

@@ -14,7 +14,7 @@ use super::program::{Case, Program, succeed};
 use super::slow::Slow;
 
 /// Requests that are counted, a multiple of all depths: with so many, what only the first ones cost is next to nothing.
-const REQUESTS: usize = 2048;
+const REQUESTS: usize = 65_536;
 
 /// How long that may take.
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -86,10 +86,8 @@ macro_rules! limits {
 
 /// All limits.
 const LIMITS: &[Limit] = limits! {
-    Instructions: "split-direct" "split-direct-event" "split-indirect": 140.0 one Yes, 125.0 in batches Yes;
-    Instructions: "split-direct-in-order": 140.0 one NotYet, 125.0 in batches NotYet;
-    Instructions: "packed-direct" "packed-direct-event" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
-    Instructions: "packed-direct-in-order": 185.0 one NotYet, 155.0 in batches NotYet;
+    Instructions: "split-direct" "split-direct-event" "split-direct-in-order" "split-indirect": 140.0 one Yes, 125.0 in batches Yes;
+    Instructions: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
     InstructionsInFloors: "block": 2.0 one NotYet, 2.0 in batches NotYet;
     FullBarriers: "split-direct" "split-direct-event" "split-direct-in-order" "split-indirect" "block": 1.0 one Yes, BATCHED in batches Yes;
     FullBarriers: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-indirect": 1.0 one Yes, BATCHED in batches Yes;
