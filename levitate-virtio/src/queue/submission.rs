@@ -46,13 +46,13 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if let Data::None = data {
             return self.submit_bare(header, footer, context);
         }
-        match self.submit_soon(header, data, footer, context) {
-            Ok(token) => Ok(token),
-            Err(carried) => self.submit_late(header, footer, carried),
-        }
+        self.submit_soon(header, data, footer, context, |queue, carried| {
+            queue.submit_late(header, footer, carried)
+        })
     }
 
-    /// As [`submit`](Self::submit), into a slot that is laid out for such a request; else returns what it was to carry.
+    /// As [`submit`](Self::submit), into a slot that is laid out for such a request; where there is none, `otherwise` gets what it was to
+    /// carry.
     #[inline(always)]
     fn submit_soon<H, F>(
         &mut self,
@@ -60,7 +60,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         data: Data<B>,
         footer: &F,
         context: C,
-    ) -> Result<Token, (Data<B>, C)>
+        otherwise: impl FnOnce(&mut Self, (Data<B>, C)) -> Result<Token, Rejected<B, C>>,
+    ) -> Result<Token, Rejected<B, C>>
     where
         H: IntoBytes + Immutable,
         F: IntoBytes + Immutable,
@@ -140,7 +141,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             }
         }
         // The pair is made only here, so that neither need be in memory before.
-        Err((data, context))
+        otherwise(self, (data, context))
     }
 
     /// As [`submit`](Self::submit), for a request without data, which is laid out as the one before was.

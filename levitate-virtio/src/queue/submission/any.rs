@@ -37,10 +37,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if !self.find_idle() {
             return self.submit_any(header, footer, (data, context));
         }
-        match self.submit_soon(header, data, footer, context) {
-            Ok(token) => Ok(token),
-            Err(carried) => self.submit_any(header, footer, carried),
-        }
+        self.submit_soon(header, data, footer, context, |queue, carried| {
+            queue.submit_any(header, footer, carried)
+        })
     }
 
     /// Looks for idle slots where there are some beside those at hand; says whether there were.
