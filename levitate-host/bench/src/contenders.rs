@@ -91,10 +91,12 @@ const ROWS: &[Row] = rows! {
     "levitate" "split-direct" over "split-direct" to MAX_DEPTH, |_| levitate::Queue::new(0);
     "levitate" "split-direct-event" over "split-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_EVENT_IDX);
     "levitate" "split-direct-in-order" over "split-direct-in-order" to MAX_DEPTH, |_| levitate::Queue::new(F_IN_ORDER);
+    "levitate" "split-direct-event-in-order" over "split-direct-in-order" to MAX_DEPTH, |_| levitate::Queue::new(F_EVENT_IDX | F_IN_ORDER);
     "levitate" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| levitate::Queue::new(F_INDIRECT_DESC);
     "levitate" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED);
     "levitate" "packed-direct-event" over "packed-direct" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_EVENT_IDX);
     "levitate" "packed-direct-in-order" over "packed-direct-in-order" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_IN_ORDER);
+    "levitate" "packed-direct-event-in-order" over "packed-direct-in-order" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_EVENT_IDX | F_IN_ORDER);
     "levitate" "packed-indirect" over "packed-indirect" to MAX_DEPTH, |_| levitate::Queue::new(F_RING_PACKED | F_INDIRECT_DESC);
     "levitate" "block" over "split-direct" to MAX_DEPTH, |_| levitate::Block::new();
     "virtio-drivers" "split-direct" over "split-direct" to MAX_DEPTH, |_| virtio_drivers::Queue::new(false);

@@ -15,8 +15,8 @@ use crate::transport::Notify;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     line: Line,
-    /// How many of the oldest are done as the device has said, and still to be taken out.
-    promised: u16,
+    /// The number of the first request that the device has not said of that it is done; those before it are still to be taken out.
+    promised: u64,
     /// How many bytes the device wrote for the last of these, as it says, and no more than it may; all it may for the others.
     last_bytes: u32,
 }
@@ -57,23 +57,33 @@ impl Order {
     ) -> Option<(u32, &'a mut Slot<B, C>, Written)> {
         let number = self.line.first();
         let slot = slots.get_mut(number as usize)?;
-        let written = match self.promised {
-            0 => ring.take_used_of(progress, number, &slot.record)?,
-            _ => self.keep_promise(ring, &slot.record),
+        let written = match self.is_promised(progress) {
+            false => ring.take_used_of(progress, number, &slot.record)?,
+            true => self.keep_promise(ring, progress, &slot.record),
         };
         self.line.pass(number, &slot.record);
         Some((number, slot, written))
     }
 
+    /// Says whether the device has said that the oldest request is done, which is still to be taken out.
+    #[inline]
+    const fn is_promised(&self, progress: Progress) -> bool {
+        progress.done < self.promised
+    }
+
     /// Has the oldest request done, as was promised.
     #[inline]
-    fn keep_promise<D: Dma>(&mut self, ring: &mut impl Ring<D>, record: &Record) -> Written {
+    fn keep_promise<D: Dma>(
+        &self,
+        ring: &mut impl Ring<D>,
+        progress: Progress,
+        record: &Record,
+    ) -> Written {
         let capacity_bytes = record.capacity_bytes();
-        self.promised = self.promised.wrapping_sub(1);
-        let len_bytes = match self.promised {
-            0 => self.last_bytes,
+        let len_bytes = match progress.done.wrapping_add(1) == self.promised {
+            true => self.last_bytes,
             // Of those before the last one the device says nothing more: they were used completely.
-            _ => {
+            false => {
                 ring.pass_used(record.descriptors);
                 capacity_bytes
             }
@@ -92,7 +102,7 @@ impl Order {
 impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
     /// Takes the oldest request out, if the device is done with it; returns its slot, which is in no list, with its request done.
     pub(super) fn next_in_order(&mut self) -> Result<Option<u16>, DeviceFault> {
-        if self.order.promised == 0 {
+        if !self.order.is_promised(self.progress) {
             let Some(used) = self.ring.next_used(self.progress)? else {
                 return Ok(None);
             };
@@ -108,19 +118,22 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
 
     /// Reads what the device says next, if it is about several requests, and nothing is wrong; says whether the oldest one is promised.
     pub(super) fn hear(&mut self) -> bool {
-        if self.order.promised == 0
+        let is_promised = self.order.is_promised(self.progress);
+        if !is_promised
             && let Some((number, _, written)) = self.ring.take_used(self.progress, self.slots)
         {
-            self.learn(number, written.len_bytes);
+            return self.learn(number, written.len_bytes).is_some();
         }
-        self.order.promised != 0
+        is_promised
     }
 
     /// Has the oldest request, which is done, leave the order.
     pub(super) fn leave(&mut self) -> Option<u16> {
         let number = self.order.line.take_out(self.slots, &mut self.idle);
         let record = &mut self.slots.get_mut(number as usize)?.record;
-        let written = self.order.keep_promise(&mut self.ring, record);
+        let written = self
+            .order
+            .keep_promise(&mut self.ring, self.progress, record);
         record.note_done(written.len_bytes);
         self.progress.done = self.progress.done.wrapping_add(1);
         Some(number as u16)
@@ -138,7 +151,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         if !self.ring.covers(self.progress, count) {
             return None;
         }
-        self.order.promised = count;
+        self.order.promised = self.progress.done.wrapping_add(count.into());
         self.order.last_bytes = last_bytes;
         Some(())
     }

@@ -67,10 +67,17 @@ impl<D: Dma> PackedRing<D> {
         Events::new(u16::from_le(self.device_event.load(layout::EVENT_FLAGS)))
     }
 
+    /// Reads what the device asks for, as one word: an integer, for that is read at once.
+    fn read_device_word(&self) -> u32 {
+        u32::from_le(self.device_event.load(0))
+    }
+
     /// Reads what the device asks for: a position, and whether it is to be notified.
     fn read_device_event(&self) -> (u16, Events) {
-        // An integer, for that is read at once.
-        let word = u32::from_le(self.device_event.load(0));
+        Self::parse_event(self.read_device_word())
+    }
+
+    const fn parse_event(word: u32) -> (u16, Events) {
         let [a, b, c, d] = word.to_le_bytes();
         let (off_wrap, flags) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
         (off_wrap, Events::new(flags))
@@ -83,7 +90,7 @@ impl<D: Dma> PackedRing<D> {
             return false;
         }
         self.wish = (off_wrap, events);
-        let word = u32::from(off_wrap) | u32::from(events.number()) << 16;
+        let word = event_word(off_wrap, events);
         self.ring.store(self.block.driver_event, word.to_le());
         true
     }
@@ -203,10 +210,13 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
     fn needs_notification_by_event(&mut self, progress: Progress) -> bool {
         let now = self.next_available.off_wrap();
         let decided = core::mem::replace(&mut self.decided, now);
-        match self.read_device_event() {
+        let word = self.read_device_word();
+        // The device was done with all there was: it waits for the first one of these.
+        if word == event_word(decided, Events::At) {
+            return true;
+        }
+        match Self::parse_event(word) {
             (_, Events::None) => false,
-            // The device was done with all there was: it waits for the first one of these.
-            (off_wrap, Events::At) if off_wrap == decided => true,
             // More than a lap may be past everything.
             (off_wrap, Events::At) if progress.undecided() <= self.chains_per_lap => {
                 self.is_passed(off_wrap, decided)
@@ -291,4 +301,10 @@ impl<D: Dma> Ring<D> for PackedRing<D> {
         self.barriers.before_suppression_read();
         self.is_used()
     }
+}
+
+/// Returns what an event suppression area says, as one word (§2.8.10).
+#[inline]
+const fn event_word(off_wrap: u16, events: Events) -> u32 {
+    off_wrap as u32 | (events.number() as u32) << 16
 }

@@ -245,11 +245,16 @@ impl<D: Dma> Ring<D> for SplitRing<D> {
 
     #[inline]
     fn needs_notification_by_event(&mut self, progress: Progress) -> bool {
+        let event = self.read_avail_event();
+        // The device was done with all there was: it waits for the first one of these.
+        if event == progress.decided_index() {
+            return true;
+        }
         let new = progress.available_index();
         // All indices there are were passed: among them is the one that the device asks for.
         u16::try_from(progress.undecided())
             .ok()
-            .is_none_or(|added| is_crossed(self.read_avail_event(), new.wrapping_sub(added), new))
+            .is_none_or(|added| is_crossed(event, new.wrapping_sub(added), new))
     }
 
     fn is_fetched(&self, record: &Record) -> Option<bool> {

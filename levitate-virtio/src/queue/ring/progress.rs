@@ -86,6 +86,13 @@ impl Progress {
         self.submitted as u16
     }
 
+    /// Returns the index of the first request for which it is to be decided whether to notify, if there is one.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "it has 16 bits")]
+    pub(in super::super) const fn decided_index(self) -> u16 {
+        self.decided as u16
+    }
+
     /// Returns an index that counts what is used without end (§2.7.8).
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "it has 16 bits")]

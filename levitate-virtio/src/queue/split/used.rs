@@ -32,7 +32,8 @@ impl<D: Dma> SplitRing<D> {
         progress: Progress,
         slots: &'a mut [Slot<B, C>],
     ) -> Option<(u32, &'a mut Slot<B, C>, Written)> {
-        let used = self.find(progress)?;
+        self.find(progress)?;
+        let used = self.read_used(progress);
         let slot = slots.get_mut(used.slot as usize)?;
         let written = slot.record.written(used.len_bytes)?;
         Some((used.slot, slot, written))
@@ -41,17 +42,18 @@ impl<D: Dma> SplitRing<D> {
     /// As [`Ring::take_used_of`](crate::queue::ring::Ring::take_used_of).
     #[inline]
     pub(super) fn take_of(&mut self, progress: Progress, record: &Record) -> Option<Written> {
-        let used = self.find(progress)?;
-        // Which slot it is need not be found out.
-        if used.id != record.word {
-            return None;
+        self.find(progress)?;
+        // Which slot it is need not be found out, nor whether the length has a meaning: no legacy device has the feature.
+        let (id, len_bytes) = self.read_entry(progress);
+        match id == record.word {
+            true => record.written(len_bytes),
+            false => None,
         }
-        record.written(used.len_bytes)
     }
 
-    /// Reads what the device is done with next, if it says what can be.
+    /// Looks whether the device has filled the next entry of the used ring, as far as what it says can be.
     #[inline]
-    fn find(&mut self, progress: Progress) -> Option<Used> {
+    fn find(&mut self, progress: Progress) -> Option<()> {
         if self.seen <= progress.done {
             let claimed = self.read_claim(progress);
             // That it has a request is seen by its slot; it is noted nowhere that this one is used, for it is taken right away.
@@ -64,7 +66,7 @@ impl<D: Dma> SplitRing<D> {
             }
             self.barriers.after_used_index_read();
         }
-        Some(self.read_used(progress))
+        Some(())
     }
 
     /// Returns the slot whose first descriptor is `id`; no slot's number if it is none's.
@@ -95,15 +97,21 @@ impl<D: Dma> SplitRing<D> {
     /// Reads the next entry of the used ring, which the device has filled.
     #[inline]
     fn read_used(&self, progress: Progress) -> Used {
-        let entry = self.entry(progress.used_index()).wrapping_mul(8);
-        let at = layout::USED_RING.wrapping_add(entry);
-        let id = u32::from_le(self.used.load(at));
-        let len_bytes = u32::from_le(self.used.load(at.wrapping_add(4)));
+        let (id, len_bytes) = self.read_entry(progress);
         Used {
             id,
             slot: self.slot_of(id),
             len_bytes: len_bytes | self.meaningless_len_bits,
             is_len_meant: true,
         }
+    }
+    /// Reads id and length from the next entry of the used ring, which the device has filled.
+    #[inline]
+    fn read_entry(&self, progress: Progress) -> (u32, u32) {
+        let entry = self.entry(progress.used_index()).wrapping_mul(8);
+        let at = layout::USED_RING.wrapping_add(entry);
+        let id = u32::from_le(self.used.load(at));
+        let len_bytes = u32::from_le(self.used.load(at.wrapping_add(4)));
+        (id, len_bytes)
     }
 }

@@ -86,17 +86,17 @@ macro_rules! limits {
 
 /// All limits.
 const LIMITS: &[Limit] = limits! {
-    Instructions: "split-direct" "split-direct-event" "split-direct-in-order" "split-indirect": 140.0 one Yes, 125.0 in batches Yes;
-    Instructions: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
+    Instructions: "split-direct" "split-direct-event" "split-direct-in-order" "split-direct-event-in-order" "split-indirect": 140.0 one Yes, 125.0 in batches Yes;
+    Instructions: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-direct-event-in-order" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
     InstructionsInFloors: "block": 2.0 one NotYet, 2.0 in batches NotYet;
-    FullBarriers: "split-direct" "split-direct-event" "split-direct-in-order" "split-indirect" "block": 1.0 one Yes, BATCHED in batches Yes;
-    FullBarriers: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-indirect": 1.0 one Yes, BATCHED in batches Yes;
-    Divisions: "split-direct" "split-direct-event" "split-direct-in-order" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
-    Divisions: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-indirect": 0.0 one Yes, 0.0 in batches Yes;
-    Allocations: "split-direct" "split-direct-event" "split-direct-in-order" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
-    Allocations: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-indirect": 0.0 one Yes, 0.0 in batches Yes;
-    TimeInFloors: "split-direct" "split-direct-event" "split-direct-in-order" "split-indirect": 1.4 one Untested, 1.6 in batches Untested;
-    TimeInFloors: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-indirect": 1.4 one Untested, 1.6 in batches Untested;
+    FullBarriers: "split-direct" "split-direct-event" "split-direct-in-order" "split-direct-event-in-order" "split-indirect" "block": 1.0 one Yes, BATCHED in batches Yes;
+    FullBarriers: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-direct-event-in-order" "packed-indirect": 1.0 one Yes, BATCHED in batches Yes;
+    Divisions: "split-direct" "split-direct-event" "split-direct-in-order" "split-direct-event-in-order" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
+    Divisions: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-direct-event-in-order" "packed-indirect": 0.0 one Yes, 0.0 in batches Yes;
+    Allocations: "split-direct" "split-direct-event" "split-direct-in-order" "split-direct-event-in-order" "split-indirect" "block": 0.0 one Yes, 0.0 in batches Yes;
+    Allocations: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-direct-event-in-order" "packed-indirect": 0.0 one Yes, 0.0 in batches Yes;
+    TimeInFloors: "split-direct" "split-direct-event" "split-direct-in-order" "split-direct-event-in-order" "split-indirect": 1.4 one Untested, 1.6 in batches Untested;
+    TimeInFloors: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-direct-event-in-order" "packed-indirect": 1.4 one Untested, 1.6 in batches Untested;
     TimeInFloors: "block": 1.4 one Untested, 1.6 in batches Untested;
     TimeInVirtioDrivers: "split-direct" "split-indirect": 0.4 one Untested, 0.4 in batches Untested;
     TimeInFastest: "split-direct" "split-indirect" "packed-direct" "packed-indirect" "block": 0.667 one Untested, 0.667 in batches Untested;
