@@ -5,7 +5,7 @@ use log::{LevelFilter, error, info, warn};
 use thiserror::Error;
 
 use crate::arch::interrupt_controller::{self, ControllerError};
-use crate::arch::{machine, masking, power};
+use crate::arch::{clock, machine, masking, power};
 use crate::devices::Devices;
 use crate::interrupts::InterruptError;
 use crate::machine::{Machine, MachineError};
@@ -52,6 +52,7 @@ fn bring_up(boot_argument: usize) -> Result<(Options, Devices), BootError> {
     info!("levitate {}", env!("CARGO_PKG_VERSION"));
     info!("{}", machine.source);
     info!("1 CPU in use of {}", machine.cpus);
+    info!("clock: {}", clock::name());
     // SAFETY: the machine describes itself, and nothing ran on it before; called once.
     unsafe { memory::start(&machine) }?;
 

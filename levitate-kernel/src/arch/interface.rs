@@ -31,6 +31,8 @@ const _: unsafe fn(usize) -> Result<Machine, MachineError> = machine::describe;
 
 /// A counter that never goes back, usable from the first line on.
 const _: fn() -> Instant = clock::now;
+/// Which counter that is, and what it was measured by.
+const _: fn() -> &'static str = clock::name;
 /// A moment in a loop that waits.
 const _: fn() = clock::relax;
 /// Interrupts once, after that time.

@@ -1,6 +1,6 @@
 //! The time stamp counter as a clock.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use levitate_hal::Instant;
 use levitate_kernel::ticks::Scale;
@@ -13,6 +13,8 @@ const UNKNOWN_HZ: u64 = 1_000_000_000;
 static FREQUENCY_HZ: AtomicU64 = AtomicU64::new(0);
 /// The [`Scale`] of that frequency, or of the unknown one.
 static SCALE: AtomicU64 = AtomicU64::new(0);
+/// Whether another timer than the 8254 has measured it.
+static IS_BY_HPET: AtomicBool = AtomicBool::new(false);
 static START: AtomicU64 = AtomicU64::new(0);
 
 /// Measures the counter's frequency; called once, before the first line of the log.
@@ -23,8 +25,13 @@ pub(super) fn start() {
     set_frequency(frequency);
 }
 
-/// Takes the frequency that another timer has measured, before anybody compares two times.
-pub(super) fn set_frequency(hertz: u64) {
+/// Takes the frequency that the HPET has measured, before anybody compares two times.
+pub(super) fn set_frequency_by_hpet(hertz: u64) {
+    set_frequency(hertz);
+    IS_BY_HPET.store(true, Ordering::Relaxed);
+}
+
+fn set_frequency(hertz: u64) {
     let known = match hertz {
         0 => UNKNOWN_HZ,
         known => known,
@@ -36,6 +43,14 @@ pub(super) fn set_frequency(hertz: u64) {
 /// Says whether the frequency is known.
 pub(super) fn is_measured() -> bool {
     FREQUENCY_HZ.load(Ordering::Relaxed) != 0
+}
+
+/// Returns which counter it is, and what it was measured by.
+pub(crate) fn name() -> &'static str {
+    match IS_BY_HPET.load(Ordering::Relaxed) {
+        false => "time stamp counter, by the 8254",
+        true => "time stamp counter, by the HPET",
+    }
 }
 
 /// Returns the time since the kernel was entered.

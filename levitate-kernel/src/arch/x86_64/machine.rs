@@ -93,7 +93,7 @@ pub(crate) unsafe fn describe(boot_argument: usize) -> Result<Machine, MachineEr
     }
     if !clock::is_measured() {
         let hertz = event_timer.and_then(hpet::measure_time_stamp_counter);
-        clock::set_frequency(
+        clock::set_frequency_by_hpet(
             hertz.ok_or_else(|| incomplete("timer (8254 or HPET) to measure the clock by"))?,
         );
     }
