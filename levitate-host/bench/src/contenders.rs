@@ -85,6 +85,7 @@ const ROWS: &[Row] = rows! {
     "floor" "split-direct-in-order" over "split-direct-in-order" to MAX_DEPTH, |_| floor::SplitInOrder::new();
     "floor" "split-preset" over "split-direct" to MAX_DEPTH, |_| floor::SplitPreset::<false, false>::new();
     "floor" "split-indirect" over "split-indirect" to MAX_DEPTH, |_| floor::SplitPreset::<true, false>::new();
+    "floor" "block-checked" over "split-indirect" to MAX_DEPTH, |_| floor::BlockChecked::new();
     "floor" "packed-direct" over "packed-direct" to MAX_DEPTH, |_| floor::PackedDirect::new();
     "floor" "packed-direct-in-order" over "packed-direct-in-order" to MAX_DEPTH, |_| floor::PackedInOrder::new();
     "floor" "packed-indirect" over "packed-indirect" to MAX_DEPTH, |_| floor::PackedIndirect::new();

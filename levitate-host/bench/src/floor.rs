@@ -1,9 +1,11 @@
-//! The floor: the least that a driver can do, in rings of its own. Nothing the device says is checked, and no buffer has an owner.
+//! The floor: the least that a driver can do, in rings of its own. Nothing the device says is checked, and no buffer has an owner, but in
+//! [`BlockChecked`].
 //!
 //! What is left is what the specification asks of any driver: each request's header, a status that the device has to change, the
 //! descriptors, the order of the accesses, and the decision whether to notify. Slots and descriptors are given back in any order, but
 //! where the device keeps it.
 
+mod block_checked;
 mod packed_direct;
 mod packed_in_order;
 mod packed_indirect;
@@ -14,6 +16,7 @@ mod split_in_order;
 mod split_preset;
 mod split_ring;
 
+pub(crate) use block_checked::BlockChecked;
 pub(crate) use packed_direct::PackedDirect;
 pub(crate) use packed_in_order::PackedInOrder;
 pub(crate) use packed_indirect::PackedIndirect;

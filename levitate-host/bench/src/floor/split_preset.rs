@@ -65,21 +65,35 @@ impl<const IS_INDIRECT: bool, const IS_IN_ORDER: bool> SplitPreset<IS_INDIRECT, 
     }
 }
 
+impl<const IS_INDIRECT: bool> SplitPreset<IS_INDIRECT, false> {
+    /// Has the request `number` read from `sector` on to that address, and puts it into the available ring.
+    ///
+    /// # Safety
+    ///
+    /// There are so many.
+    #[inline(always)]
+    pub(super) unsafe fn fill(&mut self, number: usize, sector: u64, address: u64, len_bytes: u32) {
+        // SAFETY: there is a header and a status for each number.
+        unsafe { self.ends.renew(number, sector) };
+        let first = number * STRIDE;
+        // SAFETY: there is a chain for each number.
+        let data = unsafe { self.chains.entry(first + 1) }.as_ptr();
+        // SAFETY: the descriptor is there, and driver and device take turns on one thread.
+        unsafe { (*data).addr = address };
+        // SAFETY: as above.
+        unsafe { (*data).len = len_bytes };
+        self.ring.push(Self::head(number));
+    }
+}
+
 impl<const IS_INDIRECT: bool> Contender for SplitPreset<IS_INDIRECT, false> {
     #[inline(always)]
     fn submit(&mut self, request: &Request) {
         // SAFETY: no batch is larger than that.
         let number = usize::from(unsafe { self.free.take() });
-        // SAFETY: there is a header and a status for each number.
-        unsafe { self.ends.renew(number, request.sector) };
-        let first = number * STRIDE;
-        // SAFETY: there is a chain for each number.
-        let data = unsafe { self.chains.entry(first + 1) }.as_ptr();
-        // SAFETY: the descriptor is there, and driver and device take turns on one thread.
-        unsafe { (*data).addr = request.data.address_of(0) };
-        // SAFETY: as above.
-        unsafe { (*data).len = request.len_bytes };
-        self.ring.push(Self::head(number));
+        let address = request.data.address_of(0);
+        // SAFETY: it is one of those there are.
+        unsafe { self.fill(number, request.sector, address, request.len_bytes) };
     }
 
     fn notify(&mut self) {

@@ -110,11 +110,17 @@ impl<const IS_IN_ORDER: bool> SplitRing<IS_IN_ORDER> {
     /// Takes the next chain out of the used ring.
     #[inline(always)]
     pub(super) fn pop(&mut self) -> u16 {
+        self.pop_element().0 as u16
+    }
+
+    /// As [`pop`](Self::pop); returns what the device says, and how much it wrote.
+    #[inline(always)]
+    pub(super) fn pop_element(&mut self) -> (u32, u32) {
         let entry = usize::from(self.used_index & MASK);
         // SAFETY: the ring has an entry for each of the queue's.
         let element = unsafe { self.used_ring.read(entry) };
         self.used_index = self.used_index.wrapping_add(1);
-        element.id as u16
+        (element.id, element.len)
     }
 
     /// Goes past all that the device has used; returns how many chains that were.
