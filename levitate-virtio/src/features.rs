@@ -250,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn a_legacy_device_is_given_nothing_that_it_has_no_bits_for() {
+        let wanted = Wanted {
+            common: Features::all(),
+            ..Wanted::<Toy>::default()
+        };
+        let negotiated = Negotiated::choose(u64::MAX, &wanted, Interface::Legacy, ALL);
+        let has = Features::ANY_LAYOUT | Features::INDIRECT_DESC | Features::EVENT_IDX;
+        assert_eq!(negotiated.common, has);
+    }
+
+    #[test]
     fn a_feature_of_a_ring_without_code_is_not_accepted() {
         let choose = |rings| {
             Negotiated::<Toy>::choose(u64::MAX, &Wanted::default(), Interface::Modern, rings)

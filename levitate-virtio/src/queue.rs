@@ -67,8 +67,9 @@ use slot_memory::SlotMemory;
 /// Dropping a queue leaks its memory, and that of the requests in flight: only [`Queue::release`], with the proof
 /// that the device was reset, gives it back. [`Queue::restart`], with the proof that the queue was, gives back the requests.
 ///
-/// INVARIANT: the offsets in the records of `slots` are of `memory`, and a form there is one that `memory` has room for. In the memory of
-/// an idle slot whose form has a footer of one byte (`is_kept`), that is what the form says.
+/// INVARIANT: the offsets in the records of `slots` are of `memory`, and a form there is one that `memory` has room for, that is
+/// laid out, and whose data is of the kind that the record has. In the memory of an idle slot whose form has a footer of one byte
+/// (`is_kept`), that is what the form says.
 #[derive(Debug)]
 pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     ring: R::Ring<D>,
@@ -94,7 +95,7 @@ pub struct Queue<'s, B, C, D: Dma, N, R: Format = SplitOrPacked> {
     done: List,
     /// How much that is.
     done_len: u16,
-    /// The line of all slots that are not done, with VIRTIO_F_IN_ORDER; else it means nothing.
+    /// The line of all slots that are not done, with VIRTIO_F_IN_ORDER; else nothing in it ever changes, and nothing idle is found there.
     order: Order,
     identity: Identity,
     /// Made right before the device was last told of the queue.

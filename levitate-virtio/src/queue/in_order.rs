@@ -15,7 +15,7 @@ use crate::transport::Notify;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     line: Line,
-    /// The number of the first request that the device has not said of that it is done; those before it are still to be taken out.
+    /// The number of the first request that the device has not said of that it is done, if that is beyond what is taken out; else any.
     promised: u64,
     /// How many bytes the device wrote for the last of these, as it says, and no more than it may; all it may for the others.
     last_bytes: u32,
@@ -116,15 +116,10 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         Ok(self.leave())
     }
 
-    /// Reads what the device says next, if it is about several requests, and nothing is wrong; says whether the oldest one is promised.
-    pub(super) fn hear(&mut self) -> bool {
-        let is_promised = self.order.is_promised(self.progress);
-        if !is_promised
-            && let Some((number, _, written)) = self.ring.take_used(self.progress, self.slots)
-        {
-            return self.learn(number, written.len_bytes).is_some();
-        }
-        is_promised
+    /// Reads what the device says next, of which nothing is promised before; `None` unless the oldest request is from then on.
+    pub(super) fn hear(&mut self) -> Option<()> {
+        let (number, _, written) = self.ring.take_used(self.progress, self.slots)?;
+        self.learn(number, written.len_bytes)
     }
 
     /// Has the oldest request, which is done, leave the order.

@@ -77,6 +77,7 @@ impl<D: Dma> PackedRing<D> {
         Self::parse_event(self.read_device_word())
     }
 
+    /// Returns the position in such a word, and whether it asks to be notified.
     const fn parse_event(word: u32) -> (u16, Events) {
         let [a, b, c, d] = word.to_le_bytes();
         let (off_wrap, flags) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));

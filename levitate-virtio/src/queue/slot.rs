@@ -178,15 +178,15 @@ impl<B, C> Slot<B, C> {
     #[inline]
     pub(super) fn fill(&mut self, sequence: u32, writable_bytes: u32, data: Data<B>, context: C) {
         self.record.kind = Kind::of(&data);
-        // SAFETY: it is.
+        // SAFETY: the record has that kind.
         unsafe { self.fill_again(sequence, writable_bytes, data, context) };
     }
 
-    /// As [`fill`](Self::fill), with data of the same kind as the last.
+    /// As [`fill`](Self::fill), with data of the kind that the record has already.
     ///
     /// # Safety
     ///
-    /// It is.
+    /// The record has the kind of `data`.
     #[inline]
     pub(super) unsafe fn fill_again(
         &mut self,
@@ -195,7 +195,11 @@ impl<B, C> Slot<B, C> {
         data: Data<B>,
         context: C,
     ) {
-        debug_assert_eq!(self.record.kind, Kind::of(&data), "the last one's");
+        debug_assert_eq!(
+            self.record.kind,
+            Kind::of(&data),
+            "the kind of the slot's form"
+        );
         match data {
             Data::None => {}
             Data::Readable(buffer) | Data::Writable(buffer) => {

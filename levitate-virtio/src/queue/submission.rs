@@ -76,8 +76,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             let token = Token::new(self.index, number as u16, self.progress.sequence());
             // One comparison each, for form and way in one; by either way all is in line up to the end.
             if found.is(wanted.by(Way::Table)) {
-                // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`), and a chain of an `H` and an `F` was
-                // laid out before in this slot, as its form says, so that `admit` has found room for them.
+                // SAFETY: the offsets in the slots are of the queue's memory; a chain of an `H`, an `F` and data of this kind was laid out
+                // before in this slot, as its form says (both invariants of `Queue`), so that `admit` has found room for them.
                 let place = unsafe {
                     fill(
                         slot,
@@ -156,6 +156,9 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         H: IntoBytes + Immutable,
         F: IntoBytes + Immutable,
     {
+        if self.idle.top().is_none() {
+            self.find_idle();
+        }
         let form = Form::of::<H, F, B>(&Data::None, footer);
         let is_of_form = |slot: &Slot<B, C>| slot.record.form.is_by_any_way(form);
         let top = self.slots.get(self.idle.top_or_none() as usize);
@@ -169,7 +172,7 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
             && is_of_form(slot)
         {
             let sequence = self.progress.sequence();
-            // SAFETY: the slot is of the form of a request without data.
+            // SAFETY: the form is that of a request without data, and so is the record's kind (invariant of `Queue`).
             unsafe { slot.fill_again(sequence, bytes_of::<F>(), Data::None, context) };
             // SAFETY: the offsets in the slots are of the queue's memory (invariant of `Queue`).
             let place = unsafe { self.memory.place(slot.record.offset) };
@@ -204,7 +207,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
 ///
 /// # Safety
 ///
-/// The slot's offset is of this `memory`, and a chain of an `H` and an `F` was laid out in the slot, for data that went the same way.
+/// The slot's offset is of this `memory`, a chain of an `H` and an `F` was laid out in the slot, and `data` is of the kind that its
+/// record has.
 #[inline(always)]
 unsafe fn fill<'a, B: Segments, C, D: Dma, H, F>(
     slot: &mut Slot<B, C>,

@@ -1,4 +1,4 @@
-//! A block driver that checks what has to be checked, and owns what has to be owned, written for one case: [`BlockChecked`].
+//! A block driver that checks and owns what it takes for one case, and is written for just that: [`BlockChecked`].
 
 use std::mem::MaybeUninit;
 
@@ -14,7 +14,8 @@ type Buffer = Box<[u8]>;
 /// Reads over a [`SplitPreset`] with tables, which has no other format, no feature, and no request but a read.
 ///
 /// Before a request is made, it is seen that the disk has its sectors, and that they are whole blocks and not too many; before one is
-/// taken back, that the device has it, and wrote no more than it may. Nothing is made in advance of what a device may be or do otherwise.
+/// taken back, that the device has it, and wrote no more than it may. Nothing is there for what a device or its driver may be or do
+/// otherwise: no state after a fault, no memory but such as a CPU's caches are coherent with, nobody to be told.
 pub(crate) struct BlockChecked {
     preset: SplitPreset<true, false>,
     slots: [Slot; MAX_DEPTH],
@@ -134,7 +135,7 @@ impl BlockChecked {
             return None;
         }
         slot.limit_bytes = 0;
-        // SAFETY: the limit was not 0, so that it is there (invariant), and is from now on.
+        // SAFETY: the limit was not 0, so that it is there (invariant); now it is, so that it is taken once.
         let buffer = unsafe { slot.buffer.assume_init_read() };
         // SAFETY: there are as many as slots.
         let is_ok = unsafe { self.preset.ends.is_well(id as usize) };

@@ -276,8 +276,30 @@ fn the_device_is_notified_exactly_when_it_asks_for_it() {
                         start.off_wrap()
                     );
                 }
+                let event = start.off_wrap();
+                // Bits that it must not set change nothing.
+                for (flags, is_expected) in [
+                    (0, true),
+                    (3, true),
+                    (1, false),
+                    (0xfffd, false),
+                    (0xfffe, true),
+                ] {
+                    ring.next_available = start;
+                    assert_eq!(
+                        is_due(&mut ring, event, flags, added),
+                        is_expected,
+                        "{flags:#x}"
+                    );
+                }
                 ring.next_available = start;
                 assert!(is_due(&mut ring, size, 2, added), "no such position");
+                ring.next_available = start;
+                let before = positions(start, 2 * size)[usize::from(2 * size - 1)];
+                assert!(
+                    is_due(&mut ring, before, 2, size + added),
+                    "more than a lap"
+                );
             }
         }
         drop(ring.into_memory());

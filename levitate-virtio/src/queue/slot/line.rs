@@ -199,9 +199,15 @@ mod tests {
         ways.sum()
     }
 
+    /// An interpreter takes hours for what takes a moment.
+    const STEPS: u32 = if cfg!(miri) { 5 } else { 12 };
+
     #[test]
     fn a_slot_is_used_when_all_were_that_became_idle_before() {
-        let sequences = go_on(&Tried::new(), 12);
-        assert!(sequences > 100_000, "{sequences}");
+        let sequences = go_on(&Tried::new(), STEPS);
+        assert!(
+            sequences > if cfg!(miri) { 50 } else { 100_000 },
+            "{sequences}"
+        );
     }
 }

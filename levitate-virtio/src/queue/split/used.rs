@@ -105,6 +105,7 @@ impl<D: Dma> SplitRing<D> {
             is_len_meant: true,
         }
     }
+
     /// Reads id and length from the next entry of the used ring, which the device has filled.
     #[inline]
     fn read_entry(&self, progress: Progress) -> (u32, u32) {

@@ -42,8 +42,10 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         })
     }
 
-    /// Looks for idle slots where there are some beside those at hand; says whether there were.
-    fn find_idle(&mut self) -> bool {
+    /// Looks for idle slots where there are none at hand; says whether there were.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn find_idle(&mut self) -> bool {
         // With a fault there are none.
         self.idle.top().is_none()
             && self.fault.is_none()
@@ -62,7 +64,6 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         H: IntoBytes + Immutable,
         F: IntoBytes + Immutable,
     {
-        self.find_idle();
         let (number, survey) = match self.admit::<H, F>(&data) {
             Ok(admitted) => admitted,
             Err(error) => {
@@ -94,10 +95,8 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         };
         let record = &mut slot.record;
         record.way = Way::of(parts.len() <= self.shape.direct_descriptors);
-        record.form = match (&data, survey.pieces) {
-            (Data::None, _) | (_, 1) => Form::of::<H, F, _>(&data, footer).by(record.way),
-            _ => Form::NONE,
-        };
+        // It has none before everything is there that goes with one: what follows asks whoever made `B`, who may panic.
+        record.form = Form::NONE;
         record.footer_bytes = parts.footer_bytes;
         // SAFETY: `admit` has found room for the parts; what is longer than `direct_descriptors`, of which each slot has as many, and no
         // longer than a chain may be has a table (`Cut`).
@@ -106,6 +105,11 @@ impl<B: Segments, C, D: Dma, N: Notify, R: Format> Queue<'_, B, C, D, N, R> {
         // SAFETY: as above, and it is laid out.
         unsafe { self.ring.add(record, &mut self.progress, parts) };
         self.idle.pop(record);
+        // INVARIANT: it is laid out, and what `fill` notes is the kind of just this data.
+        record.form = match (&data, survey.pieces) {
+            (Data::None, _) | (_, 1) => Form::of::<H, F, _>(&data, footer).by(record.way),
+            _ => Form::NONE,
+        };
         let writable_bytes = writable_bytes(survey.len_bytes, data.is_writable(), bytes_of::<F>());
         slot.fill(sequence, writable_bytes, data, context);
         Ok(self.token_of_last(number.into()))

@@ -88,6 +88,7 @@ macro_rules! limits {
 const LIMITS: &[Limit] = limits! {
     Instructions: "split-direct" "split-direct-event" "split-direct-in-order" "split-direct-event-in-order" "split-indirect": 140.0 one Yes, 125.0 in batches Yes;
     Instructions: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-direct-event-in-order" "packed-indirect": 185.0 one Yes, 155.0 in batches Yes;
+    // Twice the floor is less than a driver takes that is written for this one case and checks and owns (`block-checked`).
     InstructionsInFloors: "block": 2.0 one NotYet, 2.0 in batches NotYet;
     FullBarriers: "split-direct" "split-direct-event" "split-direct-in-order" "split-direct-event-in-order" "split-indirect" "block": 1.0 one Yes, BATCHED in batches Yes;
     FullBarriers: "packed-direct" "packed-direct-event" "packed-direct-in-order" "packed-direct-event-in-order" "packed-indirect": 1.0 one Yes, BATCHED in batches Yes;
