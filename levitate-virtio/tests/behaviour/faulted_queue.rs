@@ -103,3 +103,39 @@ fn take_back(plug: Plug, features: Features, lie: Lie, is_notified: bool) {
     drop(done);
     rig.pool.assert_no_leaks();
 }
+
+#[test]
+fn a_slot_that_was_idle_before_a_fault_is_not_used_after_it() {
+    for (plug, features) in rings_behind(PLUGS) {
+        let case = format!("{plug:?} with {features:?}");
+        let rig = Rig::new(plug);
+        let mut slots = slots::<4>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        rig.device.set_completion(Completion::Held);
+        for number in 0..3 {
+            let data = Data::Writable(rig.buffer(&[0; 8]));
+            queue.submit(&[1_u8; 4], data, &[0_u8; 4], number).unwrap();
+        }
+        queue.notify();
+        rig.device.release_one();
+        let polled = queue.poll::<[u8; 4]>().unwrap();
+        assert_eq!(polled.map(|done| done.context), Some(0), "{case}");
+        rig.device.release_one();
+        let (addr, _, place) = part_and_place(&rig, features, Lie::Id);
+        let memory = rig.pool.device_memory();
+        memory.store_u16(addr + place, 0x7ff0).unwrap();
+        let fault = queue.poll::<[u8; 4]>().unwrap_err();
+        for data in [Data::None, Data::Writable(rig.buffer(&[0; 8]))] {
+            let rejected = queue.submit(&[1_u8; 4], data, &[0_u8; 4], 3).unwrap_err();
+            assert_eq!(rejected.error, fault.into(), "{case}");
+        }
+
+        let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
+        let mut back = Vec::new();
+        let released = queue.release(&quiesced, |_, number| back.push(number));
+        released.unwrap();
+        back.sort_unstable();
+        assert_eq!(back, [1, 2], "{case}: every request comes back once");
+        rig.pool.assert_no_leaks();
+    }
+}
