@@ -105,7 +105,7 @@ fn take_back(plug: Plug, features: Features, lie: Lie, is_notified: bool) {
 }
 
 #[test]
-fn a_slot_that_was_idle_before_a_fault_is_not_used_after_it() {
+fn a_fault_that_a_poll_has_found_is_for_ever_as_well() {
     for (plug, features) in rings_behind(PLUGS) {
         let case = format!("{plug:?} with {features:?}");
         let rig = Rig::new(plug);
@@ -121,11 +121,16 @@ fn a_slot_that_was_idle_before_a_fault_is_not_used_after_it() {
         let polled = queue.poll::<[u8; 4]>().unwrap();
         assert_eq!(polled.map(|done| done.context), Some(0), "{case}");
         rig.device.release_one();
-        let (addr, _, place) = part_and_place(&rig, features, Lie::Id);
+        let (addr, mut truth, place) = part_and_place(&rig, features, Lie::Id);
         let memory = rig.pool.device_memory();
+        memory.read(addr, &mut truth).unwrap();
         memory.store_u16(addr + place, 0x7ff0).unwrap();
         let fault = queue.poll::<[u8; 4]>().unwrap_err();
-        for data in [Data::None, Data::Writable(rig.buffer(&[0; 8]))] {
+        memory.write(addr, &truth).unwrap();
+        let polled = queue.poll::<[u8; 4]>().map(|done| done.is_some());
+        assert_eq!(polled, Err(fault), "{case}");
+        // The slot of the first one was laid out, and idle.
+        for data in [Data::Writable(rig.buffer(&[0; 8])), Data::None] {
             let rejected = queue.submit(&[1_u8; 4], data, &[0_u8; 4], 3).unwrap_err();
             assert_eq!(rejected.error, fault.into(), "{case}");
         }
