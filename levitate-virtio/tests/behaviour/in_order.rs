@@ -1,7 +1,7 @@
 //! Use in order (VIRTIO_F_IN_ORDER): what one word of the device is about, and what it must not say (§2.7.9, §2.8.8).
 
 use levitate_host::{Completion, Fault, Version};
-use levitate_virtio::{DeviceFault, Features, TimeoutCause};
+use levitate_virtio::{Data, DeviceFault, Features, TimeoutCause};
 
 use crate::rig::{CONFIG, EchoQueue, Rig, TIMEOUT, echo, ring_features, slots};
 
@@ -139,4 +139,68 @@ fn an_answer_behind_another_may_be_held_back_for_the_sake_of_order() {
     let held_back = TimeoutCause::HeldBack { queue: index };
     assert_eq!(causes, [elsewhere, held_back]);
     rig.stop(device, queue);
+}
+
+#[test]
+fn of_a_batch_the_last_alone_may_be_answered_in_part() {
+    let in_order =
+        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
+    for features in in_order {
+        for is_polled in [true, false] {
+            let rig = Rig::plug(Version::Two, |behaviour| {
+                behaviour.completion = Completion::Held;
+                behaviour.batches = true;
+            });
+            let mut slots = slots::<4>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            // An answer in part ends a batch. At first each does, all round the ring, so that what a batch skips there is old.
+            let rounds = [[1, 2, 3, 4]; 16].into_iter().chain([[12, 13, 5, 15]; 4]);
+            for (round, lengths) in rounds.enumerate() {
+                let case = format!("{features:?}, round {round}");
+                for (number, len_bytes) in (0_u32..).zip(lengths) {
+                    let room = vec![0; 8 + number as usize];
+                    let data = Data::Writable(rig.buffer(&room));
+                    queue.submit(&[1_u8; 4], data, &[0_u8; 4], number).unwrap();
+                    rig.device.inject(Fault::AnswerTruncated { len_bytes });
+                }
+                queue.notify();
+                rig.device.release_all();
+                if !is_polled {
+                    assert_eq!(queue.process(), Ok(4), "{case}");
+                }
+                for (number, len_bytes) in (0..).zip(lengths) {
+                    let done = queue.poll::<[u8; 4]>().unwrap().unwrap();
+                    assert_eq!(done.context, number, "{case}");
+                    let written = done.data_bytes + done.footer_bytes;
+                    assert_eq!(written, len_bytes as usize, "{case}, {number}");
+                }
+            }
+            rig.stop(device, queue);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_taken_ahead_of_the_oldest() {
+    let in_order =
+        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
+    for features in in_order {
+        let rig = Rig::new(Version::Two);
+        let mut slots = slots::<4>();
+        let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+        let tokens = [0, 1, 2].map(|number| echo(&mut queue, number));
+        queue.notify();
+        // All are done, and nobody has looked.
+        let [first, second, third] = tokens;
+        for token in [third, second] {
+            let taken = queue.take_next::<[u8; 4]>(token);
+            assert!(taken.is_none(), "{features:?}: out of its turn");
+        }
+        assert_eq!(queue.in_flight(), 3, "{features:?}");
+        for (number, token) in (0..).zip([first, second, third]) {
+            let taken = queue.take_next::<[u8; 4]>(token).unwrap();
+            assert_eq!(taken.context, number, "{features:?}");
+        }
+        rig.stop(device, queue);
+    }
 }

@@ -344,3 +344,29 @@ fn a_chain_of_4_gib_is_refused() {
     queue.release(&quiesced, |_, ()| {}).unwrap();
     rig.pool.assert_no_leaks();
 }
+
+#[test]
+fn what_is_collected_is_polled_before_what_is_not() {
+    for features in ring_features(Version::Two) {
+        for taken in [0, 1] {
+            let rig = Rig::new(Version::Two);
+            rig.device.set_completion(Completion::Held);
+            let mut slots = slots::<4>();
+            let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
+            let tokens = [0, 1, 2].map(|number| echo(&mut queue, number));
+            queue.notify();
+            rig.device.release_one();
+            rig.device.release_one();
+            assert_eq!(queue.process(), Ok(2), "{features:?}");
+            rig.device.release_one();
+            for token in tokens.into_iter().take(taken) {
+                assert!(queue.take::<[u8; 4]>(token).is_some(), "{features:?}");
+            }
+            for number in (0..3).skip(taken) {
+                let polled = queue.poll::<[u8; 4]>().unwrap();
+                assert_eq!(polled.unwrap().context, number, "{features:?}");
+            }
+            rig.stop(device, queue);
+        }
+    }
+}

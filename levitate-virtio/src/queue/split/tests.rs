@@ -92,7 +92,13 @@ fn rings_are_read_and_written_where_the_specification_has_them() {
         ring.memory.part(0).store(used + 36, 4_u16.to_le());
         assert_eq!(ring.needs_notification(one_done), Some(true));
         // What is asked for is the next index, not one of the last; after a whole round it is among them.
-        for (added, is_due) in [(5, false), (65_535, false), (65_536, true), (65_541, true)] {
+        for (added, is_due) in [
+            (1, false),
+            (5, false),
+            (65_535, false),
+            (65_536, true),
+            (65_541, true),
+        ] {
             ring.memory.part(0).store(used + 36, 5_u16.to_le());
             let mut progress = one_done;
             progress.decided = progress.submitted.wrapping_sub(added);

@@ -112,6 +112,9 @@ impl<'b, 's, const H: usize, const F: usize> Program<'b, 's, H, F> {
                     .demand(is_new && self.is_not_old(token), "a token is in use twice");
                 self.bench
                     .demand(idle != 0, "more requests than there are slots");
+                let is_whole = self.queue.fault().is_none();
+                self.bench
+                    .demand(is_whole, "a queue with a fault takes a request");
                 self.requests.push(Request {
                     token,
                     number,
