@@ -2,12 +2,14 @@
 
 use super::result::{Measurement, Outcome};
 
-/// Width of everything, of the names on the left, and of the longest bar; height of a bar and of a heading.
-const WIDTH: u32 = 860;
-const NAMES: u32 = 200;
+/// Width of a letter, about, of the longest bar, and of a value behind it; height of a bar and of a heading.
+const LETTER: u32 = 7;
 const LONGEST: u32 = 520;
+const VALUE: u32 = 134;
 const BAR: u32 = 16;
 const HEADING: u32 = 26;
+/// Between a bar and the words on both of its sides.
+const GAP: u32 = 6;
 
 /// What is shown on which device; the tables have the rest.
 const SHOWN: [(&str, &str); 5] = [
@@ -74,6 +76,10 @@ fn bar(measured: &Measurement) -> Bar {
 
 /// Returns groups below one another; the longest bar of each goes all the way, and one without bars is left out.
 pub(super) fn svg(title: &str, groups: &[Group]) -> String {
+    let all = groups.iter().flat_map(|group| &group.bars);
+    let letters = all.map(|bar| bar.name.chars().count()).max().unwrap_or(0);
+    let names = LETTER * u32::try_from(letters).unwrap_or(0) + 2 * GAP;
+    let width = names + LONGEST + VALUE;
     let mut body = String::new();
     let mut y = 8;
     for Group { heading, bars } in groups.iter().filter(|group| !group.bars.is_empty()) {
@@ -85,21 +91,22 @@ pub(super) fn svg(title: &str, groups: &[Group]) -> String {
         );
         y += HEADING;
         for bar in bars {
-            body += &drawn(bar, longest, y);
+            body += &drawn(bar, longest, (names, y));
             y += BAR + 4;
         }
         y += 10;
     }
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{y}\" viewBox=\"0 0 {WIDTH} {y}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{y}\" viewBox=\"0 0 {width} {y}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <title>{}</title>\n\
-         <rect width=\"{WIDTH}\" height=\"{y}\" fill=\"white\"/>\n{body}</svg>\n",
+         <rect width=\"{width}\" height=\"{y}\" fill=\"white\"/>\n{body}</svg>\n",
         escaped(title)
     )
 }
 
-fn drawn(bar: &Bar, longest: f64, y: u32) -> String {
+/// Returns a bar that begins at `x`, behind its name.
+fn drawn(bar: &Bar, longest: f64, (x, y): (u32, u32)) -> String {
     let width = match longest > 0.0 {
         true => f64::from(LONGEST) * bar.value / longest,
         false => 0.0,
@@ -109,11 +116,11 @@ fn drawn(bar: &Bar, longest: f64, y: u32) -> String {
     let text = y + BAR - 4;
     format!(
         "<text x=\"{}\" y=\"{text}\" text-anchor=\"end\">{}</text>\n\
-         <rect x=\"{NAMES}\" y=\"{y}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{colour}\"/>\n\
+         <rect x=\"{x}\" y=\"{y}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{colour}\"/>\n\
          <text x=\"{:.1}\" y=\"{text}\">{}</text>\n",
-        NAMES - 6,
+        x - GAP,
         escaped(&bar.name),
-        f64::from(NAMES) + width + 6.0,
+        f64::from(x + GAP) + width,
         escaped(&bar.label)
     )
 }
@@ -146,6 +153,11 @@ mod tests {
         );
         assert!(!chart.contains("not-shown"));
         assert_eq!(chart.matches("<rect").count(), 3);
-        const { assert!(NAMES + LONGEST + 6 + 80 < WIDTH) };
+        // The longest name has 23 letters.
+        assert!(chart.contains("<rect x=\"173\" y="), "{chart}");
+        assert!(
+            chart.contains("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"827\""),
+            "{chart}"
+        );
     }
 }
