@@ -4,7 +4,7 @@
 use levitate_host::{Completion, Plug, Version};
 use levitate_virtio::{Completed, Data, DeviceFault, Features};
 
-use crate::rig::{CONFIG, Rig, TIMEOUT, rings_behind, slots};
+use crate::rig::{CONFIG, EchoQueue, Live, Rig, TIMEOUT, rings_behind, slots};
 
 const PLUGS: [Plug; 2] = [Plug::Mmio(Version::One), Plug::Mmio(Version::Two)];
 
@@ -94,14 +94,20 @@ fn take_back(plug: Plug, features: Features, lie: Lie, is_notified: bool) {
     assert_eq!((queue.fault(), queue.in_flight()), (Some(fault), 2));
     assert_eq!(queue.next_done(), None, "{case}");
 
+    let back = release(&rig, device, queue);
+    assert_eq!(back, [1, 2], "{case}: every request comes back once");
+    drop(done);
+    rig.pool.assert_no_leaks();
+}
+
+/// Resets the device; returns which requests come back.
+fn release(rig: &Rig, device: Live, queue: EchoQueue<'_>) -> Vec<u32> {
     let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
     let mut back = Vec::new();
     let released = queue.release(&quiesced, |_, number| back.push(number));
     released.unwrap();
     back.sort_unstable();
-    assert_eq!(back, [1, 2], "{case}: every request comes back once");
-    drop(done);
-    rig.pool.assert_no_leaks();
+    back
 }
 
 #[test]
@@ -135,11 +141,7 @@ fn a_fault_that_a_poll_has_found_is_for_ever_as_well() {
             assert_eq!(rejected.error, fault.into(), "{case}");
         }
 
-        let (_, quiesced) = device.reset(&rig.clock, TIMEOUT).unwrap();
-        let mut back = Vec::new();
-        let released = queue.release(&quiesced, |_, number| back.push(number));
-        released.unwrap();
-        back.sort_unstable();
+        let back = release(&rig, device, queue);
         assert_eq!(back, [1, 2], "{case}: every request comes back once");
         rig.pool.assert_no_leaks();
     }
