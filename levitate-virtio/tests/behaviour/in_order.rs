@@ -5,15 +5,23 @@ use levitate_virtio::{Data, DeviceFault, Features, TimeoutCause};
 
 use crate::rig::{CONFIG, EchoQueue, Rig, TIMEOUT, echo, ring_features, slots};
 
+/// Every kind of ring that is used in order.
+fn rings() -> impl Iterator<Item = Features> {
+    ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER))
+}
+
+/// A device that answers when it is told to, and says of several answers at once that they are there.
+fn rig_of_batches() -> Rig {
+    Rig::plug(Version::Two, |behaviour| {
+        behaviour.completion = Completion::Held;
+        behaviour.batches = true;
+    })
+}
+
 #[test]
 fn one_word_of_the_device_is_true_of_all_before() {
-    let in_order =
-        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
-    for features in in_order {
-        let rig = Rig::plug(Version::Two, |behaviour| {
-            behaviour.completion = Completion::Held;
-            behaviour.batches = true;
-        });
+    for features in rings() {
+        let rig = rig_of_batches();
         let mut slots = slots::<8>();
         let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
         // More than once round the ring, which begins anew in the middle of a batch.
@@ -42,13 +50,8 @@ fn one_word_of_the_device_is_true_of_all_before() {
 
 #[test]
 fn a_batch_is_polled_one_by_one() {
-    let in_order =
-        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
-    for features in in_order {
-        let rig = Rig::plug(Version::Two, |behaviour| {
-            behaviour.completion = Completion::Held;
-            behaviour.batches = true;
-        });
+    for features in rings() {
+        let rig = rig_of_batches();
         let mut slots = slots::<8>();
         let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
         let poll = |queue: &mut EchoQueue<'_>| {
@@ -143,14 +146,9 @@ fn an_answer_behind_another_may_be_held_back_for_the_sake_of_order() {
 
 #[test]
 fn of_a_batch_the_last_alone_may_be_answered_in_part() {
-    let in_order =
-        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
-    for features in in_order {
+    for features in rings() {
         for is_polled in [true, false] {
-            let rig = Rig::plug(Version::Two, |behaviour| {
-                behaviour.completion = Completion::Held;
-                behaviour.batches = true;
-            });
+            let rig = rig_of_batches();
             let mut slots = slots::<4>();
             let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
             // An answer in part ends a batch. At first each does, all round the ring, so that what a batch skips there is old.
@@ -182,9 +180,7 @@ fn of_a_batch_the_last_alone_may_be_answered_in_part() {
 
 #[test]
 fn nothing_is_taken_ahead_of_the_oldest() {
-    let in_order =
-        ring_features(Version::Two).filter(|features| features.contains(Features::IN_ORDER));
-    for features in in_order {
+    for features in rings() {
         let rig = Rig::new(Version::Two);
         let mut slots = slots::<4>();
         let (device, mut queue) = rig.start(&mut slots, features, CONFIG);
